@@ -1,0 +1,1 @@
+//! `onegate`: a VM's own voice in an OpenNebula cloud.

@@ -1,0 +1,3 @@
+//! The binary: the world in, the exit code out.
+
+fn main() {}
