@@ -1,0 +1,27 @@
+# `make` lists what can be done. Anything longer than a line or two lives in scripts/ or packaging/.
+
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint static clean
+
+help: ## list what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+demo: ## one VM's story, from the documentation, against a server of our own
+	@scripts/demo
+
+test: ## units, recordings, end to end; needs no root and no network but crates
+	@scripts/test
+
+lint: ## formatting, clippy, documentation: all warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
+
+static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
+	@scripts/build-static
+
+clean: ## remove what was built
+	$(CARGO) clean
+	rm -rf dist
