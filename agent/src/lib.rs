@@ -1,1 +1,4 @@
 //! `onegate`: a VM's own voice in an OpenNebula cloud.
+
+pub mod context;
+pub mod output;

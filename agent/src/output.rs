@@ -1,0 +1,3 @@
+//! What goes to stdout: one renderer a file.
+
+pub mod context;
