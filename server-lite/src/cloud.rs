@@ -75,6 +75,8 @@ pub enum Refusal {
     /// The user has no right to do this; the reason in the cloud's words, as
     /// `[one.vm.action] User [2] : Not authorized to perform MANAGE VM [6].`
     NotAllowed(String),
+    /// What was sent can't be stored exactly as it is; says which attribute and why (a 400 for the guest).
+    Invalid(String),
     /// The cloud said no; the reason in its words, as
     /// `[one.vm.action] Error performing action "hold": This action is not available for state RUNNING`
     Failed(String),
@@ -102,8 +104,9 @@ pub trait Cloud: Send + Sync {
     /// Merges attributes into a VM's USER_TEMPLATE (one.vm.update, type 1), all or none. A name given twice makes
     /// a list; every attribute of that name that was there before is replaced.
     fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal>;
-    /// Removes the first attribute of this very name from a VM's USER_TEMPLATE (one.vm.info, then one.vm.update,
-    /// type 0, with the rest). Absent: [`Refusal::Failed`] with `attribute not found`.
+    /// Removes every attribute of this very name from a VM's USER_TEMPLATE (one.vm.info, then one.vm.update,
+    /// type 0, with the rest; `put/erase_multi` of the recordings: both values of a repeated name go). Absent:
+    /// [`Refusal::Failed`] with `attribute not found`.
     fn erase(&self, user: &User, vm: Id, name: &str) -> Result<(), Refusal>;
     /// Performs an action on a VM (one.vm.action and its kin).
     fn act(&self, user: &User, vm: Id, action: &VmAction) -> Result<(), Refusal>;
