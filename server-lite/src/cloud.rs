@@ -89,10 +89,24 @@ pub enum Refusal {
 pub trait Cloud: Send + Sync {
     /// The VM's record with the server's own rights, to authenticate it (one.vm.info as serveradmin).
     fn vm_to_authenticate(&self, vm: Id) -> Result<Document, Refusal>;
-    /// The TOKEN_PASSWORD of a user (one.user.info as serveradmin); `None` where the user has none.
+    /// The TOKEN_PASSWORD of a user (one.user.info as serveradmin); `None` where the user has none. What a cloud
+    /// answers here may be some seconds old: see [`Cloud::newer_token_password`].
     fn token_password(&self, user: Id) -> Result<Option<String>, Refusal>;
+    /// To be asked once a token did not match, before it is refused: the user's TOKEN_PASSWORD asked anew, or
+    /// `None` where [`Cloud::token_password`] was not answered from memory, so that there is nothing newer.
+    fn newer_token_password(&self, _user: Id) -> Result<Option<String>, Refusal> {
+        Ok(None)
+    }
     /// A VM's record, read in its owner's name (one.vm.info).
     fn vm(&self, user: &User, vm: Id) -> Result<Document, Refusal>;
+    /// The same for the VM that asks, given what [`Cloud::vm_to_authenticate`] just answered for it: a cloud that
+    /// sees in it that the owner may read it saves the call.
+    fn own_vm(&self, user: &User, authenticated: &Document) -> Result<Document, Refusal> {
+        match id(authenticated.get("ID")) {
+            Some(vm) => self.vm(user, vm),
+            None => Err(Refusal::NotFound),
+        }
+    }
     /// Several VMs' whole records (one.vmpool.infoset); those that are gone or hidden are left out.
     fn vms(&self, user: &User, vms: &[Id]) -> Result<Vec<Document>, Refusal>;
     /// A service's document (OneFlow's GET /service/ID).
