@@ -1,37 +1,34 @@
 //! HTTP/1.1, hand-rolled: bytes in, a [`Request`] out; a [`Response`] in, bytes out.
+//!
+//! [`parse`] and [`response`] are pure; [`connection`] drives them over one stream; [`server`] has the threads.
 
-/// One request, whole: its head parsed, its body read and decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The method as sent: `GET`, `PUT`, … or any other token.
-    pub method: String,
-    /// The path as sent, percent-encoded, without the query: `/vms/6/action`.
-    pub path: String,
-    /// What follows the first `?`, as sent; empty without one.
-    pub query: String,
-    /// Header fields in the order sent; names in lower case, values without the white space around.
-    pub headers: Vec<(String, String)>,
-    /// The decoded body; empty without one.
-    pub body: Vec<u8>,
+pub mod connection;
+pub mod limits;
+pub mod parse;
+pub mod request;
+pub mod response;
+pub mod server;
+mod socket;
+pub mod tls;
+
+pub use limits::{Limits, Refusal};
+pub use request::Request;
+pub use response::Response;
+pub use server::Server;
+
+use std::net::IpAddr;
+
+/// What answers requests. Called by several threads at once; it may block.
+pub trait Handler: Send + Sync {
+    /// Answers one whole request.
+    fn handle(&self, request: &Request) -> Response;
+
+    /// A request that the HTTP layer refused by itself, for the log: it was malformed, too large, too slow or too many.
+    fn refused(&self, _client: Option<IpAddr>, _refusal: &Refusal) {}
 }
 
-impl Request {
-    /// The first field of this name (in lower case).
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+impl<F: Fn(&Request) -> Response + Send + Sync> Handler for F {
+    fn handle(&self, request: &Request) -> Response {
+        self(request)
     }
-}
-
-/// One answer. The connection adds Content-Length, Connection and Date; a HEAD's body is measured but not sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
-    /// 200, 204, 400, …
-    pub status: u16,
-    /// Extra header fields, Content-Type among them.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body; must be empty for 204.
-    pub body: Vec<u8>,
 }

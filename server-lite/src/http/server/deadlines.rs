@@ -1,0 +1,130 @@
+//! The thread that ends what takes too long.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::Duration;
+
+use super::accept::reserve_descriptor;
+use super::{SCRATCH, Seat, Shared, Waiting, lock, millis};
+use crate::http::connection::Timer;
+use crate::http::limits::{BUSY, Limits};
+
+impl Shared {
+    pub(super) fn sweep(&self) {
+        let Limits {
+            head,
+            body,
+            idle,
+            write,
+            linger,
+            wait,
+            ..
+        } = self.limits;
+        let shortest = [head, body, idle, write, linger, wait]
+            .into_iter()
+            .min()
+            .unwrap_or_default();
+        let tick = (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1));
+        let mut scratch = vec![0; SCRATCH];
+        while !self.stopped.load(SeqCst) {
+            // A server at rest sleeps.
+            if self.open.load(SeqCst) == 0 && !self.starved.load(SeqCst) {
+                thread::park();
+            } else {
+                thread::park_timeout(tick);
+            }
+            self.sweep_queue(&mut scratch);
+            let now = millis(self.start.elapsed());
+            for (number, slot) in self.slots.iter().enumerate() {
+                let deadline = slot.deadline.load(SeqCst);
+                if deadline != 0 && deadline <= now {
+                    self.expire(number, now, &mut scratch);
+                }
+            }
+            if self.starved.swap(false, SeqCst) {
+                self.feed_listeners();
+            }
+        }
+    }
+
+    pub(super) fn wake_sweeper(&self) {
+        if let Some(sweeper) = lock(&self.sweeper).as_ref() {
+            sweeper.unpark();
+        }
+    }
+
+    /// Ends a connection whose deadline is over, unless a worker has it: then it is not waiting.
+    fn expire(&self, number: usize, now: u64, scratch: &mut [u8]) {
+        let slot = &self.slots[number];
+        if let Ok(mut seat) = slot.seat.try_lock() {
+            let deadline = slot.deadline.load(SeqCst);
+            if let Some(live) = seat.as_mut()
+                && deadline != 0
+                && deadline <= now
+            {
+                let step = live.connection.expire(scratch);
+                self.go_on(number, &mut seat, step, scratch);
+            }
+        }
+        self.look_again(number);
+    }
+
+    /// Refuses the requests that have waited too long for a handler.
+    fn sweep_queue(&self, scratch: &mut [u8]) {
+        loop {
+            let mut queue = lock(&self.queue);
+            if queue
+                .front()
+                .is_none_or(|waiting| waiting.since.elapsed() < self.limits.wait)
+            {
+                return;
+            }
+            let Some(Waiting { slot, .. }) = queue.pop_front() else {
+                return;
+            };
+            drop(queue);
+            self.waiting.fetch_sub(1, SeqCst);
+            let mut seat = lock(&self.slots[slot].seat);
+            if let Some(live) = seat.as_mut() {
+                live.connection.refuse(BUSY);
+                let step = live.connection.advance(scratch);
+                self.go_on(slot, &mut seat, step, scratch);
+            }
+            drop(seat);
+            self.look_again(slot);
+        }
+    }
+
+    /// Asks again for the connections that found no descriptor.
+    fn feed_listeners(&self) {
+        let mut reserve = lock(&self.reserve);
+        if reserve.is_none() {
+            *reserve = reserve_descriptor();
+        }
+        drop(reserve);
+        let listeners = lock(&self.listeners).clone();
+        for (number, listener) in listeners.iter().enumerate() {
+            self.listen_again(number, listener);
+        }
+    }
+
+    /// Closes the connections that are not in the middle of an answer, because the server stops.
+    pub(super) fn close_idle(&self) {
+        for (number, slot) in self.slots.iter().enumerate() {
+            if let Ok(mut seat) = slot.seat.try_lock()
+                && seat.as_deref().is_some_and(Seat::between_answers)
+            {
+                self.close(number, &mut seat);
+            }
+        }
+    }
+}
+
+impl Seat {
+    fn between_answers(&self) -> bool {
+        matches!(
+            self.connection.timer().1,
+            Timer::Head | Timer::Body | Timer::Idle
+        )
+    }
+}
