@@ -1,3 +1,15 @@
 //! The binary: the world in, the exit code out.
 
-fn main() {}
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut out = std::io::stdout();
+    let mut world = onegate::World {
+        environment: &|name| std::env::var_os(name),
+        terminal: out.is_terminal(),
+        out: &mut out,
+        err: &mut std::io::stderr(),
+    };
+    ExitCode::from(onegate::run(std::env::args_os().skip(1), &mut world))
+}

@@ -1,3 +1,5 @@
 //! What goes to stdout: one renderer a file.
 
 pub mod context;
+pub mod json;
+pub mod text;

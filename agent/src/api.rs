@@ -1,0 +1,296 @@
+//! Command -> [`Request`]: what goes over the wire (contract §3).
+
+use crate::cli::table::{Command, Opt};
+use crate::cli::{Invocation, Options};
+use crate::error::Error;
+
+/// The methods in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Changes.
+    Put,
+    /// Acts.
+    Post,
+}
+
+/// A request's body and its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// Content-Type.
+    pub content_type: &'static str,
+    /// The body.
+    pub text: String,
+}
+
+/// One request, less the server's address and the credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path.
+    pub path: String,
+    /// The body, if any; a GET has one too, with `extended`.
+    pub body: Option<Body>,
+    /// May it be sent again where it may have arrived already? Not an action, nor a scale.
+    pub repeatable: bool,
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+
+/// The requests of a command, in order. Commands that speak to no server have none.
+///
+/// # Errors
+/// [`Error::Words`] and [`Error::Usage`] where an id, the data or an option is missing or can't be right.
+pub fn requests(invocation: &Invocation) -> Result<Vec<Request>, Error> {
+    let options = &invocation.options;
+    let id = |what| {
+        invocation
+            .operands
+            .first()
+            .map_or(Ok(None), |word| id(word, what))
+    };
+    let one = |request| Ok(vec![request]);
+    match invocation.command.command {
+        Command::VmShow => one(get(vm_path(id("VM")?), None)),
+        Command::VmUpdate => update(id("VM")?, options),
+        Command::VmAct => {
+            let id = id("VM")?.ok_or(Error::Words("You have to provide a VM ID"))?;
+            let params = if options.has(Opt::Hard) {
+                r#","params":true"#
+            } else {
+                ""
+            };
+            let action = invocation.command.action();
+            one(Request {
+                method: Method::Post,
+                path: format!("/vms/{id}/action"),
+                body: json(format!(r#"{{"action":{{"perform":"{action}"{params}}}}}"#)),
+                repeatable: false,
+            })
+        }
+        Command::ServiceShow => one(get("/service".to_owned(), extended(options))),
+        Command::ServiceScale => one(scale(options)?),
+        Command::VrouterShow => one(get("/vrouter".to_owned(), extended(options))),
+        Command::VnetShow => {
+            let id = id("VNET")?.ok_or(Error::Words("You have to provide a VNET ID"))?;
+            one(get(format!("/vnet/{id}"), extended(options)))
+        }
+        Command::ContextShow | Command::ContextEnv => Ok(Vec::new()),
+    }
+}
+
+/// An id as given; an empty one means 'none given'. The real server takes `6abc` for 6: we say that it is wrong.
+fn id<'a>(word: &'a str, what: &str) -> Result<Option<&'a str>, Error> {
+    let digits = word.trim();
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(Some(digits).filter(|digits| !digits.is_empty()));
+    }
+    Err(Error::Usage(format!(
+        "'{word}' is not a {what} ID: an ID is a number"
+    )))
+}
+
+fn vm_path(id: Option<&str>) -> String {
+    id.map_or_else(|| "/vm".to_owned(), |id| format!("/vms/{id}"))
+}
+
+fn get(path: String, body: Option<Body>) -> Request {
+    Request {
+        method: Method::Get,
+        path,
+        body,
+        repeatable: true,
+    }
+}
+
+/// `extended` goes as the body of a GET: that is where the server looks.
+fn extended(options: &Options) -> Option<Body> {
+    options.has(Opt::Extended).then(|| Body {
+        content_type: FORM,
+        text: "extended=true".to_owned(),
+    })
+}
+
+fn json(text: String) -> Option<Body> {
+    Some(Body {
+        content_type: JSON,
+        text,
+    })
+}
+
+/// Of `--data` and `--erase` the last one counts; the other options of the Ruby client follow it into the form.
+fn update(id: Option<&str>, options: &Options) -> Result<Vec<Request>, Error> {
+    let last = options
+        .iter()
+        .filter(|(opt, _)| matches!(opt, Opt::Data | Opt::Erase))
+        .last();
+    let (opt, value) = last.ok_or(Error::Words(
+        "You have to provide the data as a param (--data, --erase)",
+    ))?;
+    let mut text = format!(
+        "data={}&type={}",
+        form(value),
+        if opt == Opt::Data { 1 } else { 2 }
+    );
+    for (opt, field) in [
+        (Opt::Json, "&json=true"),
+        (Opt::Extended, "&extended=true"),
+        (Opt::Hard, "&hard=true"),
+    ] {
+        if options.has(opt) {
+            text.push_str(field);
+        }
+    }
+    let body = Some(Body {
+        content_type: FORM,
+        text,
+    });
+    Ok(vec![Request {
+        method: Method::Put,
+        path: vm_path(id),
+        body,
+        repeatable: true,
+    }])
+}
+
+/// The Ruby client sends this JSON as a form, which every OpenNebula 7 answers with 500 (contract §3).
+fn scale(options: &Options) -> Result<Request, Error> {
+    let required = |opt, name| {
+        let missing = || Error::Option(format!("'service scale' needs --{name}"));
+        options
+            .last(opt)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(missing)
+    };
+    let role = required(Opt::Role, "role")?;
+    let cardinality = required(Opt::Cardinality, "cardinality")?;
+    if !cardinality.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Error::Usage(format!(
+            "'{cardinality}' is not a cardinality: it is a number of VMs"
+        )));
+    }
+    Ok(Request {
+        method: Method::Put,
+        path: format!("/service/role/{}", percent(role, b"-._~", None)),
+        body: json(format!(r#"{{"cardinality":"{cardinality}"}}"#)),
+        repeatable: false,
+    })
+}
+
+/// A value in a form, as Ruby's `URI.encode_www_form` writes it.
+fn form(value: &str) -> String {
+    percent(value, b"*-._", Some('+'))
+}
+
+fn percent(value: &str, plain: &[u8], blank: Option<char>) -> String {
+    let mut out = String::with_capacity(value.len() + 16);
+    for byte in value.bytes() {
+        match (byte, blank) {
+            (b' ', Some(blank)) => out.push(blank),
+            _ if byte.is_ascii_alphanumeric() || plain.contains(&byte) => out.push(byte.into()),
+            _ => {
+                out.push('%');
+                out.extend(
+                    [byte >> 4, byte & 15]
+                        .map(|digit| b"0123456789ABCDEF"[usize::from(digit)] as char),
+                );
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Parsed, parse};
+
+    fn of(line: &str) -> Result<Vec<Request>, Error> {
+        match parse(line.split(' ').map(Into::into)) {
+            Ok(Parsed::Run(invocation)) => requests(&invocation),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn shown(request: &Request) -> String {
+        let body = request
+            .body
+            .as_ref()
+            .map(|body| format!(" {} {}", body.content_type, body.text));
+        format!(
+            "{:?} {}{}",
+            request.method,
+            request.path,
+            body.unwrap_or_default()
+        )
+    }
+
+    #[test]
+    fn requests_of_commands() {
+        for (line, expected) in [
+            ("vm show", "Get /vm"),
+            ("vm show ", "Get /vm"),
+            ("vm show 6 31", "Get /vms/6"),
+            ("vm show 6 --extended", "Get /vms/6"),
+            (
+                "vm poweroff 6",
+                r#"Post /vms/6/action application/json {"action":{"perform":"poweroff"}}"#,
+            ),
+            (
+                "vm poweroff 6 -f",
+                r#"Post /vms/6/action application/json {"action":{"perform":"poweroff","params":true}}"#,
+            ),
+            (
+                "service show --extended",
+                "Get /service application/x-www-form-urlencoded extended=true",
+            ),
+            (
+                "service scale -r a/b -c 3",
+                r#"Put /service/role/a%2Fb application/json {"cardinality":"3"}"#,
+            ),
+            ("vrouter show", "Get /vrouter"),
+            ("vnet show 1", "Get /vnet/1"),
+            (
+                "vm update -d A=ü -e B -d A=*-._~",
+                "Put /vm application/x-www-form-urlencoded data=A%3D*-._%7E&type=1",
+            ),
+            (
+                "vm update 6 -d A=1 -e B",
+                "Put /vms/6 application/x-www-form-urlencoded data=B&type=2",
+            ),
+        ] {
+            let requests = of(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+            assert_eq!(
+                requests.iter().map(shown).collect::<Vec<_>>(),
+                [expected],
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_right_is_not_sent() {
+        for (line, named, code) in [
+            ("vm poweroff", "You have to provide a VM ID", 255),
+            ("vm poweroff ", "You have to provide a VM ID", 255),
+            ("vm show abc", "'abc' is not a VM ID", 255),
+            ("vm show +6", "'+6' is not a VM ID", 255),
+            ("vnet show", "You have to provide a VNET ID", 255),
+            (
+                "vm update",
+                "You have to provide the data as a param (--data, --erase)",
+                255,
+            ),
+            ("service scale -c 3", "needs --role", 1),
+            ("service scale -r a", "needs --cardinality", 1),
+            ("service scale -r a -c x", "'x' is not a cardinality", 255),
+        ] {
+            let error = of(line).expect_err(line);
+            assert!(error.to_string().contains(named), "{line}: {error}");
+            assert_eq!(error.exit_code(), code, "{line}");
+        }
+    }
+}

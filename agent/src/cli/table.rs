@@ -1,0 +1,342 @@
+//! Every command and every option, once: parsing, help, man page and completions all read these tables.
+
+/// What a command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// `vm show`
+    VmShow,
+    /// `vm update`
+    VmUpdate,
+    /// `vm resume`, `vm stop`, …: the second word is the action's name.
+    VmAct,
+    /// `service show`
+    ServiceShow,
+    /// `service scale`
+    ServiceScale,
+    /// `vrouter show`
+    VrouterShow,
+    /// `vnet show`
+    VnetShow,
+    /// `context show`
+    ContextShow,
+    /// `context env`
+    ContextEnv,
+}
+
+/// One command.
+#[derive(Debug)]
+pub struct CommandEntry {
+    /// What it does.
+    pub command: Command,
+    /// Its words: `vm show`.
+    pub words: &'static str,
+    /// What may follow them, as in a synopsis: `[ID]`.
+    pub operands: &'static str,
+    /// The options of its own; [`COMMON`] comes on top.
+    pub options: &'static [Opt],
+    /// One line.
+    pub summary: &'static str,
+    /// What else there is to know; may be empty.
+    pub detail: &'static str,
+}
+
+impl CommandEntry {
+    /// `vm`
+    pub fn resource(&self) -> &'static str {
+        self.words
+            .split_once(' ')
+            .map_or(self.words, |(resource, _)| resource)
+    }
+
+    /// `show`
+    pub fn action(&self) -> &'static str {
+        self.words.split_once(' ').map_or("", |(_, action)| action)
+    }
+}
+
+/// An option's identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // [`OPTIONS`] says what each one is.
+pub enum Opt {
+    Data,
+    Erase,
+    Role,
+    Cardinality,
+    Json,
+    Extended,
+    Hard,
+    Help,
+    Version,
+    Endpoint,
+    Vmid,
+    TokenFile,
+    Root,
+}
+
+/// One option.
+#[derive(Debug)]
+pub struct OptionEntry {
+    /// Which one.
+    pub opt: Opt,
+    /// Without its dashes.
+    pub long: &'static str,
+    /// Its one-letter form.
+    pub short: Option<char>,
+    /// What it takes: `FILE`; `None` for a switch.
+    pub value: Option<&'static str>,
+    /// The Ruby client has it: it is taken, and passed over where it means nothing, with every command.
+    pub classic: bool,
+    /// One or two lines.
+    pub help: &'static str,
+}
+
+/// The options that go with every command.
+pub const COMMON: &[Opt] = &[
+    Opt::Endpoint,
+    Opt::Vmid,
+    Opt::TokenFile,
+    Opt::Root,
+    Opt::Help,
+    Opt::Version,
+];
+
+const ACT: &[Opt] = &[];
+const ACT_HARD: &[Opt] = &[Opt::Hard];
+const ACT_DETAIL: &str =
+    "The ID is required: acting on oneself must be said, as in 'onegate vm poweroff $VMID'.";
+
+const fn act(words: &'static str, options: &'static [Opt], summary: &'static str) -> CommandEntry {
+    CommandEntry {
+        command: Command::VmAct,
+        words,
+        operands: "ID",
+        options,
+        summary,
+        detail: ACT_DETAIL,
+    }
+}
+
+/// Every command, in the order in which help lists them.
+pub const COMMANDS: &[CommandEntry] = &[
+    CommandEntry {
+        command: Command::VmShow,
+        words: "vm show",
+        operands: "[ID]",
+        options: &[Opt::Json],
+        summary: "Show this VM, or a VM of the same service or virtual router",
+        detail: "An empty ID, as in 'vm show \"\"', means this VM.",
+    },
+    CommandEntry {
+        command: Command::VmUpdate,
+        words: "vm update",
+        operands: "[ID]",
+        options: &[Opt::Data, Opt::Erase],
+        summary: "Add, change or remove attributes of a VM's record (USER_TEMPLATE)",
+        detail: "Of --data and --erase the last one counts, as with the Ruby client.",
+    },
+    act(
+        "vm resume",
+        ACT,
+        "Resume a VM that is stopped, suspended or powered off",
+    ),
+    act("vm stop", ACT, "Save a VM's state and release its host"),
+    act("vm suspend", ACT, "Save a VM's state on its host"),
+    act("vm terminate", ACT_HARD, "End a VM for good"),
+    act("vm reboot", ACT_HARD, "Reboot a VM"),
+    act("vm poweroff", ACT_HARD, "Power a VM off"),
+    act("vm resched", ACT, "Ask the scheduler for another host"),
+    act("vm unresched", ACT, "Withdraw 'resched'"),
+    act("vm hold", ACT, "Keep a pending VM from being deployed"),
+    act("vm release", ACT, "Let a held VM be deployed"),
+    act(
+        "vm delete",
+        ACT,
+        "OpenNebula 4's word for 'terminate --hard'",
+    ),
+    act(
+        "vm shutdown",
+        ACT_HARD,
+        "OpenNebula 4's word for 'terminate'",
+    ),
+    CommandEntry {
+        command: Command::ServiceShow,
+        words: "service show",
+        operands: "",
+        options: &[Opt::Json, Opt::Extended],
+        summary: "Show the service of this VM, its roles and their VMs",
+        detail: "",
+    },
+    CommandEntry {
+        command: Command::ServiceScale,
+        words: "service scale",
+        operands: "",
+        options: &[Opt::Role, Opt::Cardinality],
+        summary: "Set the number of VMs of a role",
+        detail: "Both options are required. The service passes through SCALING and COOLDOWN to RUNNING.",
+    },
+    CommandEntry {
+        command: Command::VrouterShow,
+        words: "vrouter show",
+        operands: "",
+        options: &[Opt::Json, Opt::Extended],
+        summary: "Show the virtual router of this VM",
+        detail: "",
+    },
+    CommandEntry {
+        command: Command::VnetShow,
+        words: "vnet show",
+        operands: "ID",
+        options: &[Opt::Json, Opt::Extended],
+        summary: "Show a virtual network, from a VM of a virtual router attached to it",
+        detail: "",
+    },
+    CommandEntry {
+        command: Command::ContextShow,
+        words: "context show",
+        operands: "",
+        options: &[],
+        summary: "Show which endpoint, VM id and token are used, and where each was found",
+        detail: "The token itself is never shown.",
+    },
+    CommandEntry {
+        command: Command::ContextEnv,
+        words: "context env",
+        operands: "",
+        options: &[],
+        summary: "Print ONEGATE_ENDPOINT, VMID and TOKENTXT as shell assignments",
+        detail: "For scripts that use curl: eval \"$(onegate context env)\"",
+    },
+];
+
+const fn classic(
+    opt: Opt,
+    long: &'static str,
+    short: Option<char>,
+    help: &'static str,
+) -> OptionEntry {
+    OptionEntry {
+        opt,
+        long,
+        short,
+        value: None,
+        classic: true,
+        help,
+    }
+}
+
+const fn switch(opt: Opt, long: &'static str, help: &'static str) -> OptionEntry {
+    OptionEntry {
+        opt,
+        long,
+        short: None,
+        value: None,
+        classic: false,
+        help,
+    }
+}
+
+const fn valued(
+    opt: Opt,
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> OptionEntry {
+    OptionEntry {
+        opt,
+        long,
+        short: None,
+        value: Some(value),
+        classic: false,
+        help,
+    }
+}
+
+const fn classic_valued(
+    opt: Opt,
+    long: &'static str,
+    short: char,
+    value: &'static str,
+    help: &'static str,
+) -> OptionEntry {
+    OptionEntry {
+        opt,
+        long,
+        short: Some(short),
+        value: Some(value),
+        classic: true,
+        help,
+    }
+}
+
+/// Every option, in the order in which help lists them.
+pub const OPTIONS: &[OptionEntry] = &[
+    classic_valued(
+        Opt::Data,
+        "data",
+        'd',
+        "DATA",
+        "Attributes, KEY=VALUE, with a newline or \\n between two; sent as given",
+    ),
+    classic_valued(Opt::Erase, "erase", 'e', "KEY", "Remove this attribute"),
+    classic_valued(Opt::Role, "role", 'r', "ROLE", "A role of the service"),
+    classic_valued(
+        Opt::Cardinality,
+        "cardinality",
+        'c',
+        "N",
+        "The number of VMs that the role shall have",
+    ),
+    classic(
+        Opt::Json,
+        "json",
+        Some('j'),
+        "Print what the server sent, as JSON",
+    ),
+    classic(
+        Opt::Extended,
+        "extended",
+        None,
+        "Ask for everything that the server knows; for a service also STATE and IP of each VM",
+    ),
+    classic(
+        Opt::Hard,
+        "hard",
+        Some('f'),
+        "Don't wait for the guest to agree",
+    ),
+    valued(
+        Opt::Endpoint,
+        "endpoint",
+        "URL",
+        "The OneGate server, http://HOST:PORT",
+    ),
+    valued(Opt::Vmid, "vmid", "ID", "The id of this VM"),
+    valued(
+        Opt::TokenFile,
+        "token-file",
+        "FILE",
+        "A file with this VM's token",
+    ),
+    valued(
+        Opt::Root,
+        "root",
+        "DIR",
+        "Look for the context under DIR, not under /",
+    ),
+    classic(
+        Opt::Help,
+        "help",
+        Some('h'),
+        "Show help, for one command or for all, and exit",
+    ),
+    switch(Opt::Version, "version", "Print the version and exit"),
+];
+
+/// The entry of an option.
+pub fn entry(opt: Opt) -> &'static OptionEntry {
+    // Every identity has its entry (a test sees to it), so the fallback is never taken.
+    OPTIONS
+        .iter()
+        .find(|entry| entry.opt == opt)
+        .unwrap_or(&OPTIONS[0])
+}

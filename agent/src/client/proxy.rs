@@ -1,0 +1,251 @@
+//! `http_proxy`, `https_proxy` and `no_proxy`: whether the way to the server leads through a proxy.
+//!
+//! Lower-case names only, as the Ruby client reads them. No host is exempt by itself, loopback neither.
+
+use super::endpoint::Endpoint;
+use base64::Engine as _;
+use std::net::IpAddr;
+
+/// A proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its address.
+    pub address: Endpoint,
+    /// The value of Proxy-Authorization, if its URL holds a user name.
+    pub authorization: Option<String>,
+}
+
+/// What the environment says about proxies.
+#[derive(Debug, Clone, Default)]
+pub struct Proxies {
+    /// `http_proxy`
+    pub http: Option<String>,
+    /// `https_proxy`
+    pub https: Option<String>,
+    /// `no_proxy`
+    pub none: Option<String>,
+}
+
+impl Proxies {
+    /// The proxy on the way to a server, if there is one.
+    ///
+    /// # Errors
+    /// What is wrong with the variable, by its name.
+    pub fn on_the_way(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
+        let (name, value) = if endpoint.https {
+            ("https_proxy", &self.https)
+        } else {
+            ("http_proxy", &self.http)
+        };
+        let Some(url) = value
+            .as_deref()
+            .map(str::trim)
+            .filter(|url| !url.is_empty())
+        else {
+            return Ok(None);
+        };
+        if self
+            .none
+            .as_deref()
+            .is_some_and(|list| exempt(list, endpoint))
+        {
+            return Ok(None);
+        }
+        parse(url)
+            .map(Some)
+            .map_err(|what| format!("{name} {what}"))
+    }
+}
+
+fn parse(url: &str) -> Result<Proxy, String> {
+    // A password must not show in a message: none of them repeats the URL.
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    if !scheme.eq_ignore_ascii_case("http") {
+        return Err(format!(
+            "names a proxy of the kind {scheme}://: only http:// is known"
+        ));
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, address) = match authority.rsplit_once('@') {
+        Some((user, address)) => (Some(user), address),
+        None => (None, authority),
+    };
+    let address = Endpoint::parse(&format!("http://{address}"))?;
+    let authorization = user.map(|user| {
+        let user = if user.contains(':') {
+            unescaped(user)
+        } else {
+            unescaped(&format!("{user}:"))
+        };
+        format!(
+            "Basic {}",
+            base64::engine::general_purpose::STANDARD.encode(user)
+        )
+    });
+    Ok(Proxy {
+        address,
+        authorization,
+    })
+}
+
+fn unescaped(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let hex = text
+            .get(at + 1..at + 3)
+            .filter(|_| *byte == b'%')
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        out.push(hex.unwrap_or(*byte));
+        at += if hex.is_some() { 3 } else { 1 };
+    }
+    out
+}
+
+/// Is the server in the list? Entries are separated by commas or blanks: `*`, a host and those below it
+/// (`example.com`, `.example.com`), an address, a network (`10.0.0.0/8`), each maybe with a port.
+fn exempt(list: &str, endpoint: &Endpoint) -> bool {
+    let host = endpoint.host.to_ascii_lowercase();
+    let address: Option<IpAddr> = host.parse().ok();
+    list.split([',', ' ', '\t', '\n'])
+        .filter(|entry| !entry.is_empty())
+        .any(|entry| {
+            let (name, port) = match entry
+                .strip_prefix('[')
+                .and_then(|rest| rest.split_once(']'))
+            {
+                Some((name, port)) => (name, port.strip_prefix(':')),
+                None if entry.matches(':').count() == 1 => entry
+                    .split_once(':')
+                    .map_or((entry, None), |(n, p)| (n, Some(p))),
+                None => (entry, None),
+            };
+            if port.is_some_and(|port| port.parse() != Ok(endpoint.port)) {
+                return false;
+            }
+            let name = name.to_ascii_lowercase();
+            match address {
+                Some(address) => name == "*" || within(&name, address),
+                None => {
+                    let domain = name.trim_start_matches('.');
+                    name == "*"
+                        || (!domain.is_empty()
+                            && (host == domain || host.ends_with(&format!(".{domain}"))))
+                }
+            }
+        })
+}
+
+fn within(entry: &str, address: IpAddr) -> bool {
+    let (network, length) = entry.split_once('/').unwrap_or((entry, ""));
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32),
+        IpAddr::V6(v6) => (v6.to_bits(), 128),
+    };
+    let Ok(network) = network.parse::<IpAddr>() else {
+        return false;
+    };
+    let ((network, width), (address, own_width)) = (bits(network), bits(address));
+    let length = if length.is_empty() {
+        Some(width)
+    } else {
+        length.parse().ok().filter(|length| *length <= width)
+    };
+    width == own_width
+        && length.is_some_and(|length: u32| {
+            (network ^ address).checked_shr(128 - length).unwrap_or(0) == 0
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(http: &str, none: &str, url: &str) -> Result<Option<String>, String> {
+        let proxies = Proxies {
+            http: Some(http.into()),
+            https: Some("p.example:3129".into()),
+            none: Some(none.into()),
+        };
+        let proxy = proxies.on_the_way(&Endpoint::parse(url).unwrap())?;
+        Ok(proxy.map(|proxy| {
+            format!(
+                "{} {}",
+                proxy.address,
+                proxy.authorization.unwrap_or_default()
+            )
+            .trim()
+            .to_owned()
+        }))
+    }
+
+    #[test]
+    fn which_way() {
+        let through = |proxy: &str| Ok(Some(proxy.to_owned()));
+        for (http, none, url, expected) in [
+            (
+                "http://127.0.0.1:9",
+                "",
+                "http://127.0.0.1:5030",
+                through("127.0.0.1:9"),
+            ),
+            (
+                "p.example:3128",
+                "",
+                "http://one",
+                through("p.example:3128"),
+            ),
+            (
+                "p.example:3128",
+                "",
+                "https://one",
+                through("p.example:3129"),
+            ),
+            (
+                "http://p.example/",
+                "",
+                "http://one",
+                through("p.example:80"),
+            ),
+            (
+                "http://al%40ice:s%3Ap@p:1",
+                "",
+                "http://one",
+                through("p:1 Basic YWxAaWNlOnM6cA=="),
+            ),
+            ("", "", "http://one", Ok(None)),
+            ("p:1", "*", "http://one", Ok(None)),
+            ("p:1", "b, one", "http://one", Ok(None)),
+            ("p:1", ".example.com", "http://a.example.com", Ok(None)),
+            (
+                "p:1",
+                "example.com",
+                "http://notexample.com",
+                through("p:1"),
+            ),
+            ("p:1", "one:80", "http://one:5030", through("p:1")),
+            ("p:1", "one:5030", "http://one:5030", Ok(None)),
+            ("p:1", "10.0.0.0/8", "http://10.1.2.3", Ok(None)),
+            ("p:1", "10.0.0.0/8", "http://11.1.2.3", through("p:1")),
+            ("p:1", "0.0.0.0/0", "http://11.1.2.3", Ok(None)),
+            ("p:1", "10.1.2.3", "http://10.1.2.3", Ok(None)),
+            ("p:1", "2001:db8::/32", "http://[2001:db8::1]", Ok(None)),
+            ("p:1", "[2001:db8::1]:80", "http://[2001:db8::1]", Ok(None)),
+            ("p:1", "10.0.0.0/8", "http://[a00::1]", through("p:1")),
+        ] {
+            assert_eq!(
+                way(http, none, url),
+                expected,
+                "http_proxy={http} no_proxy={none} {url}"
+            );
+        }
+        for http in ["socks5://p:1", "https://p:1", "http://user:secret@"] {
+            let what = way(http, "", "http://one").expect_err(http);
+            assert!(
+                what.starts_with("http_proxy ") && !what.contains("secret"),
+                "{what}"
+            );
+        }
+    }
+}

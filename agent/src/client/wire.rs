@@ -1,0 +1,402 @@
+//! The way to the server: names to addresses, TCP, a proxy, TLS; what ureq calls resolver, connector and transport.
+//!
+//! Written here, and not taken from ureq, for four reasons: every stage says in its own words what broke; a plain-http
+//! proxy gets an absolute-form request, as proxies that only let port 5030 through expect; the look-up of a name ends
+//! with the deadline, and an address costs no thread; and rustls comes with few suites, which is small.
+
+use super::endpoint::Endpoint;
+use super::failure::{Broken, Phase};
+use super::proxy::Proxy;
+use super::tls::{self, Trust};
+use rustls::{ClientConnection, StreamOwned};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+
+/// To which server, by which way.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) endpoint: Endpoint,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) trust: Trust,
+}
+
+impl Route {
+    /// Whom to connect to.
+    fn next_hop(&self) -> &Endpoint {
+        self.proxy
+            .as_ref()
+            .map_or(&self.endpoint, |proxy| &proxy.address)
+    }
+}
+
+/// Turns the name of the next hop into addresses.
+#[derive(Debug)]
+pub(super) struct Names(Arc<Route>);
+
+impl Names {
+    pub(super) fn new(route: &Arc<Route>) -> Names {
+        Names(route.clone())
+    }
+}
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let hop = self.0.next_hop();
+        let mut found = self.empty();
+        // An address needs no look-up, and no thread.
+        match hop.to_string().parse() {
+            Ok(address) => found.push(address),
+            Err(_) => look_up(hop, *timeout.after)?
+                .into_iter()
+                .take(found.len().max(MAX_ADDRESSES))
+                .for_each(|a| found.push(a)),
+        }
+        Ok(found)
+    }
+}
+
+/// What a [`ResolvedSocketAddrs`] has room for.
+const MAX_ADDRESSES: usize = 16;
+
+/// libc's look-up knows no deadline: it runs in a thread, which is left behind when it takes too long.
+fn look_up(hop: &Endpoint, limit: Duration) -> Result<Vec<SocketAddr>, Broken> {
+    let broken = |why: String| Broken::new(Phase::Resolve, format!("{}: {why}", hop.host));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let name = (hop.host.clone(), hop.port);
+    let thread = std::thread::Builder::new().spawn(move || {
+        // Nobody listens any more once the deadline has passed.
+        let _ = sender.send(name.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+    });
+    thread.map_err(|e| broken(format!("no thread for it: {e}")))?;
+    match receiver.recv_timeout(limit) {
+        Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
+        Ok(Ok(_)) => Err(broken("it has no address".to_owned())),
+        Ok(Err(_)) => Err(broken(
+            "no such name, or no name server that answers".to_owned(),
+        )),
+        Err(_) => Err(broken("no answer from the name servers in time".to_owned())),
+    }
+}
+
+/// Opens connections.
+#[derive(Debug)]
+pub(super) struct Connect(Arc<Route>);
+
+impl Connect {
+    pub(super) fn new(route: &Arc<Route>) -> Connect {
+        Connect(route.clone())
+    }
+}
+
+impl Connector for Connect {
+    type Out = Wire;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        _: Option<()>,
+    ) -> Result<Option<Wire>, ureq::Error> {
+        let route = &*self.0;
+        let deadline = Deadline::after(details.timeout);
+        let mut socket = Socket {
+            stream: tcp(&details.addrs, deadline)?,
+            deadline,
+        };
+        let mut absolute = None;
+        let stream = if route.endpoint.https {
+            if let Some(proxy) = &route.proxy {
+                tunnel(&mut socket, &route.endpoint, proxy)?;
+            }
+            let mut connection = tls::connection(&route.trust, &route.endpoint.host)?;
+            while connection.is_handshaking() {
+                connection
+                    .complete_io(&mut socket)
+                    .map_err(|e| tls::broken(&e))?;
+            }
+            Stream::Tls(Box::new(StreamOwned::new(connection, socket)))
+        } else {
+            absolute = route
+                .proxy
+                .as_ref()
+                .map(|proxy| Absolute::new(&route.endpoint, proxy));
+            Stream::Plain(socket)
+        };
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(Some(Wire {
+            stream,
+            buffers,
+            absolute,
+            at_head: true,
+            https: route.endpoint.https,
+        }))
+    }
+}
+
+/// When to give up.
+#[derive(Debug, Clone, Copy)]
+struct Deadline(Instant);
+
+impl Deadline {
+    fn after(timeout: NextTimeout) -> Deadline {
+        // 'Never' is a span that no Instant can take; a year is as good.
+        let span = (*timeout.after).min(Duration::from_secs(31_536_000));
+        Deadline(Instant::now() + span)
+    }
+
+    fn left(self) -> io::Result<Duration> {
+        let left = self.0.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            Ok(left)
+        }
+    }
+}
+
+/// Tries each address, the first ones with the larger part of what time is left.
+fn tcp(addresses: &[SocketAddr], deadline: Deadline) -> Result<TcpStream, Broken> {
+    let mut last = None;
+    for (at, address) in addresses.iter().enumerate() {
+        let others = addresses.len() - at > 1;
+        let attempt = deadline.left().and_then(|left| {
+            TcpStream::connect_timeout(address, if others { left / 2 } else { left })
+        });
+        match attempt {
+            Ok(stream) => {
+                stream
+                    .set_nodelay(true)
+                    .map_err(|e| Broken::io(Phase::Connect, &e))?;
+                return Ok(stream);
+            }
+            Err(e) => last = Some(e),
+        }
+    }
+    Err(last.map_or_else(
+        || Broken::new(Phase::Connect, "no address"),
+        |e| Broken::io(Phase::Connect, &e),
+    ))
+}
+
+/// Asks a proxy for a way through to the server (CONNECT).
+fn tunnel(socket: &mut Socket, endpoint: &Endpoint, proxy: &Proxy) -> Result<(), Broken> {
+    let broken = |e: io::Error| {
+        let broken = Broken::io(Phase::Tunnel, &e);
+        Broken {
+            why: format!("{}: {}", proxy.address, broken.why),
+            ..broken
+        }
+    };
+    let authorization = authorization(proxy);
+    let request = format!("CONNECT {endpoint} HTTP/1.1\r\nHost: {endpoint}\r\n{authorization}\r\n");
+    socket.write_all(request.as_bytes()).map_err(broken)?;
+    // Byte by byte: what follows the head belongs to TLS.
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).map_err(broken)?;
+        head.push(byte[0]);
+        if head.len() > MAX_TUNNEL_HEAD {
+            return Err(Broken::new(
+                Phase::Tunnel,
+                format!("{}: its answer has no end", proxy.address),
+            ));
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
+    let line = head.lines().next().unwrap_or_default();
+    match line.split(' ').nth(1) {
+        Some(status)
+            if line.starts_with("HTTP/1.") && status.len() == 3 && status.starts_with('2') =>
+        {
+            Ok(())
+        }
+        _ => Err(Broken::new(
+            Phase::Tunnel,
+            format!("{} answered: {line}", proxy.address),
+        )),
+    }
+}
+
+const MAX_TUNNEL_HEAD: usize = 8 << 10;
+
+fn authorization(proxy: &Proxy) -> String {
+    let value = proxy.authorization.as_deref();
+    value
+        .map(|value| format!("Proxy-Authorization: {value}\r\n"))
+        .unwrap_or_default()
+}
+
+/// What turns `GET /vm HTTP/1.1` into `GET http://HOST:PORT/vm HTTP/1.1`.
+#[derive(Debug)]
+struct Absolute {
+    server: String,
+    authorization: String,
+}
+
+impl Absolute {
+    fn new(endpoint: &Endpoint, proxy: &Proxy) -> Absolute {
+        Absolute {
+            server: endpoint.url(),
+            authorization: authorization(proxy),
+        }
+    }
+
+    /// Rewrites the first bytes of a request; ureq hands over the whole request line at once.
+    fn rewrite(&self, head: &[u8]) -> Vec<u8> {
+        let end_of_method = head.iter().position(|b| *b == b' ').map_or(0, |at| at + 1);
+        let end_of_line = head
+            .iter()
+            .position(|b| *b == b'\n')
+            .map_or(head.len(), |at| at + 1);
+        let (method, target) = head[..end_of_line].split_at(end_of_method);
+        [
+            method,
+            self.server.as_bytes(),
+            target,
+            self.authorization.as_bytes(),
+            &head[end_of_line..],
+        ]
+        .concat()
+    }
+}
+
+/// A connection to the server.
+#[derive(Debug)]
+pub(super) struct Wire {
+    stream: Stream,
+    buffers: LazyBuffers,
+    absolute: Option<Absolute>,
+    /// Is what is sent next the beginning of a request, what is read next that of an answer?
+    at_head: bool,
+    https: bool,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(Socket),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
+}
+
+impl Stream {
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => &mut stream.sock,
+        }
+    }
+}
+
+/// The first bytes of a TLS alert: what a TLS port answers to plain http.
+const TLS_ALERT: &[u8] = &[0x15, 0x03];
+
+impl Transport for Wire {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.stream.socket().deadline = Deadline::after(timeout);
+        let output = &self.buffers.output()[..amount];
+        let rewritten = self
+            .absolute
+            .as_ref()
+            .filter(|_| self.at_head)
+            .map(|absolute| absolute.rewrite(output));
+        let output = rewritten.as_deref().unwrap_or(output);
+        self.at_head = false;
+        let sent = match &mut self.stream {
+            Stream::Plain(socket) => socket.write_all(output),
+            Stream::Tls(stream) => stream.write_all(output).and_then(|()| stream.flush()),
+        };
+        Ok(sent.map_err(|e| Broken::io(Phase::Send, &e))?)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.stream.socket().deadline = Deadline::after(timeout);
+        let first = !self.at_head;
+        self.at_head = true;
+        let input = self.buffers.input_append_buf();
+        let read = match &mut self.stream {
+            Stream::Plain(socket) => socket.read(input),
+            Stream::Tls(stream) => stream.read(input),
+        };
+        let amount = match read {
+            Ok(amount) => amount,
+            // Many servers hang up without TLS's goodbye; where that cuts an answer short, HTTP notices.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Err(e)
+                if matches!(self.stream, Stream::Tls(_))
+                    && e.kind() == io::ErrorKind::InvalidData =>
+            {
+                return Err(tls::broken(&e).into());
+            }
+            Err(e) => return Err(Broken::io(Phase::Receive, &e).into()),
+        };
+        if first && !self.https && input[..amount].starts_with(TLS_ALERT) {
+            let broken = Broken::new(Phase::Receive, "it speaks TLS");
+            return Err(broken
+                .advising("The endpoint must begin with https://, or name another port.")
+                .into());
+        }
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // A silent connection is open; one with something to read was closed, or can't be trusted.
+        let stream = &self.stream.socket().stream;
+        let silent = stream.set_nonblocking(true).is_ok()
+            && matches!(stream.peek(&mut [0]), Err(e) if e.kind() == io::ErrorKind::WouldBlock);
+        stream.set_nonblocking(false).is_ok() && silent
+    }
+
+    fn is_tls(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
+    }
+}
+
+/// A TCP stream whose every read and write ends by the deadline.
+#[derive(Debug)]
+struct Socket {
+    stream: TcpStream,
+    deadline: Deadline,
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.stream.set_read_timeout(Some(self.deadline.left()?))?;
+            match self.stream.read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.deadline.left()?))?;
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}

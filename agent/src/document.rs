@@ -1,0 +1,277 @@
+//! Lenient readers of what a server sends: an id may be a string or a number, a list of one may be the thing
+//! itself, anything may be null or absent, unknown keys pass.
+//!
+//! A [`Document`] keeps the text as it came, so that every number, string and key comes out again unchanged, order
+//! and repetitions included. serde_json judges it once; after that a [`Node`] is a slice of text known to be valid.
+
+use serde::de::IgnoredAny;
+use std::fmt;
+
+/// A JSON text, known to be valid.
+#[derive(Debug, Clone)]
+pub struct Document(String);
+
+/// Why a text is no document.
+#[derive(Debug)]
+pub struct NotJson {
+    /// What the JSON reader says, with line and column.
+    pub why: String,
+}
+
+impl fmt::Display for NotJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Document {
+    /// Takes an answer's body. A byte order mark in front is dropped.
+    ///
+    /// # Errors
+    /// [`NotJson`] where serde_json finds a fault: also in text that isn't UTF-8, or nested deeper than 128.
+    pub fn new(body: Vec<u8>) -> Result<Document, NotJson> {
+        let text = String::from_utf8(body).map_err(|_| NotJson {
+            why: "it is not UTF-8".to_owned(),
+        })?;
+        let text = text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text);
+        serde_json::from_str::<IgnoredAny>(&text).map_err(|e| NotJson { why: e.to_string() })?;
+        Ok(Document(text))
+    }
+
+    /// The whole of it.
+    pub fn root(&self) -> Node<'_> {
+        Node(self.0.trim_matches(WHITE))
+    }
+}
+
+const WHITE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// A value inside a [`Document`]: its text, without white space around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node<'a>(&'a str);
+
+impl<'a> Node<'a> {
+    /// What an absent value reads as.
+    pub const NULL: Node<'static> = Node("null");
+
+    /// The JSON text, as the server wrote it.
+    pub fn json(self) -> &'a str {
+        self.0
+    }
+
+    /// Null, or absent.
+    pub fn is_null(self) -> bool {
+        self.0 == "null"
+    }
+
+    /// An object, maybe empty.
+    pub fn is_object(self) -> bool {
+        self.0.starts_with('{')
+    }
+
+    /// A list, maybe empty.
+    pub fn is_list(self) -> bool {
+        self.0.starts_with('[')
+    }
+
+    /// A string.
+    pub fn is_string(self) -> bool {
+        self.0.starts_with('"')
+    }
+
+    /// The member of this name, the last one where there are several; [`Node::NULL`] where there is none.
+    pub fn get(self, name: &str) -> Node<'a> {
+        self.members()
+            .filter(|(key, _)| key.is(name))
+            .last()
+            .map_or(Node::NULL, |(_, value)| value)
+    }
+
+    /// Names and values of an object, in the server's order; nothing for any other value.
+    pub fn members(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> {
+        let mut rest = Scanner::inside(self.0, '{');
+        std::iter::from_fn(move || {
+            let name = rest.value()?;
+            Some((name, rest.value().unwrap_or(Node::NULL)))
+        })
+    }
+
+    /// The values of a list, in order; nothing for any other value.
+    pub fn elements(self) -> impl Iterator<Item = Node<'a>> {
+        let mut rest = Scanner::inside(self.0, '[');
+        std::iter::from_fn(move || rest.value())
+    }
+
+    /// The values where a list is meant: of a list its elements, of null none, of anything else itself.
+    pub fn each(self) -> impl Iterator<Item = Node<'a>> {
+        let one = (!self.is_list() && !self.is_null()).then_some(self);
+        one.into_iter().chain(self.elements())
+    }
+
+    /// The value as a person would write it: a string without its quotes, null as nothing, the rest as JSON.
+    pub fn text(self) -> String {
+        if self.is_null() {
+            return String::new();
+        }
+        match self.plain_string() {
+            Some(text) => text.to_owned(),
+            // A lone surrogate is valid JSON but no text: it stays as it was written.
+            None if self.is_string() => {
+                serde_json::from_str(self.0).unwrap_or_else(|_| self.0.to_owned())
+            }
+            None => self.0.to_owned(),
+        }
+    }
+
+    /// Is this the string `text`?
+    fn is(self, text: &str) -> bool {
+        match self.plain_string() {
+            Some(plain) => plain == text,
+            None => self.is_string() && self.text() == text,
+        }
+    }
+
+    /// A string's content, if nothing in it is escaped.
+    fn plain_string(self) -> Option<&'a str> {
+        let inside = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        (!inside.contains('\\')).then_some(inside)
+    }
+}
+
+/// Walks over the values of an object or a list. It judges nothing: the text is valid.
+struct Scanner<'a>(&'a str);
+
+impl<'a> Scanner<'a> {
+    fn inside(text: &'a str, bracket: char) -> Scanner<'a> {
+        Scanner(
+            text.strip_prefix(bracket)
+                .map_or("", |inside| &inside[..inside.len() - 1]),
+        )
+    }
+
+    /// The next value, or the next name in an object.
+    fn value(&mut self) -> Option<Node<'a>> {
+        let rest = self.0.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
+        if rest.is_empty() {
+            return None;
+        }
+        let (value, rest) = rest.split_at(length(rest.as_bytes()));
+        self.0 = rest;
+        Some(Node(value))
+    }
+}
+
+/// How many bytes the value at the start of `text` takes.
+fn length(text: &[u8]) -> usize {
+    let mut depth = 0usize;
+    let mut in_string = false;
+    let mut at = 0;
+    while at < text.len() {
+        match (text[at], in_string) {
+            (b'\\', true) => at += 1,
+            (b'"', _) => {
+                in_string = !in_string;
+                if !in_string && depth == 0 {
+                    return at + 1;
+                }
+            }
+            (_, true) => {}
+            (b'{' | b'[', false) => depth += 1,
+            (b'}' | b']', false) => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            (b',' | b' ' | b'\t' | b'\n' | b'\r', false) if depth == 0 => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document::new(text.as_bytes().to_vec()).unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    #[test]
+    fn values_as_a_person_would_write_them() {
+        for (json, text) in [
+            (r#""a""#, "a"),
+            (r#""a\n\u00fc\"""#, "a\nü\""),
+            (r#""\ud800""#, r#""\ud800""#),
+            ("6", "6"),
+            ("1.50e3", "1.50e3"),
+            ("null", ""),
+            ("true", "true"),
+            (r#" [1, 2] "#, "[1, 2]"),
+        ] {
+            assert_eq!(document(json).root().text(), text, "{json}");
+        }
+    }
+
+    #[test]
+    fn one_or_many_or_none() {
+        for (json, ids) in [
+            (r#"{"NIC":{"ID":"1"}}"#, vec!["1"]),
+            (r#"{"NIC":[{"ID":1},{"ID":"2"}]}"#, vec!["1", "2"]),
+            (r#"{"NIC":[]}"#, vec![]),
+            (r#"{"NIC":null}"#, vec![]),
+            ("{}", vec![]),
+            ("7", vec![]),
+        ] {
+            let found: Vec<String> = document(json)
+                .root()
+                .get("NIC")
+                .each()
+                .map(|nic| nic.get("ID").text())
+                .collect();
+            assert_eq!(found, ids, "{json}");
+        }
+    }
+
+    #[test]
+    fn members_keep_order_repetition_and_nesting() {
+        let document =
+            document(r#" { "b" : {"x":[1,{"y":"}"}]} , "a":"\"," ,"b" : -1.0e5, "c":[ ] } "#);
+        let members: Vec<_> = document
+            .root()
+            .members()
+            .map(|(k, v)| (k.text(), v.json()))
+            .collect();
+        let expected = [
+            ("b", r#"{"x":[1,{"y":"}"}]}"#),
+            ("a", r#""\",""#),
+            ("b", "-1.0e5"),
+            ("c", "[ ]"),
+        ];
+        assert_eq!(members, expected.map(|(k, v)| (k.to_owned(), v)));
+        assert_eq!(document.root().get("b").json(), "-1.0e5");
+        assert_eq!(document.root().get("c").elements().count(), 0);
+        assert!(document.root().get("d").get("e").is_null());
+    }
+
+    #[test]
+    fn faults_are_named() {
+        for text in [
+            "",
+            "<html>",
+            "{",
+            r#"{"a":01}"#,
+            "{\"a\":\"\u{1}\"}",
+            "[1] x",
+            &"[".repeat(200),
+        ] {
+            assert!(Document::new(text.as_bytes().to_vec()).is_err(), "{text}");
+        }
+        assert!(Document::new(vec![b'"', 0xff, b'"']).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! Every failure: its words and its exit code.
+
+use crate::client::Failure;
+use crate::context::Missing;
+use crate::output::text::harmless_lines;
+use std::fmt;
+use std::io;
+
+/// Done.
+pub const OK: u8 = 0;
+/// The options or the endpoint can't be understood (the Ruby client dies of an exception there, which is 1).
+pub const MISREAD: u8 = 1;
+/// Everything else that goes wrong (the Ruby client's `exit -1`).
+pub const FAILED: u8 = 255;
+
+/// The exit codes as help and man page list them.
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (OK, "Done"),
+    (
+        MISREAD,
+        "An option that is unknown or lacks its value, or an endpoint that is no URL",
+    ),
+    (
+        FAILED,
+        "Not a command, no credentials, no connection, or the server refused",
+    ),
+];
+
+/// Why a command did not do what was asked. Its `Display` is what goes to stderr; no token ever stands in it.
+#[derive(Debug)]
+pub enum Error {
+    /// An option that isn't understood.
+    Option(String),
+    /// A command line that isn't understood.
+    Usage(String),
+    /// What the Ruby client says in the same words, without a name in front.
+    Words(&'static str),
+    /// An endpoint, or another address, that is no URL: what it is, where it came from.
+    Endpoint(String),
+    /// Endpoint, VM id or token was not found.
+    Missing(Box<Missing>),
+    /// No answer.
+    Connection(Box<Failure>),
+    /// The server's own words, where it did not do what was asked.
+    Refused(String),
+    /// An answer that is none: not JSON, not what was asked for.
+    Answer(String),
+    /// stdout can't be written.
+    Output(io::Error),
+}
+
+impl Error {
+    /// What the process exits with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Option(_) | Error::Endpoint(_) => MISREAD,
+            // Whoever reads stdout has seen enough, as in `onegate --help | head -1`.
+            Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => OK,
+            Error::Usage(_)
+            | Error::Words(_)
+            | Error::Missing(_)
+            | Error::Connection(_)
+            | Error::Refused(_)
+            | Error::Answer(_)
+            | Error::Output(_) => FAILED,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Error::Option(what) => format!("onegate: {what}\nSee 'onegate --help'."),
+            Error::Usage(what) => format!("onegate: {what}"),
+            Error::Words(what) => (*what).to_owned(),
+            Error::Endpoint(what) => format!("onegate: {what}"),
+            Error::Missing(missing) => format!("ERROR: \n{missing}"),
+            Error::Connection(failure) => format!("ERROR: \n{failure}"),
+            Error::Refused(words) => format!("ERROR: \n{words}"),
+            Error::Answer(what) => format!("ERROR: \n{what}"),
+            Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Error::Output(e) => format!("onegate: cannot write to standard output: {e}"),
+        };
+        f.write_str(&harmless_lines(text.trim_end()))
+    }
+}
