@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 pub mod embedded;
+pub mod opennebula;
 
 /// The id of a VM, a user, a service, a virtual router or a virtual network.
 pub type Id = u32;

@@ -1,0 +1,312 @@
+//! Attributes as one.vm.update takes them, so that every value arrives as given, or is refused before it is sent.
+//!
+//! oned reads two forms. Text, `A="1"`, is what OneFlow's ready gate looks for (`READY="YES"`) and the one that keeps
+//! empty values and white space around a value. XML, `<TEMPLATE><A>…</A></TEMPLATE>` with a decimal reference for
+//! every odd character, is the one with which commas, quotes, backslashes, brackets and newlines came back exactly
+//! (contract §5). So text for plain values and XML for odd ones; where one update needs both, text with `\"` for a
+//! quote, as OpenNebula's own tools write it, which can say all but a backslash at a value's end.
+
+use crate::cloud::{Attribute, AttributeValue};
+use serde_json::Value;
+
+/// Writes attributes for one.vm.update. The error is a whole sentence that names the attribute.
+pub fn template(attributes: &[Attribute]) -> Result<String, String> {
+    for attribute in attributes {
+        check_name(&attribute.name)?;
+        for (name, value) in values(attribute) {
+            check_name(name)?;
+            check(&format!("Attribute {}", attribute.name), value)?;
+        }
+    }
+    let all = || attributes.iter().flat_map(values).map(|(_, value)| value);
+    if !all().any(is_odd) {
+        return Ok(text(attributes));
+    }
+    let ends_in_backslash = all().any(|value| value.ends_with('\\'));
+    let only_text_can = attributes.iter().find(|attribute| {
+        matches!(&attribute.value, AttributeValue::Vector(members) if members.is_empty())
+            || values(attribute).any(|(_, value)| value.is_empty() || value.trim() != value)
+    });
+    let ready = attributes.iter().any(|attribute| attribute.name == "READY");
+    match only_text_can {
+        Some(attribute) if ends_in_backslash => Err(format!(
+            "Attribute {} is empty or has white space around its value, which OpenNebula can't take together with a \
+             value that ends in a backslash: send them in two updates",
+            attribute.name
+        )),
+        Some(_) => Ok(text(attributes)),
+        None if ready && !ends_in_backslash => Ok(text(attributes)),
+        None => Ok(xml(attributes)),
+    }
+}
+
+/// The attributes of a USER_TEMPLATE, as [`super::document`] reads it.
+pub fn attributes(user_template: &Value) -> Vec<Attribute> {
+    let Value::Object(members) = user_template else {
+        return Vec::new();
+    };
+    let mut attributes = Vec::new();
+    for (name, value) in members {
+        let list = match value {
+            Value::Array(list) => list.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        attributes.extend(list.iter().map(|value| {
+            Attribute {
+                name: name.clone(),
+                value: match value {
+                    Value::Object(vector) => AttributeValue::Vector(
+                        vector
+                            .iter()
+                            .map(|(name, value)| {
+                                (name.clone(), value.as_str().unwrap_or_default().to_string())
+                            })
+                            .collect(),
+                    ),
+                    single => AttributeValue::Text(single.as_str().unwrap_or_default().to_string()),
+                },
+            }
+        }));
+    }
+    attributes
+}
+
+/// The values of an attribute with the names under which they stand.
+fn values(attribute: &Attribute) -> impl Iterator<Item = (&str, &str)> {
+    let (single, vector) = match &attribute.value {
+        AttributeValue::Text(text) => (
+            Some((attribute.name.as_str(), text.as_str())),
+            [].as_slice(),
+        ),
+        AttributeValue::Vector(members) => (None, members.as_slice()),
+    };
+    single.into_iter().chain(
+        vector
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    )
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Ok(());
+    }
+    Err(format!(
+        "{name:?} is not a name of an attribute: letters, digits and _ make one"
+    ))
+}
+
+/// Refuses what oned would drop, change, or choke on for good; `what` names the value, first in the sentence.
+pub fn check(what: &str, value: &str) -> Result<(), String> {
+    if value.contains("]]>") {
+        return Err(format!(
+            "{what}: OpenNebula can't store a value that contains ]]>"
+        ));
+    }
+    let wrong = value.chars().find(|&c| match c {
+        '\t' | '\n' | '\u{7f}' => false,
+        // Sent as a reference, a character beyond U+FFFF makes the VM's record unreadable for good.
+        c => c < ' ' || c > '\u{fffd}',
+    });
+    match wrong {
+        None => Ok(()),
+        Some('\r') => Err(format!(
+            "{what}: OpenNebula would turn the carriage return in it into a newline; send it as a newline"
+        )),
+        Some(c) if c < ' ' => Err(format!(
+            "{what}: OpenNebula can't store the control character U+{:04X}; base64 can carry it",
+            c as u32
+        )),
+        Some(c) => Err(format!(
+            "{what}: OpenNebula can't store U+{:04X}, only characters up to U+FFFD; base64 can carry it",
+            c as u32
+        )),
+    }
+}
+
+/// Whether the plain text form might not bring a value back exactly.
+fn is_odd(value: &str) -> bool {
+    value.contains([',', '"', '[', ']', '\\', '\n'])
+}
+
+fn text(attributes: &[Attribute]) -> String {
+    let quoted = |value: &str| format!("\"{}\"", value.replace('"', "\\\""));
+    let lines: Vec<String> = attributes
+        .iter()
+        .map(|Attribute { name, value }| match value {
+            AttributeValue::Text(value) => format!("{name}={}", quoted(value)),
+            AttributeValue::Vector(members) => {
+                let members: Vec<String> = members
+                    .iter()
+                    .map(|(name, value)| format!("{name}={}", quoted(value)))
+                    .collect();
+                format!("{name}=[{}]", members.join(","))
+            }
+        })
+        .collect();
+    lines.join("\n")
+}
+
+fn xml(attributes: &[Attribute]) -> String {
+    let mut out = String::from("<TEMPLATE>");
+    for attribute in attributes {
+        let name = element_name(&attribute.name);
+        out.push_str(&format!("<{name}>"));
+        match &attribute.value {
+            AttributeValue::Text(value) => escape(value, &mut out),
+            AttributeValue::Vector(members) => {
+                for (name, value) in members {
+                    let name = element_name(name);
+                    out.push_str(&format!("<{name}>"));
+                    escape(value, &mut out);
+                    out.push_str(&format!("</{name}>"));
+                }
+            }
+        }
+        out.push_str(&format!("</{name}>"));
+    }
+    out.push_str("</TEMPLATE>");
+    out
+}
+
+/// oned itself puts `ONE_` before a name that can't be an element's.
+fn element_name(name: &str) -> String {
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        return format!("ONE_{name}");
+    }
+    name.to_string()
+}
+
+fn escape(value: &str, out: &mut String) {
+    for c in value.chars() {
+        match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' => out.push(c),
+            '_' | '-' | '.' | '/' | ':' | '@' | '%' | '+' | '~' => out.push(c),
+            c => out.push_str(&format!("&#{};", c as u32)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn single(name: &str, value: &str) -> Attribute {
+        Attribute {
+            name: name.to_string(),
+            value: AttributeValue::Text(value.to_string()),
+        }
+    }
+
+    fn vector(name: &str, members: &[(&str, &str)]) -> Attribute {
+        Attribute {
+            name: name.to_string(),
+            value: AttributeValue::Vector(
+                members
+                    .iter()
+                    .map(|(name, value)| (name.to_string(), value.to_string()))
+                    .collect(),
+            ),
+        }
+    }
+
+    #[test]
+    fn each_update_goes_in_the_form_that_keeps_its_values() {
+        for (attributes, sent) in [
+            (vec![], ""),
+            (vec![single("READY", "YES")], "READY=\"YES\""),
+            (vec![single("A", "")], "A=\"\""),
+            (vec![single("FEAT", " ")], "FEAT=\" \""),
+            (
+                vec![single("A", "b=c #$&;<>(%'\té☃")],
+                "A=\"b=c #$&;<>(%'\té☃\"",
+            ),
+            (
+                vec![single("A", "1"), single("A", "2"), single("1A", "x")],
+                "A=\"1\"\nA=\"2\"\n1A=\"x\"",
+            ),
+            (
+                vec![vector("V", &[("B", "1"), ("C", "2 3")])],
+                "V=[B=\"1\",C=\"2 3\"]",
+            ),
+            (vec![vector("V", &[])], "V=[]"),
+            (
+                vec![single("A", "x,y")],
+                "<TEMPLATE><A>x&#44;y</A></TEMPLATE>",
+            ),
+            (
+                vec![
+                    single("A", "{\"k\":[1]}"),
+                    single("1B", "\\"),
+                    vector("V", &[("2C", "<é\n>")]),
+                ],
+                "<TEMPLATE><A>&#123;&#34;k&#34;:&#91;1&#93;&#125;</A><ONE_1B>&#92;</ONE_1B>\
+                 <V><ONE_2C>&#60;&#233;&#10;&#62;</ONE_2C></V></TEMPLATE>",
+            ),
+            // Text alone keeps what is empty or has blanks around it, and READY is looked for in text.
+            (
+                vec![single("A", ""), single("B", "x\"y,\nz")],
+                "A=\"\"\nB=\"x\\\"y,\nz\"",
+            ),
+            (
+                vec![single("A", " x"), vector("V", &[("B", "[")])],
+                "A=\" x\"\nV=[B=\"[\"]",
+            ),
+            (
+                vec![single("READY", "YES"), single("B", "x,y")],
+                "READY=\"YES\"\nB=\"x,y\"",
+            ),
+            (
+                vec![single("READY", "YES"), single("B", "C:\\")],
+                "<TEMPLATE><READY>YES</READY><B>C:&#92;</B></TEMPLATE>",
+            ),
+        ] {
+            assert_eq!(template(&attributes).as_deref(), Ok(sent), "{attributes:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_not_arrive_as_given_is_refused_with_its_name() {
+        for (attributes, words) in [
+            (
+                vec![single("EMOJI", "\u{1f600}")],
+                "Attribute EMOJI: OpenNebula can't store U+1F600",
+            ),
+            (vec![single("A", "\u{ffff}")], "U+FFFF"),
+            (vec![single("A", "a\rb")], "carriage return"),
+            (vec![single("A", "a\u{0}b")], "U+0000"),
+            (vec![single("A", "a\u{1b}b")], "U+001B"),
+            (vec![single("A", "x]]>y")], "]]>"),
+            (vec![vector("V", &[("B", "\u{10000}")])], "Attribute V"),
+            (vec![single("A-B", "1")], "\"A-B\""),
+            (vec![vector("V", &[("", "1")])], "\"\""),
+            (
+                vec![single("E", ""), single("B", "C:\\")],
+                "Attribute E is empty",
+            ),
+        ] {
+            let error = template(&attributes).expect_err(words);
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_user_template_is_read_back_into_its_attributes() {
+        let read = attributes(&json!({
+            "A": "1", "E": "", "M": ["x", {"B": "2"}, {}], "V": {"B": "3", "C": {}},
+        }));
+        assert_eq!(
+            read,
+            [
+                single("A", "1"),
+                single("E", ""),
+                single("M", "x"),
+                vector("M", &[("B", "2")]),
+                vector("M", &[]),
+                vector("V", &[("B", "3"), ("C", "")]),
+            ]
+        );
+        assert!(attributes(&json!("")).is_empty());
+    }
+}
