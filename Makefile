@@ -9,6 +9,7 @@ help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: ## one VM's story, from the documentation, against a server of our own
+	@$(CARGO) build --quiet --workspace --bins
 	@scripts/demo
 
 test: ## units, recordings, end to end; needs no root and no network but crates
