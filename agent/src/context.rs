@@ -1,8 +1,143 @@
 //! Who am I, and whom do I ask? The endpoint, the VM's id and its token, each from the first source that has it.
+//!
+//! [`SOURCES`] is the order of the look-up and [`VARIABLES`] the names that count; both also feed the man page. The
+//! look-up ends the moment all three are known: no later source is touched. Facts: contract sections 1 and 2.
+
+mod cdrom;
+mod files;
+mod given;
+mod mount;
+mod mountinfo;
+mod root;
+mod search;
+pub mod shell;
+mod vmware;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use search::Search;
+
+/// A place to look, in the order of the table: the first that has a field wins.
+pub struct Source {
+    /// What it is called in the man page: the options, the variables, a path.
+    pub name: &'static str,
+    /// What is there and who put it there.
+    pub about: &'static str,
+    look: fn(&mut Search<'_>),
+}
+
+/// Where to look, in order.
+pub static SOURCES: &[Source] = &[
+    Source {
+        name: "--endpoint, --vmid, --token-file",
+        about: "The options of this command line.",
+        look: given::options,
+    },
+    Source {
+        name: "ONEGATE_ENDPOINT, VMID, TOKENTXT, ONEGATE_TOKEN",
+        about: "The environment. It wins over one_env: what the caller exports counts.",
+        look: given::environment,
+    },
+    Source {
+        name: files::ONE_ENV,
+        about: "What OpenNebula's context scripts found at boot. Read as data, never run. Only root may read it.",
+        look: files::one_env,
+    },
+    Source {
+        name: "/var/run/one-context/context.sh.{network,online,local}",
+        about: "The copies of context.sh that the context scripts keep; the newest first.",
+        look: files::copies,
+    },
+    Source {
+        name: files::DIRECTORY,
+        about: "context.sh and token.txt where the host put them in place, as OpenNebula does for LXC.",
+        look: files::directory,
+    },
+    Source {
+        name: "/proc/self/mountinfo",
+        about: "A context CD-ROM (ISO9660, label CONTEXT) that is already mounted somewhere.",
+        look: mountinfo::look,
+    },
+    Source {
+        name: "/dev/sr0 and other block devices",
+        about: "The context CD-ROM itself, mounted for a moment, read-only and unseen by other processes; needs root.",
+        look: cdrom::look,
+    },
+    Source {
+        name: "vmtoolsd",
+        about: "VMware's guestinfo.opennebula.context, where open-vm-tools is installed.",
+        look: vmware::look,
+    },
+];
+
+/// What a variable tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The endpoint's URL.
+    Endpoint,
+    /// The VM's id.
+    Vmid,
+    /// The token.
+    Token,
+    /// A file of certificate authorities.
+    CaFile,
+    /// A certificate authority itself.
+    CaCert,
+    /// Whether to skip verification.
+    Insecure,
+}
+
+/// A name that counts in the environment, in `one_env` and in a `context.sh` alike.
+pub struct Variable {
+    /// The name.
+    pub name: &'static str,
+    /// What it sets.
+    pub field: Field,
+    /// What it means, for the man page.
+    pub about: &'static str,
+}
+
+/// The names that count; of two for one field the first wins.
+pub static VARIABLES: &[Variable] = &[
+    Variable {
+        name: "ONEGATE_ENDPOINT",
+        field: Field::Endpoint,
+        about: "URL of the OneGate server.",
+    },
+    Variable {
+        name: "VMID",
+        field: Field::Vmid,
+        about: "This VM's id.",
+    },
+    Variable {
+        name: "TOKENTXT",
+        field: Field::Token,
+        about: "This VM's token.",
+    },
+    Variable {
+        name: "ONEGATE_TOKEN",
+        field: Field::Token,
+        about: "The token again; in a context.sh it beats token.txt.",
+    },
+    Variable {
+        name: "ONEGATE_CA_FILE",
+        field: Field::CaFile,
+        about: "PEM file of the certificate authorities to trust.",
+    },
+    Variable {
+        name: "ONEGATE_CA_CERT",
+        field: Field::CaCert,
+        about: "The same, inline: base64 of the PEM text.",
+    },
+    Variable {
+        name: "ONEGATE_INSECURE",
+        field: Field::Insecure,
+        about: "YES: don't verify the server's certificate.",
+    },
+];
 
 /// What the caller knows before anything is looked up.
 pub struct Lookup<'a> {
@@ -18,7 +153,7 @@ pub struct Lookup<'a> {
     pub root: &'a Path,
 }
 
-/// A value and the place it was found, in words: `/run/one-context/one_env`, `option --vmid`.
+/// A value and the place it was found, in words: `/var/run/one-context/one_env`, `option --vmid`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<T> {
     /// What was found.
@@ -49,10 +184,38 @@ impl fmt::Debug for Token {
 pub struct Tls {
     /// `ONEGATE_CA_FILE`: a PEM file of certificate authorities, its path as it can be opened.
     pub ca_file: Option<Found<PathBuf>>,
-    /// `ONEGATE_CA_CERT`: the PEM text itself, decoded from base64.
+    /// `ONEGATE_CA_CERT`, as it stands: [`Tls::ca_pem`] decodes it.
     pub ca_cert: Option<Found<Vec<u8>>>,
-    /// `ONEGATE_INSECURE=YES`: don't verify the server.
+    /// `ONEGATE_INSECURE`: `YES` in any case means don't verify the server, anything else that it is verified.
     pub insecure: Option<Found<bool>>,
+}
+
+impl Tls {
+    /// The PEM text of `ONEGATE_CA_CERT`, decoded.
+    ///
+    /// # Errors
+    /// Says where the value came from when it isn't base64.
+    pub fn ca_pem(&self) -> Result<Option<Vec<u8>>, String> {
+        let Some(found) = &self.ca_cert else {
+            return Ok(None);
+        };
+        decode(&found.value).map(Some).ok_or_else(|| {
+            format!(
+                "ONEGATE_CA_CERT ({}) is not base64 of a PEM text",
+                found.place
+            )
+        })
+    }
+}
+
+/// Base64 with any white space in it; `None` if it isn't.
+fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let text: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
 }
 
 /// Everything needed to speak to OneGate.
@@ -92,9 +255,42 @@ pub struct Missing {
     pub problems: Vec<Problem>,
 }
 
+impl Missing {
+    /// The fields that were not found, in words.
+    pub fn fields(&self) -> Vec<&'static str> {
+        let mut fields = Vec::new();
+        if self.endpoint.is_none() {
+            fields.push("endpoint");
+        }
+        if self.vmid.is_none() {
+            fields.push("VM id");
+        }
+        if self.token.is_none() {
+            fields.push("token");
+        }
+        fields
+    }
+}
+
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no credentials")
+        writeln!(
+            f,
+            "This VM's credentials are incomplete: no usable {}.",
+            self.fields().join(", no usable ")
+        )?;
+        f.write_str("Looked in:")?;
+        for problem in &self.problems {
+            write!(f, "\n  {}: {}", problem.place, problem.what)?;
+        }
+        if self.token.is_none() && self.endpoint.is_some() && self.vmid.is_some() {
+            f.write_str(
+                "\nA VM gets a token only if its template says CONTEXT = [ TOKEN = \"YES\", … ].",
+            )?;
+        } else if self.endpoint.is_none() && self.token.is_some() {
+            f.write_str("\nA VM gets the endpoint only if ONEGATE_ENDPOINT is set in oned.conf on the front-end.")?;
+        }
+        Ok(())
     }
 }
 
@@ -103,7 +299,15 @@ impl std::error::Error for Missing {}
 /// Looks for the three fields, source after source, and stops at the first moment all are known.
 ///
 /// # Errors
-/// [`Missing`], when a field was found nowhere or a value given on the command line or in the environment is bad.
-pub fn find(_lookup: &Lookup<'_>) -> Result<Context, Missing> {
-    Err(Missing::default())
+/// [`Missing`], when a field was found nowhere, or at once when an option or the environment gives an unusable value:
+/// to go on and speak as somebody else would not be what was asked for.
+pub fn find(lookup: &Lookup<'_>) -> Result<Context, Box<Missing>> {
+    let mut search = Search::new(lookup)?;
+    for source in SOURCES {
+        (source.look)(&mut search);
+        if search.is_over() {
+            break;
+        }
+    }
+    search.result()
 }

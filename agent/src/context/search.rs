@@ -1,0 +1,284 @@
+//! One look-up under way: what is known so far, and what was wrong where.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::root::Root;
+use super::shell::{self, Assignments};
+use super::{Context, Field, Found, Lookup, Missing, Problem, Token, VARIABLES, Variable};
+
+/// One look-up under way.
+pub(super) struct Search<'a> {
+    pub(super) lookup: &'a Lookup<'a>,
+    pub(super) root: Rc<Root>,
+    found: Missing,
+    refused: bool,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(lookup: &'a Lookup<'a>) -> Result<Self, Box<Missing>> {
+        match Root::new(lookup.root) {
+            Ok(root) => Ok(Search {
+                lookup,
+                root: Rc::new(root),
+                found: Missing::default(),
+                refused: false,
+            }),
+            Err(error) => {
+                let place = format!("--root {}", lookup.root.display());
+                let problems = vec![Problem {
+                    place,
+                    what: why(&error),
+                }];
+                Err(Box::new(Missing {
+                    problems,
+                    ..Missing::default()
+                }))
+            }
+        }
+    }
+
+    /// All three are known, or a value that the caller insisted on is unusable.
+    pub(super) fn is_over(&self) -> bool {
+        self.refused || self.is_complete()
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.found.endpoint.is_some() && self.found.vmid.is_some() && self.found.token.is_some()
+    }
+
+    pub(super) fn result(self) -> Result<Context, Box<Missing>> {
+        if self.refused {
+            return Err(Box::new(self.found));
+        }
+        match self.found {
+            Missing {
+                endpoint: Some(endpoint),
+                vmid: Some(vmid),
+                token: Some(token),
+                tls,
+                ..
+            } => Ok(Context {
+                endpoint,
+                vmid,
+                token,
+                tls,
+            }),
+            missing => Err(Box::new(missing)),
+        }
+    }
+
+    /// Notes what was wrong at a place.
+    pub(super) fn problem(&mut self, place: impl Into<String>, what: impl Into<String>) {
+        self.found.problems.push(Problem {
+            place: place.into(),
+            what: what.into(),
+        });
+    }
+
+    /// Stops the look-up: the caller insisted on a value that can't be used.
+    pub(super) fn refuse(&mut self, place: impl Into<String>, what: impl Into<String>) {
+        self.problem(place, what);
+        self.refused = true;
+    }
+
+    /// Takes what is still wanted from the variables of a file, and notes what it doesn't say.
+    pub(super) fn take(&mut self, place: &str, assignments: &Assignments) {
+        self.take_fields(place, assignments);
+        self.note_unsaid(place, assignments, true);
+    }
+
+    fn take_fields(&mut self, place: &str, assignments: &Assignments) {
+        for variable in VARIABLES {
+            let Some(value) = assignments.get(variable.name) else {
+                continue;
+            };
+            let offered = if variable.field == Field::CaFile && !value.is_empty() {
+                let path = self.root.join(Path::new(OsStr::from_bytes(value)));
+                self.offer(variable, path.as_os_str().as_bytes(), place)
+            } else {
+                self.offer(variable, value, place)
+            };
+            if let Err(what) = offered {
+                self.problem(place, format!("{}: {what}", variable.name));
+            }
+        }
+    }
+
+    fn note_unsaid(&mut self, place: &str, assignments: &Assignments, token: bool) {
+        if self.is_complete() {
+            return;
+        }
+        if let Some(malformed) = &assignments.malformed {
+            self.problem(place, malformed.to_string());
+        }
+        let unsaid: Vec<_> = [
+            (
+                Field::Endpoint,
+                "no ONEGATE_ENDPOINT",
+                self.found.endpoint.is_none(),
+            ),
+            (Field::Vmid, "no VMID", self.found.vmid.is_none()),
+            (
+                Field::Token,
+                "no token",
+                self.found.token.is_none() && token,
+            ),
+        ]
+        .into_iter()
+        .filter(|&(field, _, wanted)| {
+            let said = |v: &Variable| {
+                v.field == field
+                    && assignments
+                        .get(v.name)
+                        .is_some_and(|value| !value.is_empty())
+            };
+            wanted && !VARIABLES.iter().any(said)
+        })
+        .map(|(_, words, _)| words)
+        .collect();
+        if !unsaid.is_empty() {
+            self.problem(place, unsaid.join(", "));
+        }
+    }
+
+    /// Offers a value for a field: it is taken if the field is still wanted, and an empty value is no value.
+    pub(super) fn offer(
+        &mut self,
+        variable: &Variable,
+        value: &[u8],
+        place: &str,
+    ) -> Result<(), &'static str> {
+        let value = value.trim_ascii();
+        let tls = &mut self.found.tls;
+        match variable.field {
+            Field::Endpoint => fill(&mut self.found.endpoint, value, place, endpoint),
+            Field::Vmid => fill(&mut self.found.vmid, value, place, vmid),
+            Field::Token => fill(&mut self.found.token, value, place, token),
+            Field::CaFile => fill(&mut tls.ca_file, value, place, |path| {
+                Ok(PathBuf::from(OsStr::from_bytes(path)))
+            }),
+            Field::CaCert => fill(&mut tls.ca_cert, value, place, |base64| Ok(base64.to_vec())),
+            Field::Insecure => fill(&mut tls.insecure, value, place, |word| {
+                Ok(word.eq_ignore_ascii_case(b"YES"))
+            }),
+        }
+    }
+
+    /// Offers the text of a token file.
+    pub(super) fn offer_token(&mut self, text: &[u8], place: &str) -> Result<(), &'static str> {
+        let text = text.trim_ascii();
+        if text.is_empty() {
+            return Err("empty");
+        }
+        fill(&mut self.found.token, text, place, token)
+    }
+
+    /// A directory as the context CD-ROM is one: `context.sh`, and `token.txt` if the token is still wanted. `place` is
+    /// what stands before a file's name: `/context/`, `/dev/sr0:`.
+    pub(super) fn take_directory(
+        &mut self,
+        place: &str,
+        read: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+    ) {
+        let file = format!("{place}context.sh");
+        match read("context.sh") {
+            Ok(text) => self.take_with_token(&file, &shell::context_sh(&text), |search| {
+                let place = format!("{place}token.txt");
+                match read("token.txt") {
+                    Ok(text) => search
+                        .offer_token(&text, &place)
+                        .unwrap_or_else(|what| search.problem(place, what)),
+                    Err(error) => search.problem(place, why(&error)),
+                }
+            }),
+            Err(error) => self.problem(file, why(&error)),
+        }
+    }
+
+    /// The variables of a context whose token stands apart: `token` fetches it if they don't have it.
+    pub(super) fn take_with_token(
+        &mut self,
+        place: &str,
+        variables: &Assignments,
+        token: impl FnOnce(&mut Self),
+    ) {
+        self.take_fields(place, variables);
+        if self.found.token.is_none() {
+            token(self);
+        }
+        self.note_unsaid(place, variables, false);
+    }
+}
+
+fn fill<T>(
+    slot: &mut Option<Found<T>>,
+    value: &[u8],
+    place: &str,
+    check: impl FnOnce(&[u8]) -> Result<T, &'static str>,
+) -> Result<(), &'static str> {
+    if slot.is_none() && !value.is_empty() {
+        *slot = Some(Found {
+            value: check(value)?,
+            place: place.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn visible(value: &[u8], complaint: &'static str) -> Result<String, &'static str> {
+    match str::from_utf8(value) {
+        Ok(text) if !text.contains(|c: char| c.is_control() || c.is_whitespace()) => {
+            Ok(text.to_owned())
+        }
+        _ => Err(complaint),
+    }
+}
+
+fn endpoint(value: &[u8]) -> Result<String, &'static str> {
+    let url = visible(
+        value,
+        "not a URL: it has blanks or control characters in it",
+    )?;
+    let host = ["http://", "https://"].iter().find_map(|scheme| {
+        let (head, tail) = url.split_at_checked(scheme.len())?;
+        head.eq_ignore_ascii_case(scheme).then_some(tail)
+    });
+    match host {
+        None => Err("not a URL that starts with http:// or https://"),
+        Some(host) if host.is_empty() || host.starts_with(['/', ':', '?', '#']) => {
+            Err("a URL without a host")
+        }
+        Some(_) => Ok(url),
+    }
+}
+
+fn vmid(value: &[u8]) -> Result<String, &'static str> {
+    match str::from_utf8(value) {
+        Ok(digits) if value.iter().all(u8::is_ascii_digit) => Ok(digits.to_owned()),
+        _ => Err("not a VM's id: that is a number"),
+    }
+}
+
+/// A token travels in a header: visible ASCII, one line. That it is base64 is the server's affair.
+fn token(value: &[u8]) -> Result<Token, &'static str> {
+    match str::from_utf8(value) {
+        Ok(text) if value.iter().all(u8::is_ascii_graphic) => Ok(Token(text.to_owned())),
+        _ => Err("not a token: that is one line of visible ASCII characters"),
+    }
+}
+
+/// What an error of the system means to the one who looks for credentials.
+pub(super) fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "absent".to_owned(),
+        io::ErrorKind::PermissionDenied if rustix::process::geteuid().is_root() => {
+            "not permitted, not even to root (in a container?)".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => "not permitted: run as root".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,236 @@
+//! `context.sh` and `one_env` read as data. Nothing in them is ever run or expanded: a value is what its writer meant.
+//!
+//! Three writers, three formats (contract section 1):
+//! - OpenNebula's `context.sh`: `NAME='value'`, the only escape `'\''`, real newlines inside.
+//! - the context scripts' `one_env`: `export NAME="value"`, nothing escaped, so that a value's own quotes and lines
+//!   stand as they are.
+//! - the same text for VMware: `NAME='value'`, nothing escaped.
+//!
+//! What comes before a malformed line counts, what comes after doesn't: quotes may have changed sides there.
+
+use std::fmt;
+
+/// The assignments of a file, in its order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Assignments {
+    list: Vec<(String, Vec<u8>)>,
+    /// Where the file stops making sense.
+    pub malformed: Option<Malformed>,
+}
+
+/// A line that none of the file's writers writes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong with it. Never quotes the file: a token may stand there.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed at line {}: {}", self.line, self.what)
+    }
+}
+
+impl Assignments {
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.list
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// Every name and value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.list
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    fn malformed_at(mut self, text: &[u8], offset: usize, what: &'static str) -> Self {
+        let newlines = text
+            .iter()
+            .take(offset)
+            .filter(|&&byte| byte == b'\n')
+            .count();
+        self.malformed = Some(Malformed {
+            line: newlines + 1,
+            what,
+        });
+        self
+    }
+}
+
+/// A name's bytes: the context scripts allow a `-` too.
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+/// Splits `NAME=` off the front.
+fn name(text: &[u8]) -> Option<(&str, usize)> {
+    let end = text.iter().position(|&byte| !is_name(byte))?;
+    (text[end] == b'=').then(|| (str::from_utf8(&text[..end]).unwrap_or_default(), end + 1))
+}
+
+/// Reads a `context.sh`. Of a name that is set twice the last counts, as for a shell.
+///
+/// Beyond what OpenNebula writes, `export`, double quotes and bare words are understood, since people write such files
+/// by hand too; `$` and backticks are ordinary characters everywhere.
+pub fn context_sh(text: &[u8]) -> Assignments {
+    let mut found = Assignments::default();
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            b' ' | b'\t' | b'\r' | b'\n' => at += 1,
+            b'#' => at = line_end(text, at),
+            _ => {
+                let start = at;
+                if text[at..].starts_with(b"export ") {
+                    at += b"export ".len();
+                }
+                let Some((name, length)) = name(&text[at..]) else {
+                    return found.malformed_at(text, start, "expected NAME='value'");
+                };
+                let (value, end) = match word(text, at + length) {
+                    Ok(word) => word,
+                    Err(what) => return found.malformed_at(text, start, what),
+                };
+                at = end;
+                while matches!(text.get(at), Some(b' ' | b'\t' | b'\r' | b';')) {
+                    at += 1;
+                }
+                if !matches!(text.get(at), None | Some(b'\n' | b'#')) {
+                    return found.malformed_at(text, at, "something follows the value");
+                }
+                match found.list.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, known)) => *known = value,
+                    None => found.list.push((name.to_owned(), value)),
+                }
+            }
+        }
+    }
+    found
+}
+
+fn line_end(text: &[u8], from: usize) -> usize {
+    text[from..]
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .map_or(text.len(), |length| from + length)
+}
+
+/// One shell word without its quotes, and where it ends.
+fn word(text: &[u8], mut at: usize) -> Result<(Vec<u8>, usize), &'static str> {
+    let mut value = Vec::new();
+    while let Some(&byte) = text.get(at) {
+        at += 1;
+        match byte {
+            b'\'' => {
+                let Some(length) = text[at..].iter().position(|&byte| byte == b'\'') else {
+                    return Err("the quote ' is not closed");
+                };
+                value.extend_from_slice(&text[at..at + length]);
+                at += length + 1;
+            }
+            b'"' => loop {
+                match text.get(at..).unwrap_or_default() {
+                    [] => return Err("the quote \" is not closed"),
+                    [b'"', ..] => {
+                        at += 1;
+                        break;
+                    }
+                    [b'\\', escaped @ (b'"' | b'\\' | b'$' | b'`'), ..] => {
+                        value.push(*escaped);
+                        at += 2;
+                    }
+                    [other, ..] => {
+                        value.push(*other);
+                        at += 1;
+                    }
+                }
+            },
+            b'\\' => {
+                let Some(&escaped) = text.get(at) else {
+                    return Err("a \\ with nothing after it");
+                };
+                value.push(escaped);
+                at += 1;
+            }
+            b' ' | b'\t' | b'\r' | b'\n' | b';' => return Ok((value, at - 1)),
+            other => value.push(other),
+        }
+    }
+    Ok((value, at))
+}
+
+/// Reads a `one_env`. Of a name that is set twice the first counts: the scripts write `TOKENTXT`, `VMID` and
+/// `ONEGATE_ENDPOINT` at the top, and a line inside a later value may look like another assignment.
+pub fn one_env(text: &[u8]) -> Assignments {
+    unescaped(text, b"export ", b'"')
+}
+
+/// Reads what OpenNebula hands to VMware as `guestinfo.opennebula.context`. The first of two counts.
+pub fn guestinfo(text: &[u8]) -> Assignments {
+    unescaped(text, b"", b'\'')
+}
+
+/// A value reaches up to the quote that ends the line before the next assignment, or the file.
+fn unescaped(text: &[u8], prefix: &[u8], quote: u8) -> Assignments {
+    let starts = |line: &[u8]| -> Option<(String, usize)> {
+        let rest = line.strip_prefix(prefix)?;
+        let (name, length) = name(rest)?;
+        (rest.get(length) == Some(&quote)).then(|| (name.to_owned(), prefix.len() + length + 1))
+    };
+    let mut found = Assignments::default();
+    let mut at = 0;
+    while at < text.len() {
+        let line = &text[at..line_end(text, at)];
+        if line.is_empty() || line.starts_with(b"#") {
+            at += line.len() + 1;
+            continue;
+        }
+        let Some((name, length)) = starts(line) else {
+            let what = if quote == b'"' {
+                "expected export NAME=\"value\""
+            } else {
+                "expected NAME='value'"
+            };
+            return found.malformed_at(text, at, what);
+        };
+        let begin = at + length;
+        let mut end = line_end(text, begin);
+        while end < text.len() && starts(&text[end + 1..line_end(text, end + 1)]).is_none() {
+            end = line_end(text, end + 1);
+        }
+        let value = text[begin..end].trim_ascii_end();
+        let value = match value.strip_suffix(&[quote]) {
+            Some(value) => value,
+            None => {
+                // The file was cut, or somebody wrote below: a first line that is whole still counts.
+                let first = &text[begin..line_end(text, begin)];
+                let Some(value) = first.strip_suffix(&[quote]) else {
+                    return found.malformed_at(text, at, "the value's quote is not closed");
+                };
+                found.keep_first(name, value);
+                return found.malformed_at(
+                    text,
+                    begin + first.len() + 1,
+                    "neither an assignment nor part of one",
+                );
+            }
+        };
+        found.keep_first(name, value);
+        at = end + 1;
+    }
+    found
+}
+
+impl Assignments {
+    fn keep_first(&mut self, name: String, value: &[u8]) {
+        if self.get(&name).is_none() {
+            self.list.push((name, value.to_vec()));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! VMware's guestinfo: the context that OpenNebula sets on a vCenter VM. Only `vmtoolsd` can ask for it.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::search::{Search, why};
+use super::{decode, root, shell};
+
+/// Where distributions install it. The caller's PATH is not asked: what runs here may run as root.
+const PROGRAMS: [&str; 4] = [
+    "/usr/bin/vmtoolsd",
+    "/usr/sbin/vmtoolsd",
+    "/bin/vmtoolsd",
+    "/usr/local/bin/vmtoolsd",
+];
+
+/// It answers in an instant or not at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A context holds a few files; more than this is an answer that repeats itself.
+const FILES_MAX: usize = 64;
+
+/// Asks `vmtoolsd`, where it exists.
+pub(super) fn look(search: &mut Search<'_>) {
+    if !search.root.is_own() {
+        // It would be a foreign root's program, run here with our rights, and would speak of this machine.
+        return search.problem("vmtoolsd", "not asked under --root");
+    }
+    match PROGRAMS
+        .iter()
+        .map(Path::new)
+        .find(|program| program.exists())
+    {
+        None => search.problem("vmtoolsd", "absent"),
+        Some(program) => ask(search, program),
+    }
+}
+
+fn ask(search: &mut Search<'_>, program: &Path) {
+    let place = format!("{} (guestinfo.opennebula.context)", program.display());
+    let context = match info_get(program, "guestinfo.opennebula.context") {
+        Ok(answer) => answer,
+        Err(what) => return search.problem(place, what),
+    };
+    let Some(context) = decode(&context) else {
+        return search.problem(place, "its answer is not base64");
+    };
+    let assignments = shell::guestinfo(&context);
+    search.take_with_token(&place, &assignments, |search| {
+        for number in 0..FILES_MAX {
+            let key = format!("guestinfo.opennebula.file.{number}");
+            let place = format!("{} ({key})", program.display());
+            let Ok(answer) = info_get(program, &key) else {
+                break;
+            };
+            let (name, content) = match answer.iter().position(|&byte| byte == b'\n') {
+                Some(end) => (answer[..end].trim_ascii(), &answer[end..]),
+                None => break,
+            };
+            if name == b"token.txt" {
+                let offered = match decode(content) {
+                    Some(token) => search.offer_token(&token, &place),
+                    None => Err("its answer is not base64"),
+                };
+                if let Err(what) = offered {
+                    search.problem(place, what);
+                }
+                return;
+            }
+        }
+        search.problem(&place, "no token, and no file token.txt");
+    });
+}
+
+/// `vmtoolsd --cmd "info-get KEY"`: its standard output.
+fn info_get(program: &Path, key: &str) -> Result<Vec<u8>, String> {
+    let mut child = Command::new(program)
+        .arg("--cmd")
+        .arg(format!("info-get {key}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| why(&error))?;
+    let answer = read_until(&mut child, Instant::now() + PATIENCE);
+    if answer.is_err() {
+        // Errors here mean that it is gone already.
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|error| why(&error))?;
+    let answer = answer.map_err(|error| why(&error))?;
+    match status.success() {
+        true => Ok(answer),
+        false => Err(format!(
+            "no answer ({status}): not a VM of OpenNebula's on VMware?"
+        )),
+    }
+}
+
+/// Everything the child prints, if it ends in time.
+fn read_until(child: &mut Child, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4096];
+    let Some(stdout) = &mut child.stdout else {
+        return Ok(answer);
+    };
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        let mut ready = [PollFd::new(stdout, PollFlags::IN)];
+        match poll(&mut ready, Some(&timeout)) {
+            Ok(0) => {
+                return Err(io::Error::other(format!(
+                    "no answer in {} s",
+                    PATIENCE.as_secs()
+                )));
+            }
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        match stdout.read(&mut chunk)? {
+            0 => return Ok(answer),
+            length => answer.extend_from_slice(&chunk[..length]),
+        }
+        if answer.len() as u64 > root::CONTEXT_MAX {
+            return Err(io::Error::other("its answer is larger than 16 MiB"));
+        }
+    }
+}
