@@ -57,6 +57,10 @@ fn carry_out(parsed: Parsed, world: &mut World<'_>) -> Result<(), Error> {
         Parsed::Print(text) => text,
         Parsed::Run(invocation) => perform(&invocation, world)?,
     };
+    write(&text, world)
+}
+
+fn write(text: &str, world: &mut World<'_>) -> Result<(), Error> {
     world
         .out
         .write_all(text.as_bytes())
@@ -70,15 +74,22 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
     let requests = api::requests(invocation)?;
     let found = look_up(&invocation.options, world);
     match invocation.command.command {
-        Command::ContextShow => return Ok(output::context::show(&found)),
+        Command::ContextShow => {
+            let text = output::context::show(&found);
+            return match found {
+                Ok(_) => Ok(text),
+                // What there is goes to stdout all the same, why it isn't more to stderr.
+                Err(why) => write(&text, world).and(Err(Error::Missing(why))),
+            };
+        }
         Command::ContextEnv => {
             return found
                 .map(|context| output::context::env(&context))
-                .map_err(missing);
+                .map_err(Error::Missing);
         }
         _ => {}
     }
-    let client = connect(found.map_err(missing)?, world)?;
+    let client = connect(found.map_err(Error::Missing)?, world)?;
     let mut text = String::new();
     for request in &requests {
         let answer = accept(client.send(request).map_err(Error::Connection)?, request)?;
@@ -87,11 +98,7 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
     Ok(text)
 }
 
-fn missing(missing: Missing) -> Error {
-    Error::Missing(Box::new(missing))
-}
-
-fn look_up(options: &Options, world: &World<'_>) -> Result<Context, Missing> {
+fn look_up(options: &Options, world: &World<'_>) -> Result<Context, Box<Missing>> {
     context::find(&Lookup {
         endpoint: options.last(Opt::Endpoint),
         vmid: options.last(Opt::Vmid),
@@ -116,8 +123,8 @@ fn connect(context: Context, world: &World<'_>) -> Result<Client, Error> {
     };
     let proxy = proxies.on_the_way(&endpoint).map_err(Error::Endpoint)?;
     let trust = Trust {
+        ca_cert: context.tls.ca_pem().map_err(Error::Endpoint)?,
         ca_file: context.tls.ca_file.map(|found| found.value),
-        ca_cert: context.tls.ca_cert.map(|found| found.value),
         insecure: context.tls.insecure.is_some_and(|found| found.value),
     };
     let settings = Settings {
