@@ -55,11 +55,13 @@ pub(super) fn copies(search: &mut Search<'_>) {
 /// [`DIRECTORY`].
 pub(super) fn directory(search: &mut Search<'_>) {
     let directory = Path::new(DIRECTORY);
-    let place = search.root.shown(directory) + "/";
+    let place = search.root.shown(directory);
     match search.root.open(directory) {
         Ok(_) => {
             let root = Rc::clone(&search.root);
-            search.take_directory(&place, &|name| root.read(&directory.join(name)));
+            search.take_directory(&format!("{place}/"), &|name| {
+                root.read(&directory.join(name))
+            });
         }
         Err(error) => search.problem(place, why(&error)),
     }

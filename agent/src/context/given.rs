@@ -56,7 +56,7 @@ pub(super) fn environment(search: &mut Search<'_>) {
     for variable in VARIABLES {
         let value = (search.lookup.environment)(variable.name).unwrap_or_default();
         if value.is_empty() {
-            if matches!(variable.field, Field::Endpoint | Field::Vmid | Field::Token) {
+            if search.wants(variable.field) {
                 unset.push(variable.name);
             }
             continue;

@@ -50,6 +50,16 @@ impl<'a> Search<'a> {
         self.found.endpoint.is_some() && self.found.vmid.is_some() && self.found.token.is_some()
     }
 
+    /// One of the three, and not known yet.
+    pub(super) fn wants(&self, field: Field) -> bool {
+        match field {
+            Field::Endpoint => self.found.endpoint.is_none(),
+            Field::Vmid => self.found.vmid.is_none(),
+            Field::Token => self.found.token.is_none(),
+            Field::CaFile | Field::CaCert | Field::Insecure => false,
+        }
+    }
+
     pub(super) fn result(self) -> Result<Context, Box<Missing>> {
         if self.refused {
             return Err(Box::new(self.found));
@@ -116,29 +126,21 @@ impl<'a> Search<'a> {
             self.problem(place, malformed.to_string());
         }
         let unsaid: Vec<_> = [
-            (
-                Field::Endpoint,
-                "no ONEGATE_ENDPOINT",
-                self.found.endpoint.is_none(),
-            ),
-            (Field::Vmid, "no VMID", self.found.vmid.is_none()),
-            (
-                Field::Token,
-                "no token",
-                self.found.token.is_none() && token,
-            ),
+            (Field::Endpoint, "no ONEGATE_ENDPOINT"),
+            (Field::Vmid, "no VMID"),
+            (Field::Token, "no token"),
         ]
         .into_iter()
-        .filter(|&(field, _, wanted)| {
-            let said = |v: &Variable| {
-                v.field == field
+        .filter(|&(field, _)| {
+            let said = |variable: &Variable| {
+                variable.field == field
                     && assignments
-                        .get(v.name)
+                        .get(variable.name)
                         .is_some_and(|value| !value.is_empty())
             };
-            wanted && !VARIABLES.iter().any(said)
+            self.wants(field) && (token || field != Field::Token) && !VARIABLES.iter().any(said)
         })
-        .map(|(_, words, _)| words)
+        .map(|(_, words)| words)
         .collect();
         if !unsaid.is_empty() {
             self.problem(place, unsaid.join(", "));
@@ -207,7 +209,7 @@ impl<'a> Search<'a> {
         token: impl FnOnce(&mut Self),
     ) {
         self.take_fields(place, variables);
-        if self.found.token.is_none() {
+        if self.wants(Field::Token) {
             token(self);
         }
         self.note_unsaid(place, variables, false);
