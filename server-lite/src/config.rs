@@ -38,7 +38,7 @@ pub struct Config {
     /// The attributes of a network's template that a virtual router may see.
     pub vnet_template_attributes: Vec<String>,
     /// The switches of `:permissions` that are on: (resource, action). A file without them has none on.
-    permissions: BTreeSet<(String, String)>,
+    pub permissions: BTreeSet<(String, String)>,
     /// What was read but has no effect; for the log.
     pub warnings: Vec<String>,
 }
@@ -235,24 +235,25 @@ enum Trouble {
     Warning(String),
 }
 
+type Reader<T> = fn(&MarkedYaml<'_>) -> Result<T, Trouble>;
 type Read = fn(&mut Config, &MarkedYaml<'_>) -> Result<(), Trouble>;
 
 /// Every key that is read, and how.
 const KEYS: &[(&str, Read)] = &[
-    ("host", |config, value| Ok(config.host = Some(text(value)?))),
+    ("host", |config, value| {
+        set(&mut config.host, text(value).map(Some))
+    }),
     ("port", |config, value| {
-        let port = u16::try_from(number(value)?)
-            .map_err(|_| Trouble::Error("a port ends at 65535".to_owned()))?;
-        Ok(config.port = Some(port))
+        set(&mut config.port, port(value).map(Some))
     }),
     ("ssl_server", |config, value| {
-        Ok(config.ssl_server = optional(value, text)?)
+        set(&mut config.ssl_server, optional(value, text))
     }),
     ("one_xmlrpc", |config, value| {
-        Ok(config.one_xmlrpc = url(value)?)
+        set(&mut config.one_xmlrpc, url(value))
     }),
     ("oneflow_server", |config, value| {
-        Ok(config.oneflow_server = url(value)?)
+        set(&mut config.oneflow_server, url(value))
     }),
     ("auth", |_, value| match text(value)?.as_str() {
         "onegate" => Ok(()),
@@ -261,71 +262,68 @@ const KEYS: &[(&str, Read)] = &[
         ))),
     }),
     ("core_auth", |config, value| {
-        config.core_auth = match text(value)?.as_str() {
-            "cipher" => CoreAuth::Cipher,
-            "x509" => CoreAuth::X509,
-            other => {
-                return Err(Trouble::Error(format!(
-                    "'{other}' is neither cipher nor x509"
-                )));
-            }
-        };
-        Ok(())
+        set(&mut config.core_auth, core_auth(value))
     }),
     ("expire_delta", |config, value| {
-        Ok(config.expire_delta = number(value)?)
+        set(&mut config.expire_delta, number(value))
     }),
     ("expire_margin", |config, value| {
-        Ok(config.expire_margin = number(value)?)
+        set(&mut config.expire_margin, number(value))
     }),
     ("debug_level", |config, value| {
-        Ok(config.log_level = level(value)?)
+        set(&mut config.log_level, level(value))
     }),
-    ("log", |config, value| match value.data.as_mapping() {
-        None => Ok(config.log_level = level(value)?),
-        Some(mapping) => {
-            let mut unknown = Vec::new();
-            for (key, value) in mapping {
-                match symbol(key).unwrap_or_default() {
-                    "level" => config.log_level = level(value)?,
-                    other => unknown.push(format!(":{other}")),
-                }
-            }
-            nothing_but(
-                unknown,
-                "the log goes to standard error, for the init system to keep",
-            )
-        }
-    }),
+    ("log", log),
     ("server", |_, _| {
         Err(Trouble::Warning(
-            "there is no web server to choose here, the server is its own".to_owned(),
+            "there is no web server to choose, the server is its own".to_owned(),
         ))
     }),
     ("permissions", permissions),
     ("restricted_attrs", |config, value| {
-        let Some(names) = optional(value, names)? else {
-            return Ok(());
-        };
-        let stored = |name: &String| {
-            crate::template::name(name)
-                .map_err(|reason| Trouble::Error(format!("'{name}': {reason}")))
-        };
-        Ok(config.restricted_attrs = names.iter().map(stored).collect::<Result<_, _>>()?)
+        set_unless_null(&mut config.restricted_attrs, value, attributes)
     }),
     ("restricted_actions", |config, value| {
-        if let Some(names) = optional(value, names)? {
-            config.restricted_actions = names;
-        }
-        Ok(())
+        set_unless_null(&mut config.restricted_actions, value, names)
     }),
     ("vnet_template_attributes", |config, value| {
-        if let Some(names) = optional(value, names)? {
-            config.vnet_template_attributes = names;
-        }
-        Ok(())
+        set_unless_null(&mut config.vnet_template_attributes, value, names)
     }),
 ];
+
+fn set<T>(setting: &mut T, value: Result<T, Trouble>) -> Result<(), Trouble> {
+    *setting = value?;
+    Ok(())
+}
+
+/// A key without a value (in the shipped file: all its entries commented out) keeps the default.
+fn set_unless_null<T>(
+    setting: &mut T,
+    value: &MarkedYaml<'_>,
+    read: Reader<T>,
+) -> Result<(), Trouble> {
+    match optional(value, read)? {
+        Some(value) => set(setting, Ok(value)),
+        None => Ok(()),
+    }
+}
+
+fn log(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
+    let Some(mapping) = value.data.as_mapping() else {
+        return set(&mut config.log_level, level(value));
+    };
+    let mut unknown = Vec::new();
+    for (key, value) in mapping {
+        match symbol(key).unwrap_or_default() {
+            "level" => config.log_level = level(value)?,
+            other => unknown.push(format!(":{other}")),
+        }
+    }
+    nothing_but(
+        unknown,
+        "the log goes to standard error, for the init system to keep",
+    )
+}
 
 fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
     let expected = || {
@@ -429,11 +427,28 @@ fn names(value: &MarkedYaml<'_>) -> Result<Vec<String>, Trouble> {
     items.iter().map(text).collect()
 }
 
-/// A key without a value (in the shipped file: all its entries commented out) keeps the default.
-fn optional<T>(
-    value: &MarkedYaml<'_>,
-    read: fn(&MarkedYaml<'_>) -> Result<T, Trouble>,
-) -> Result<Option<T>, Trouble> {
+fn attributes(value: &MarkedYaml<'_>) -> Result<Vec<String>, Trouble> {
+    let stored = |name: String| {
+        crate::template::name(&name).map_err(|reason| Trouble::Error(format!("'{name}': {reason}")))
+    };
+    names(value)?.into_iter().map(stored).collect()
+}
+
+fn core_auth(value: &MarkedYaml<'_>) -> Result<CoreAuth, Trouble> {
+    match text(value)?.as_str() {
+        "cipher" => Ok(CoreAuth::Cipher),
+        "x509" => Ok(CoreAuth::X509),
+        other => Err(Trouble::Error(format!(
+            "'{other}' is neither cipher nor x509"
+        ))),
+    }
+}
+
+fn port(value: &MarkedYaml<'_>) -> Result<u16, Trouble> {
+    u16::try_from(number(value)?).map_err(|_| Trouble::Error("a port ends at 65535".to_owned()))
+}
+
+fn optional<T>(value: &MarkedYaml<'_>, read: Reader<T>) -> Result<Option<T>, Trouble> {
     if value.data.is_null() {
         Ok(None)
     } else {

@@ -3,6 +3,7 @@
 pub mod action;
 pub mod cloud;
 pub mod config;
+pub mod form;
 pub mod http;
 pub mod template;
 pub mod token;

@@ -11,6 +11,9 @@
 mod text;
 mod xml;
 
+#[cfg(test)]
+mod tests;
+
 use crate::cloud::{Attribute, AttributeValue};
 use crate::config::Config;
 use std::fmt;
@@ -125,7 +128,7 @@ fn storable(c: char) -> bool {
     match c {
         '\t' | '\n' | '\r' => true,
         '\u{fffe}' | '\u{ffff}' => false,
-        _ => c >= ' ' && c < '\u{10000}',
+        _ => (' '..'\u{10000}').contains(&c),
     }
 }
 

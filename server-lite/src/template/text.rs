@@ -151,7 +151,7 @@ impl<'a> Scanner<'a> {
         // As in oned: if every quote that follows is escaped, the last of them closes (`"C:\"`).
         let close = quotes()
             .find(|at| !escaped(at))
-            .or_else(|| quotes().last())?;
+            .or_else(|| quotes().next_back())?;
         self.at += close + 2;
         Some(inside[..close].replace("\\\"", "\""))
     }
@@ -254,19 +254,24 @@ fn begins_attribute(text: &str) -> bool {
 /// The bytes up to the end of the line: a newline, or a literal one that separates attributes. Linear in the
 /// text: of a run of literal newlines that separates nothing none is looked at again.
 fn line_length(text: &str) -> usize {
-    let line = &text[..text.find('\n').unwrap_or(text.len())];
     let mut from = 0;
-    while let Some(found) = line[from..].find(LITERAL_NEWLINE) {
-        let separator = from + found;
-        let mut after = &line[separator..];
+    while let Some(found) = text[from..].find(['\n', '\\']) {
+        let at = from + found;
+        let mut after = &text[at..];
+        if after.starts_with('\n') {
+            return at;
+        }
         while let Some(next) = after_blanks(after).strip_prefix(LITERAL_NEWLINE) {
             after = next;
         }
+        let run = text.len() - at - after.len();
         let following = after.trim_start_matches([' ', '\t', '\r']);
-        if following.is_empty() || begins_attribute(following) {
-            return separator;
+        let separates =
+            following.is_empty() || following.starts_with('\n') || begins_attribute(following);
+        if run > 0 && separates {
+            return at;
         }
-        from = line.len() - after.len();
+        from = at + run.max(1);
     }
-    line.len()
+    text.len()
 }
