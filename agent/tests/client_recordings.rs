@@ -35,6 +35,8 @@ const DOCUMENTED: &str =
 const HELP: &str = "help that was asked for goes to stdout, so that `onegate --help | less` works";
 const NO_ID: &str = "an id is a number; the real server would take 6abc for 6";
 const AS_JSON: &str = "as a form, which the Ruby client declares, every OpenNebula 7 answers 500";
+const NO_URL: &str =
+    "the Ruby client dies of an exception; this is a lack of credentials like any other";
 const STANDALONE: Difference = MoreLines(&[
     ("STATE", "RUNNING"),
     ("IP", "172.20.0.125"),
@@ -74,6 +76,8 @@ const DIFFERENCES: &[(&str, Difference, &str)] = &[
         "it has a version",
     ),
     ("version_option", Exit(0), "it has a version"),
+    ("bad_endpoint", Exit(255), NO_URL),
+    ("endpoint_no_scheme", Exit(255), NO_URL),
     (
         "no_token",
         NotSent,
