@@ -211,10 +211,7 @@ pub fn find(name: &str) -> Option<&'static Action> {
 
 /// The action whose call oned knows by this name: what a cloud is told ([`VmAction::name`]).
 pub fn called(name: &str) -> Option<&'static Action> {
-    ACTIONS.iter().find(|action| match action.call {
-        Call::Action(soft, hard) => soft == name || hard == name,
-        Call::Own(own, _) => own == name,
-    })
+    ACTIONS.iter().find(|action| action.calls(name))
 }
 
 /// What 7.0.x answers, with 500, to a word that is no action (two blanks, as it writes them).
@@ -236,6 +233,14 @@ impl Action {
     /// way around one on `reboot`.
     pub fn is_named(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Whether oned knows its call, soft or hard, by this name.
+    pub fn calls(&self, name: &str) -> bool {
+        match self.call {
+            Call::Action(soft, hard) => soft == name || hard == name,
+            Call::Own(own, _) => own == name,
+        }
     }
 
     /// The call for `params`, where anything but null and false means hard: `"false"`, 0 and `{}` do. A call of its

@@ -1,10 +1,14 @@
 //! `onegate-server-lite`: a minimal OneGate server.
 
+pub mod access;
 pub mod action;
+pub mod auth;
 pub mod cloud;
 pub mod config;
 pub mod form;
 pub mod http;
+pub mod routes;
 pub mod template;
 pub mod token;
+pub mod view;
 pub mod vm_state;

@@ -50,6 +50,11 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// No documents yet, but VM ids up to this one are used up.
+    pub fn with_last_vm(last_vm: Option<Id>) -> Self {
+        Self { last_vm, ..Self::default() }
+    }
+
     /// The document of this kind and id.
     pub fn get(&self, kind: Kind, id: Id) -> Option<&Document> {
         self.documents[kind as usize].get(&id)
@@ -80,7 +85,7 @@ impl Objects {
 }
 
 /// The documents that a change writes: `None` removes.
-pub type Writes = BTreeMap<(Kind, Id), Option<Value>>;
+pub type Writes = BTreeMap<(Kind, Id), Option<Document>>;
 
 /// The cloud as one change sees it.
 #[derive(Debug)]
@@ -104,23 +109,26 @@ impl<'a> Draft<'a> {
     pub fn get(&self, kind: Kind, id: Id) -> Option<&Value> {
         let key = (kind, id);
         match self.writes.get(&key).or_else(|| self.earlier.get(&key)) {
-            Some(written) => written.as_ref(),
+            Some(written) => written.as_deref(),
             None => self.objects.get(kind, id).map(Arc::as_ref),
         }
     }
 
     /// The document of this kind and id, to be changed in place.
     pub fn get_mut(&mut self, kind: Kind, id: Id) -> Option<&mut Value> {
-        if !self.writes.contains_key(&(kind, id)) {
-            let document = self.get(kind, id)?.clone();
-            self.set(kind, id, document);
-        }
-        self.writes.get_mut(&(kind, id))?.as_mut()
+        self.get(kind, id)?;
+        let key = (kind, id);
+        let (objects, earlier) = (self.objects, self.earlier);
+        let written = self.writes.entry(key).or_insert_with(|| match earlier.get(&key) {
+            Some(written) => written.clone(),
+            None => objects.get(kind, id).cloned(),
+        });
+        written.as_mut().map(Arc::make_mut)
     }
 
     /// Adds or replaces a document.
     pub fn set(&mut self, kind: Kind, id: Id, document: Value) {
-        self.writes.insert((kind, id), Some(document));
+        self.writes.insert((kind, id), Some(Arc::new(document)));
     }
 
     /// Removes a document.
@@ -181,7 +189,7 @@ mod tests {
         objects.set(Kind::Vm, 2, Some(Arc::new(json!({"ID": "2"}))));
         let earlier = Writes::from([
             ((Kind::Vm, 2), None),
-            ((Kind::Vm, 7), Some(json!({"ID": "7"}))),
+            ((Kind::Vm, 7), Some(Arc::new(json!({"ID": "7"})))),
         ]);
         let mut draft = Draft::new(&objects, &earlier);
         assert_eq!(draft.ids(Kind::Vm), [1, 7]);

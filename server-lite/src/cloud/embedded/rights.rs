@@ -1,0 +1,134 @@
+//! What a user may do with an object: OpenNebula's owner, group and other rights, and locks.
+
+use crate::cloud::{Id, id, list};
+use serde_json::Value;
+
+/// The rights that a call needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// See it.
+    Use = 1,
+    /// Change it.
+    Manage = 2,
+    /// What only its administrators may: `resched`, `migrate`, `recover`.
+    Admin = 3,
+}
+
+impl Right {
+    /// The word in oned's messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Use => "USE",
+            Self::Manage => "MANAGE",
+            Self::Admin => "ADMIN",
+        }
+    }
+
+    /// The last letter of PERMISSIONS' keys: `OWNER_U` and so on.
+    fn key(self, who: Who) -> &'static str {
+        match (who, self) {
+            (Who::Owner, Self::Use) => "OWNER_U",
+            (Who::Owner, Self::Manage) => "OWNER_M",
+            (Who::Owner, Self::Admin) => "OWNER_A",
+            (Who::Group, Self::Use) => "GROUP_U",
+            (Who::Group, Self::Manage) => "GROUP_M",
+            (Who::Group, Self::Admin) => "GROUP_A",
+            (Who::Other, Self::Use) => "OTHER_U",
+            (Who::Other, Self::Manage) => "OTHER_M",
+            (Who::Other, Self::Admin) => "OTHER_A",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Who {
+    Owner,
+    Group,
+    Other,
+}
+
+/// May this user (its id, and its document where there is one) do that with this object?
+///
+/// oneadmin (user 0) and the members of its group (0) may do all. A lock takes MANAGE and ADMIN away from everyone
+/// else; it does not hide the object (recordings `get/locked_vm`, `put/locked_vm_erase`, `action/locked_vm`).
+pub fn may(user: Id, document: Option<&Value>, right: Right, object: &Value) -> bool {
+    let mut groups = document.iter().flat_map(|user| {
+        let others = list(user.get("GROUPS").and_then(|g| g.get("ID")));
+        others.iter().chain(user.get("GID")).filter_map(|group| id(Some(group)))
+    });
+    let owner = id(object.get("UID"));
+    let group = id(object.get("GID"));
+    if user == 0 || groups.clone().any(|g| g == 0) {
+        return true;
+    }
+    if right > Right::Use && locks(object, right) {
+        return false;
+    }
+    let granted = |who| object.get("PERMISSIONS").and_then(|p| p.get(right.key(who))).is_some_and(|v| v == "1");
+    (owner == Some(user) && granted(Who::Owner))
+        || (group.is_some() && groups.any(|g| Some(g) == group) && granted(Who::Group))
+        || granted(Who::Other)
+}
+
+/// LOCK/LOCKED: 1 (use) and 4 (all) lock both, 2 locks managing, 3 administering.
+fn locks(object: &Value, right: Right) -> bool {
+    match id(object.get("LOCK").and_then(|lock| lock.get("LOCKED"))) {
+        None | Some(0) => false,
+        Some(2) => right == Right::Manage,
+        Some(3) => right == Right::Admin,
+        Some(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(permissions: &str) -> Value {
+        // umask-like: owner, group, other, each a digit of U=4, M=2, A=1.
+        let mut keys = serde_json::Map::new();
+        for (who, digit) in ["OWNER", "GROUP", "OTHER"].iter().zip(permissions.bytes()) {
+            for (letter, bit) in [("U", 4), ("M", 2), ("A", 1)] {
+                let granted = if (digit - b'0') & bit > 0 { "1" } else { "0" };
+                keys.insert(format!("{who}_{letter}"), json!(granted));
+            }
+        }
+        json!({"ID": "6", "UID": "2", "GID": "1", "PERMISSIONS": keys})
+    }
+
+    #[test]
+    fn rights_come_from_owner_group_and_other() {
+        let alice = json!({"ID": "2", "GID": "1", "GROUPS": {"ID": "1"}});
+        let carol = json!({"ID": "4", "GID": "5", "GROUPS": {"ID": ["5", "1"]}});
+        let root = json!({"ID": "9", "GID": "0", "GROUPS": {"ID": "0"}});
+        for (user, document, permissions, right, allowed) in [
+            (2, Some(&alice), "600", Right::Use, true),
+            (2, Some(&alice), "600", Right::Manage, true),
+            (2, Some(&alice), "600", Right::Admin, false),
+            (2, Some(&alice), "700", Right::Admin, true),
+            (2, None, "600", Right::Manage, true),
+            (2, None, "040", Right::Use, false),
+            (3, None, "777", Right::Use, true),
+            (3, None, "770", Right::Use, false),
+            (4, Some(&carol), "040", Right::Use, true),
+            (4, Some(&carol), "040", Right::Manage, false),
+            (9, Some(&root), "000", Right::Admin, true),
+            (0, None, "000", Right::Admin, true),
+        ] {
+            assert_eq!(may(user, document, right, &object(permissions)), allowed, "{user} {permissions} {right:?}");
+        }
+    }
+
+    #[test]
+    fn a_lock_takes_all_but_sight() {
+        let mut vm = object("700");
+        for (level, manage, admin) in [("1", false, false), ("2", false, true), ("3", true, false), ("4", false, false)] {
+            vm["LOCK"] = json!({"LOCKED": level});
+            assert!(may(2, None, Right::Use, &vm));
+            assert_eq!(may(2, None, Right::Manage, &vm), manage, "{level}");
+            assert_eq!(may(2, None, Right::Admin, &vm), admin, "{level}");
+            assert!(may(0, None, Right::Admin, &vm));
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Scenarios: a cloud in one JSON file, `{users, vms, vrouters, vnets, services}`, each a list of OpenNebula's own
+//! documents, so that a real cloud can be dumped and run. docs/scenario.md describes the format.
+//!
+//! A file is checked whole before it is used: an error names the file, the object and the key.
+
+use super::state::{Kind, Objects};
+use crate::cloud::{id, list};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The documented service, ready to run: what is served without `--cloud`.
+const PANACEA: &str = include_str!("../../../scenarios/panacea.json");
+
+/// The lists of a scenario: the key, the kind, the key that `show -j` puts around such a document, its name in
+/// messages.
+const LISTS: [(&str, Kind, &str, &str); 5] = [
+    ("users", Kind::User, "USER", "user"),
+    ("vms", Kind::Vm, "VM", "VM"),
+    ("vrouters", Kind::Vrouter, "VROUTER", "virtual router"),
+    ("vnets", Kind::Vnet, "VNET", "virtual network"),
+    ("services", Kind::Service, "DOCUMENT", "service"),
+];
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Shape {
+    /// Decimal digits, in a text or as a number.
+    Number,
+    Text,
+    Object,
+    List,
+}
+
+/// What every document of a kind must have.
+const FIELDS: [(Kind, &[(&str, Shape)]); 5] = [
+    (Kind::User, &[("TEMPLATE", Shape::Object)]),
+    (
+        Kind::Vm,
+        &[
+            ("NAME", Shape::Text),
+            ("UID", Shape::Number),
+            ("GID", Shape::Number),
+            ("UNAME", Shape::Text),
+            ("GNAME", Shape::Text),
+            ("STATE", Shape::Number),
+            ("LCM_STATE", Shape::Number),
+            ("STIME", Shape::Number),
+            ("TEMPLATE", Shape::Object),
+            ("USER_TEMPLATE", Shape::Object),
+        ],
+    ),
+    (Kind::Vrouter, &[("NAME", Shape::Text), ("VMS", Shape::Object), ("TEMPLATE", Shape::Object)]),
+    (Kind::Vnet, &[("NAME", Shape::Text), ("AR_POOL", Shape::Object), ("TEMPLATE", Shape::Object)]),
+    (Kind::Service, &[("NAME", Shape::Text), ("TEMPLATE", Shape::Object)]),
+];
+
+/// What OneFlow's part of a service, TEMPLATE/BODY, must have, and each of its roles.
+const BODY: &[(&str, Shape)] = &[("state", Shape::Number), ("roles", Shape::List)];
+const ROLE: &[(&str, Shape)] =
+    &[("name", Shape::Text), ("cardinality", Shape::Number), ("state", Shape::Number), ("nodes", Shape::List)];
+
+/// A scenario that holds together.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Its documents.
+    pub objects: Objects,
+    /// Tells one scenario from another.
+    pub fingerprint: String,
+    /// What is odd but can be served.
+    pub warnings: Vec<String>,
+}
+
+/// What is wrong with a scenario, in one line.
+#[derive(Debug)]
+pub struct ScenarioError(String);
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ScenarioError {}
+
+impl Scenario {
+    /// The documented service.
+    pub fn built_in() -> Result<Self, ScenarioError> {
+        Self::parse(PANACEA, "the built-in scenario")
+    }
+
+    /// Reads a scenario file.
+    pub fn load(file: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| ScenarioError(format!("cannot read the scenario {}: {e}", file.display())))?;
+        Self::parse(&text, &file.display().to_string())
+    }
+
+    /// Reads a scenario; `from` is its file's name for messages.
+    pub fn parse(text: &str, from: &str) -> Result<Self, ScenarioError> {
+        let fail = |what: String| ScenarioError(format!("{from}: {what}"));
+        let scenario: Value = serde_json::from_str(text).map_err(|e| fail(format!("not JSON: {e}")))?;
+        let Value::Object(mut scenario) = scenario else {
+            return Err(fail("a scenario is an object with the keys users, vms, vrouters, vnets, services".into()));
+        };
+        let mut objects = Objects::default();
+        for (key, kind, outer, name) in LISTS {
+            let documents = match scenario.shift_remove(key) {
+                None => continue,
+                Some(Value::Array(documents)) => documents,
+                Some(other) => return Err(fail(format!("{key} is {}, not a list", describe(&other)))),
+            };
+            for (at, document) in documents.into_iter().enumerate() {
+                let document = unwrap(document, outer);
+                let fail = |what: String| match id(document.get("ID")) {
+                    Some(id) => fail(format!("{key}[{at}] ({name} {id}): {what}")),
+                    None => fail(format!("{key}[{at}]: {what}")),
+                };
+                check(kind, &document).map_err(fail)?;
+                let Some(id) = id(document.get("ID")) else { return Err(fail("has no ID".into())) };
+                if objects.get(kind, id).is_some() {
+                    return Err(fail(format!("there is another {name} {id} in {key} before it")));
+                }
+                objects.set(kind, id, Some(Arc::new(as_oned_has_it(kind, document))));
+            }
+        }
+        if let Some(key) = scenario.keys().next() {
+            return Err(fail(format!("unknown key {key:?}: a scenario has users, vms, vrouters, vnets, services")));
+        }
+        let warnings = oddities(&objects).into_iter().map(|odd| format!("{from}: {odd}")).collect();
+        let fingerprint = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
+        Ok(Self { objects, fingerprint, warnings })
+    }
+}
+
+/// `{"VM": {…}}`, as `onevm show -j` prints it, is the document within.
+fn unwrap(document: Value, outer: &str) -> Value {
+    match document {
+        Value::Object(mut object) if object.len() == 1 && object.contains_key(outer) => {
+            object.shift_remove(outer).unwrap_or_default()
+        }
+        document => document,
+    }
+}
+
+fn check(kind: Kind, document: &Value) -> Result<(), String> {
+    if !document.is_object() {
+        return Err(format!("is {}, not an object", describe(document)));
+    }
+    has(document, "", &[("ID", Shape::Number)])?;
+    for (_, fields) in FIELDS.iter().filter(|(k, _)| *k == kind) {
+        has(document, "", fields)?;
+    }
+    if kind == Kind::Service {
+        let template = &document["TEMPLATE"];
+        has(template, "TEMPLATE/", &[("BODY", Shape::Object)])?;
+        let body = &template["BODY"];
+        has(body, "TEMPLATE/BODY/", BODY)?;
+        for (at, role) in body["roles"].as_array().into_iter().flatten().enumerate() {
+            let at = format!("TEMPLATE/BODY/roles[{at}]");
+            if !role.is_object() {
+                return Err(format!("{at} is {}, not an object", describe(role)));
+            }
+            has(role, &format!("{at}/"), ROLE)?;
+            for (node, value) in role["nodes"].as_array().into_iter().flatten().enumerate() {
+                has(value, &format!("{at}/nodes[{node}]/"), &[("deploy_id", Shape::Number)])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn has(object: &Value, path: &str, fields: &[(&str, Shape)]) -> Result<(), String> {
+    for (key, shape) in fields {
+        let Some(value) = object.get(key) else {
+            return Err(format!("{path}{key} is missing: {}", shape.wanted()));
+        };
+        if !shape.fits(value) {
+            return Err(format!("{path}{key} is {}: {}", describe(value), shape.wanted()));
+        }
+    }
+    Ok(())
+}
+
+impl Shape {
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Number => id(Some(value)).is_some(),
+            Self::Text => value.is_string(),
+            Self::Object => value.is_object(),
+            Self::List => value.is_array(),
+        }
+    }
+
+    fn wanted(self) -> &'static str {
+        match self {
+            Self::Number => "it must be a number",
+            Self::Text => "it must be a text",
+            Self::Object => "it must be an object",
+            Self::List => "it must be a list",
+        }
+    }
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(_) => "true or false".into(),
+        Value::Number(n) => format!("the number {n}"),
+        Value::String(text) => format!("the text {text:?}"),
+        Value::Array(_) => "a list".into(),
+        Value::Object(_) => "an object".into(),
+    }
+}
+
+/// The document as oned's answers have it, whatever tool or hand wrote it: texts, not numbers; a list of one is the
+/// element itself; USER_TEMPLATE in the order of its names. A service is OneFlow's JSON and stays as it is.
+fn as_oned_has_it(kind: Kind, mut document: Value) -> Value {
+    if kind == Kind::Service {
+        return document;
+    }
+    flatten(&mut document);
+    if let Some(Value::Object(attributes)) = document.get_mut("USER_TEMPLATE") {
+        attributes.sort_keys();
+    }
+    document
+}
+
+fn flatten(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(flatten);
+            if items.len() == 1 {
+                *value = items.remove(0);
+            }
+        }
+        Value::Object(object) => object.values_mut().for_each(flatten),
+        Value::Number(number) => *value = Value::String(number.to_string()),
+        Value::Null => *value = Value::Object(Map::new()),
+        Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+/// What will puzzle someone later.
+fn oddities(objects: &Objects) -> Vec<String> {
+    let mut odd = Vec::new();
+    let missing = |kind, id| objects.get(kind, id).is_none();
+    for (vm, document) in objects.all(Kind::Vm) {
+        match id(document["TEMPLATE"].get("CREATED_BY")) {
+            None => odd.push(format!("VM {vm} has no TEMPLATE/CREATED_BY: every request of it will get 401")),
+            Some(user) if missing(Kind::User, user) => {
+                odd.push(format!("VM {vm} was created by user {user}, who is not here: its requests will get 401"));
+            }
+            Some(_) => {}
+        }
+    }
+    for (service, document) in objects.all(Kind::Service) {
+        let nodes = list(document["TEMPLATE"]["BODY"].get("roles")).iter().flat_map(|role| list(role.get("nodes")));
+        for vm in nodes.filter_map(|node| id(node.get("deploy_id"))).filter(|vm| missing(Kind::Vm, *vm)) {
+            odd.push(format!("service {service} has the node {vm}, but there is no such VM"));
+        }
+    }
+    for (vrouter, document) in objects.all(Kind::Vrouter) {
+        for vm in list(document["VMS"].get("ID")).iter().filter_map(|vm| id(Some(vm))) {
+            if missing(Kind::Vm, vm) {
+                odd.push(format!("virtual router {vrouter} has the VM {vm}, but there is no such VM"));
+            }
+        }
+    }
+    odd.sort();
+    odd
+}
+
+#[cfg(test)]
+#[path = "scenario_tests.rs"]
+mod tests;
