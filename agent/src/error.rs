@@ -8,7 +8,7 @@ use std::io;
 
 /// Done.
 pub const OK: u8 = 0;
-/// The options or the endpoint can't be understood (the Ruby client dies of an exception there, which is 1).
+/// The options can't be understood (the Ruby client dies of an exception there, which is 1).
 pub const MISREAD: u8 = 1;
 /// Everything else that goes wrong (the Ruby client's `exit -1`).
 pub const FAILED: u8 = 255;
@@ -16,10 +16,7 @@ pub const FAILED: u8 = 255;
 /// The exit codes as help and man page list them.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (OK, "Done"),
-    (
-        MISREAD,
-        "An option that is unknown or lacks its value, or an endpoint that is no URL",
-    ),
+    (MISREAD, "An option that is unknown or lacks its value"),
     (
         FAILED,
         "Not a command, no credentials, no connection, or the server refused",
@@ -53,11 +50,12 @@ impl Error {
     /// What the process exits with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Option(_) | Error::Endpoint(_) => MISREAD,
+            Error::Option(_) => MISREAD,
             // Whoever reads stdout has seen enough, as in `onegate --help | head -1`.
             Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => OK,
             Error::Usage(_)
             | Error::Words(_)
+            | Error::Endpoint(_)
             | Error::Missing(_)
             | Error::Connection(_)
             | Error::Refused(_)

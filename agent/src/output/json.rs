@@ -1,6 +1,6 @@
 //! `--json`: the server's text, re-indented by two blanks as Ruby's `JSON.pretty_generate` does, every number,
-//! string, key and repetition as it came (an empty object takes two lines, an empty list stays `[]`: recordings,
-//! `client/vnet_show_json`).
+//! string, key and repetition as it came. An empty object takes two lines, an empty list three (recordings,
+//! `client/vnet_show_json` and `client/vm_show_peer_json`).
 
 use crate::document::Node;
 
@@ -22,20 +22,19 @@ pub fn pretty(node: Node<'_>) -> String {
         if matches!(c, ' ' | '\t' | '\n' | '\r') {
             continue;
         }
-        if opened && c != ']' {
-            newline(&mut out, if c == '}' { depth - 1 } else { depth });
-        }
         match c {
-            '{' | '[' => depth += 1,
             '}' | ']' => {
                 depth -= 1;
-                if !opened {
-                    newline(&mut out, depth);
+                if opened && c == ']' {
+                    out.push('\n');
                 }
+                newline(&mut out, depth);
             }
+            _ if opened => newline(&mut out, depth),
             _ => {}
         }
         opened = matches!(c, '{' | '[');
+        depth += usize::from(opened);
         out.push(c);
         match c {
             '"' => in_string = true,
@@ -75,14 +74,14 @@ mod tests {
     fn as_ruby_prints() {
         for (sent, printed) in [
             ("{}", "{\n}\n"),
-            ("[]", "[]\n"),
+            ("[]", "[\n\n]\n"),
             (
                 r#"{"A":{},"B":[]}"#,
-                "{\n  \"A\": {\n  },\n  \"B\": []\n}\n",
+                "{\n  \"A\": {\n  },\n  \"B\": [\n\n  ]\n}\n",
             ),
             (
                 r#"[{"a":1},{}, [] ,[1,2]]"#,
-                "[\n  {\n    \"a\": 1\n  },\n  {\n  },\n  [],\n  [\n    1,\n    2\n  ]\n]\n",
+                "[\n  {\n    \"a\": 1\n  },\n  {\n  },\n  [\n\n  ],\n  [\n    1,\n    2\n  ]\n]\n",
             ),
             ("{ \"a\" :\t1.0e+2 }", "{\n  \"a\": 1.0e+2\n}\n"),
             (r#""{\"[,: ]\\""#, "\"{\\\"[,: ]\\\\\"\n"),
