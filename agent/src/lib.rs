@@ -163,27 +163,33 @@ fn accept(answer: Answer, request: &Request) -> Result<Vec<u8>, Error> {
 /// What stdout gets to see of an answer: of a change, nothing.
 fn show(invocation: &Invocation, body: Vec<u8>, world: &World<'_>) -> Result<String, Error> {
     let options = &invocation.options;
-    let command = invocation.command.command;
-    if !matches!(
-        command,
-        Command::VmShow | Command::ServiceShow | Command::VrouterShow | Command::VnetShow
-    ) {
-        return Ok(String::new());
-    }
-    let document = Document::new(body).map_err(|why| {
-        Error::Answer(format!("The server's answer is not JSON: {why}.\nDoes something else than OneGate listen there?"))
-    })?;
+    let outer = match invocation.command.command {
+        Command::VmShow => "VM",
+        Command::ServiceShow => "SERVICE",
+        Command::VrouterShow => "VROUTER",
+        Command::VnetShow => "VNET",
+        _ => return Ok(String::new()),
+    };
+    let strange = |what| {
+        Error::Answer(format!(
+            "The server's answer {what}.\nDoes something else than OneGate listen there?"
+        ))
+    };
+    let document = Document::new(body).map_err(|why| strange(format!("is not JSON: {why}")))?;
     let root = document.root();
     if options.has(Opt::Json) {
         return Ok(output::json::pretty(root));
     }
+    if !root.get(outer).is_object() {
+        return Err(strange(format!("holds no {outer}")));
+    }
     let plain =
         !world.terminal || (world.environment)("NO_COLOR").is_some_and(|value| !value.is_empty());
     let style = if plain { Style::Plain } else { Style::Terminal };
-    Ok(match command {
-        Command::ServiceShow => output::text::service(root, options.has(Opt::Extended), style),
-        Command::VrouterShow => output::text::vrouter(root, style),
-        Command::VnetShow => output::text::vnet(root, style),
+    Ok(match outer {
+        "SERVICE" => output::text::service(root, options.has(Opt::Extended), style),
+        "VROUTER" => output::text::vrouter(root, style),
+        "VNET" => output::text::vnet(root, style),
         _ => output::text::vm(root, style),
     })
 }

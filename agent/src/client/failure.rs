@@ -131,7 +131,7 @@ impl Failure {
     }
 }
 
-const NOT_ONEGATE: &str = "Does something else than OneGate listen there?";
+pub(super) const NOT_ONEGATE: &str = "Does something else than OneGate listen there?";
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

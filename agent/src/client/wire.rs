@@ -5,7 +5,7 @@
 //! with the deadline, and an address costs no thread; and rustls comes with few suites, which is small.
 
 use super::endpoint::Endpoint;
-use super::failure::{Broken, Phase};
+use super::failure::{Broken, NOT_ONEGATE, Phase};
 use super::proxy::Proxy;
 use super::tls::{self, Trust};
 use rustls::{ClientConnection, StreamOwned};
@@ -61,7 +61,7 @@ impl Resolver for Names {
             Ok(address) => found.push(address),
             Err(_) => look_up(hop, *timeout.after)?
                 .into_iter()
-                .take(found.len().max(MAX_ADDRESSES))
+                .take(MAX_ADDRESSES)
                 .for_each(|a| found.push(a)),
         }
         Ok(found)
@@ -332,6 +332,11 @@ impl Transport for Wire {
         let first = !self.at_head;
         self.at_head = true;
         let input = self.buffers.input_append_buf();
+        if input.is_empty() {
+            // ureq takes in a header whole, so it is a header that fills the buffer.
+            let broken = Broken::new(Phase::Receive, "its header is too large");
+            return Err(broken.advising(NOT_ONEGATE).into());
+        }
         let read = match &mut self.stream {
             Stream::Plain(socket) => socket.read(input),
             Stream::Tls(stream) => stream.read(input),

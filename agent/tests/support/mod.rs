@@ -41,7 +41,12 @@ pub struct Listener {
 }
 
 impl Listener {
-    pub fn new(mut script: Box<Script>) -> Listener {
+    pub fn new(script: Box<Script>) -> Listener {
+        Listener::closing(script, false)
+    }
+
+    /// The same, but hangs up after each answer if `close` says so.
+    pub fn closing(mut script: Box<Script>, close: bool) -> Listener {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let stop = Arc::new(AtomicBool::new(false));
@@ -52,7 +57,7 @@ impl Listener {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }
-                serve(&mut stream.unwrap(), &requests, &mut script);
+                serve(&mut stream.unwrap(), &requests, &mut script, close);
             }
         });
         Listener {
@@ -96,7 +101,12 @@ pub fn answer(status: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn serve(stream: &mut TcpStream, received: &Mutex<Vec<Received>>, script: &mut Box<Script>) {
+fn serve(
+    stream: &mut TcpStream,
+    received: &Mutex<Vec<Received>>,
+    script: &mut Box<Script>,
+    close: bool,
+) {
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
@@ -108,7 +118,7 @@ fn serve(stream: &mut TcpStream, received: &Mutex<Vec<Received>>, script: &mut B
         };
         let answer = script(number, &request);
         // Nothing to say means: hang up. A client that has gone is its own affair.
-        if answer.is_empty() || stream.write_all(&answer).is_err() {
+        if answer.is_empty() || stream.write_all(&answer).is_err() || close {
             return;
         }
     }
