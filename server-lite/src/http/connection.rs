@@ -76,6 +76,7 @@ pub struct Connection<S> {
     sent: usize,
     /// Set by an event, cleared when a read has taken all there was.
     readable: bool,
+    ended: bool,
     head: bool,
     keep_alive: bool,
     requests: u64,
@@ -94,6 +95,7 @@ impl<S: Stream> Connection<S> {
             output: Vec::new(),
             sent: 0,
             readable: true,
+            ended: false,
             head: false,
             keep_alive: true,
             requests: 0,
@@ -102,9 +104,11 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// The stream had an event: there may be bytes to read, or room to write.
-    pub fn woken(&mut self) {
+    /// The stream had an event: there may be bytes to read, or room to write. `ended`: the client sends nothing more,
+    /// so that what is read last is the end.
+    pub fn woken(&mut self, ended: bool) {
         self.readable = true;
+        self.ended |= ended;
     }
 
     /// The stream.
@@ -259,7 +263,8 @@ impl<S: Stream> Connection<S> {
         loop {
             match self.stream.read(buffer) {
                 Ok(count) => {
-                    self.readable = count == buffer.len() || !self.stream.short_read_is_all();
+                    self.readable =
+                        count == buffer.len() || self.ended || !self.stream.short_read_is_all();
                     return Ok(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

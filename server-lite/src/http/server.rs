@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -119,8 +119,8 @@ impl Server {
 #[derive(Debug, Default)]
 struct Slot {
     seat: Mutex<Option<Box<Seat>>>,
-    /// An event came that whoever holds the seat must look at before or after letting go of it.
-    event: AtomicBool,
+    /// An event came that whoever holds the seat must look at before or after letting go of it: [`EVENT`], [`ENDED`].
+    event: AtomicU8,
     /// Milliseconds since the server's start; 0 for none.
     deadline: AtomicU64,
 }
@@ -244,7 +244,15 @@ impl Shared {
             };
             let number = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
             if let Some(slot) = self.slots.get(number) {
-                slot.event.store(true, SeqCst);
+                let flags = event.flags;
+                slot.event.fetch_or(
+                    if flags.intersects(END) {
+                        EVENT | ENDED
+                    } else {
+                        EVENT
+                    },
+                    SeqCst,
+                );
                 self.visit(number, &mut scratch);
             } else {
                 self.accept(number.wrapping_sub(self.slots.len()), &mut scratch);
@@ -256,14 +264,15 @@ impl Shared {
     /// Looks at a connection that had an event, unless another worker has it: that one will then look again.
     fn visit(&self, number: usize, scratch: &mut [u8]) {
         let slot = &self.slots[number];
-        while slot.event.load(SeqCst) {
+        while slot.event.load(SeqCst) != 0 {
             let Ok(mut seat) = slot.seat.try_lock() else {
                 return;
             };
-            if slot.event.swap(false, SeqCst)
+            let event = slot.event.swap(0, SeqCst);
+            if event != 0
                 && let Some(live) = seat.as_mut()
             {
-                live.connection.woken();
+                live.connection.woken(event & ENDED != 0);
                 let step = live.connection.advance(scratch);
                 self.go_on(number, &mut seat, step, scratch);
             }
@@ -273,11 +282,11 @@ impl Shared {
     /// After a seat was held for something else than an event: has epoll tell again of an event that came meanwhile.
     fn look_again(&self, number: usize) {
         let slot = &self.slots[number];
-        while slot.event.load(SeqCst) {
+        while slot.event.load(SeqCst) != 0 {
             let Ok(seat) = slot.seat.try_lock() else {
                 return;
             };
-            slot.event.store(false, SeqCst);
+            slot.event.store(0, SeqCst);
             if let Some(live) = seat.as_ref() {
                 let interest = if live.connection.wants_write() {
                     WRITE
@@ -456,6 +465,13 @@ const READ: epoll::EventFlags = epoll::EventFlags::IN
     .union(epoll::EventFlags::RDHUP)
     .union(epoll::EventFlags::ET);
 const WRITE: epoll::EventFlags = READ.union(epoll::EventFlags::OUT);
+/// The client sends no more.
+const END: epoll::EventFlags = epoll::EventFlags::RDHUP
+    .union(epoll::EventFlags::HUP)
+    .union(epoll::EventFlags::ERR);
+/// In [`Slot::event`].
+const EVENT: u8 = 1;
+const ENDED: u8 = 2;
 /// One worker at a time accepts, and asks again when it is done.
 const LISTEN: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::ONESHOT);
 
