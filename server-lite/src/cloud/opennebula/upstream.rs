@@ -17,8 +17,6 @@ pub const MAX_IDLE: usize = 4;
 const MAX_IDLE_AGE: Duration = Duration::from_secs(10);
 /// The largest answer taken: a pool of some hundred VMs is a few megabytes.
 const MAX_ANSWER: u64 = 32 << 20;
-/// An outage is over at the first answer this long after its last failure.
-const QUIET: Duration = Duration::from_secs(3);
 
 /// How long each phase of a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +27,8 @@ pub struct Patience {
     pub connect: Duration,
     /// To send the call, and to receive each of the answer's head and body.
     pub answer: Duration,
+    /// An outage is over at the first answer this long after its last failure.
+    pub quiet: Duration,
 }
 
 impl Default for Patience {
@@ -37,6 +37,7 @@ impl Default for Patience {
             turn: Duration::from_secs(5),
             connect: Duration::from_secs(3),
             answer: Duration::from_secs(15),
+            quiet: Duration::from_secs(3),
         }
     }
 }
@@ -210,7 +211,7 @@ impl Upstream {
     fn answered(&self) {
         let mut outage = lock(&self.outage);
         if let Some(past) = outage.as_ref()
-            && past.last.elapsed() >= QUIET
+            && past.last.elapsed() >= self.patience.quiet
         {
             (self.log)(&format!(
                 "{} at {} answers again; {} calls had failed in {} s",
@@ -284,6 +285,13 @@ fn run(agent: &Agent, request: Request<String>) -> Result<Answer, ureq::Error> {
         false => agent.run(Request::from_parts(parts, body))?,
     };
     let status = response.status().as_u16();
+    if response
+        .body()
+        .content_length()
+        .is_some_and(|length| length > MAX_ANSWER)
+    {
+        return Err(ureq::Error::BodyExceedsLimit(MAX_ANSWER));
+    }
     let body = response
         .body_mut()
         .with_config()

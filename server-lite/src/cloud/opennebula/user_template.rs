@@ -106,7 +106,7 @@ pub fn check(what: &str, value: &str) -> Result<(), String> {
     let wrong = value.chars().find(|&c| match c {
         '\t' | '\n' | '\u{7f}' => false,
         // Sent as a reference, a character beyond U+FFFF makes the VM's record unreadable for good.
-        c => c < ' ' || c > '\u{fffd}',
+        c => !(' '..='\u{fffd}').contains(&c),
     });
     match wrong {
         None => Ok(()),
