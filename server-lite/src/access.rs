@@ -23,20 +23,32 @@ pub struct Failure {
 impl Failure {
     /// An answer with these words.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), cause: None }
+        Self {
+            status,
+            message: message.into(),
+            cause: None,
+        }
     }
 
     /// Nothing behind us answers, or nothing can be stored: 503, to which the connection adds Retry-After.
     pub fn unavailable(cause: String) -> Self {
         let message = "The cloud behind this server can't answer at the moment: try again".into();
-        Self { status: 503, message, cause: Some(cause) }
+        Self {
+            status: 503,
+            message,
+            cause: Some(cause),
+        }
     }
 
     /// What a cloud's refusal comes to; `absent` is the answer where the object is not there, or not to be seen.
     pub fn refused(refusal: Refusal, absent: impl FnOnce() -> String) -> Self {
         match refusal {
             Refusal::NotFound => Self::new(404, absent()),
-            Refusal::NotAllowed(cause) => Self { status: 404, message: absent(), cause: Some(cause) },
+            Refusal::NotAllowed(cause) => Self {
+                status: 404,
+                message: absent(),
+                cause: Some(cause),
+            },
             Refusal::Invalid(reason) => Self::new(400, reason),
             Refusal::Failed(reason) => Self::new(500, reason),
             Refusal::Unavailable(cause) => Self::unavailable(cause),
@@ -52,7 +64,9 @@ impl From<Failure> for Response {
 
 /// The record of the VM that asks, read in its owner's name.
 pub fn own_vm(cloud: &dyn Cloud, caller: &Caller) -> Result<Document, Failure> {
-    cloud.own_vm(&caller.user, &caller.document).map_err(|refusal| vm_refused(refusal, caller.vm))
+    cloud
+        .own_vm(&caller.user, &caller.document)
+        .map_err(|refusal| vm_refused(refusal, caller.vm))
 }
 
 /// A VM that is asked for by its id: the one that asks, or a peer of it.
@@ -65,12 +79,18 @@ pub fn vm(cloud: &dyn Cloud, caller: &Caller, asked_for: Id) -> Result<Document,
         let (id, service) = service_of(cloud, caller, &own)?;
         // A VM that is no node itself gets the same answer whatever it asks for.
         if !(is_node(&service, caller.vm) && is_node(&service, asked_for)) {
-            return Err(Failure::new(400, format!("Service {id} does not contain VM {asked_for}.")));
+            return Err(Failure::new(
+                400,
+                format!("Service {id} does not contain VM {asked_for}."),
+            ));
         }
     } else if let Some(router) = says_vrouter(&own) {
         let (id, vrouter) = vrouter_of(cloud, caller, router)?;
         if !(has_vm(&vrouter, caller.vm) && has_vm(&vrouter, asked_for)) {
-            return Err(Failure::new(400, format!("Virtual Router {id} does not contain VM {asked_for}.")));
+            return Err(Failure::new(
+                400,
+                format!("Virtual Router {id} does not contain VM {asked_for}."),
+            ));
         }
     } else {
         return Err(Failure::new(
@@ -78,7 +98,9 @@ pub fn vm(cloud: &dyn Cloud, caller: &Caller, asked_for: Id) -> Result<Document,
             "This VM does not belong to any Virtual Router or Service, so it cannot retrieve information from other VMs",
         ));
     }
-    cloud.vm(&caller.user, asked_for).map_err(|refusal| vm_refused(refusal, asked_for))
+    cloud
+        .vm(&caller.user, asked_for)
+        .map_err(|refusal| vm_refused(refusal, asked_for))
 }
 
 /// The service of the VM that asks.
@@ -86,7 +108,10 @@ pub fn service(cloud: &dyn Cloud, caller: &Caller) -> Result<(Id, Document), Fai
     let own = own_vm(cloud, caller)?;
     let (id, service) = service_of(cloud, caller, &own)?;
     if !is_node(&service, caller.vm) {
-        return Err(Failure::new(400, format!("Service {id} does not contain VM {}.", caller.vm)));
+        return Err(Failure::new(
+            400,
+            format!("Service {id} does not contain VM {}.", caller.vm),
+        ));
     }
     Ok((id, service))
 }
@@ -103,7 +128,10 @@ pub fn vrouter(cloud: &dyn Cloud, caller: &Caller) -> Result<Document, Failure> 
 /// A virtual network that the virtual router of the VM that asks is in, or a parent, child or sibling of one.
 pub fn vnet(cloud: &dyn Cloud, caller: &Caller, asked_for: &str) -> Result<Document, Failure> {
     if asked_for.is_empty() || !asked_for.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Failure::new(400, format!("Invalid id format (ID: {asked_for}). ID must be an integer.")));
+        return Err(Failure::new(
+            400,
+            format!("Invalid id format (ID: {asked_for}). ID must be an integer."),
+        ));
     }
     let own = own_vm(cloud, caller)?;
     let Some(router) = says_vrouter(&own) else {
@@ -115,18 +143,32 @@ pub fn vnet(cloud: &dyn Cloud, caller: &Caller, asked_for: &str) -> Result<Docum
     let (router, vrouter) = own_vrouter(cloud, caller, router)?;
     let absent = || format!("Virtual network {asked_for} not found");
     let wanted = parse_id(asked_for).ok_or_else(|| Failure::new(404, absent()))?;
-    let vnet = cloud.vnet(&caller.user, wanted).map_err(|refusal| Failure::refused(refusal, absent))?;
+    let vnet = cloud
+        .vnet(&caller.user, wanted)
+        .map_err(|refusal| Failure::refused(refusal, absent))?;
     if is_near(cloud, caller, &vrouter, wanted, &vnet)? {
         return Ok(vnet);
     }
-    Err(Failure::new(400, format!("Virtual Network {wanted} cannot be retrieved from Virtual router {router}.")))
+    Err(Failure::new(
+        400,
+        format!("Virtual Network {wanted} cannot be retrieved from Virtual router {router}."),
+    ))
 }
 
 /// Is this network one of the router's own, or the parent, a child or a sibling of one? Networks are fetched only
 /// where the answer needs them.
-fn is_near(cloud: &dyn Cloud, caller: &Caller, vrouter: &Value, wanted: Id, vnet: &Value) -> Result<bool, Failure> {
+fn is_near(
+    cloud: &dyn Cloud,
+    caller: &Caller,
+    vrouter: &Value,
+    wanted: Id,
+    vnet: &Value,
+) -> Result<bool, Failure> {
     let nics = list(vrouter.get("TEMPLATE").and_then(|t| t.get("NIC")));
-    let mut networks: Vec<Id> = nics.iter().filter_map(|nic| id(nic.get("NETWORK_ID"))).collect();
+    let mut networks: Vec<Id> = nics
+        .iter()
+        .filter_map(|nic| id(nic.get("NETWORK_ID")))
+        .collect();
     networks.sort_unstable();
     networks.dedup();
     let parent = id(vnet.get("PARENT_NETWORK_ID"));
@@ -152,57 +194,83 @@ fn is_near(cloud: &dyn Cloud, caller: &Caller, vrouter: &Value, wanted: Id, vnet
 fn vm_refused(refusal: Refusal, vm: Id) -> Failure {
     match refusal {
         Refusal::NotAllowed(reason) => Failure::new(404, reason),
-        refusal => Failure::refused(refusal, || format!("[one.vm.info] Error getting virtual machine [{vm}].")),
+        refusal => Failure::refused(refusal, || {
+            format!("[one.vm.info] Error getting virtual machine [{vm}].")
+        }),
     }
 }
 
 /// Does the VM say that it is in a service, rightly or not?
 fn says_service(own: &Value) -> bool {
-    own.get("USER_TEMPLATE").is_some_and(|template| template.get("SERVICE_ID").is_some())
+    own.get("USER_TEMPLATE")
+        .is_some_and(|template| template.get("SERVICE_ID").is_some())
 }
 
 fn service_of(cloud: &dyn Cloud, caller: &Caller, own: &Value) -> Result<(Id, Document), Failure> {
-    let said = own.get("USER_TEMPLATE").and_then(|template| template.get("SERVICE_ID"));
+    let said = own
+        .get("USER_TEMPLATE")
+        .and_then(|template| template.get("SERVICE_ID"));
     let Some(id) = id(said) else {
         return Err(Failure::new(400, "Empty or invalid SERVICE_ID"));
     };
     match cloud.service(&caller.user, id) {
         Ok(service) => Ok((id, service)),
-        Err(Refusal::Failed(cause)) => {
-            Err(Failure { status: 404, message: format!("Service {id} not found"), cause: Some(cause) })
-        }
-        Err(refusal) => Err(Failure::refused(refusal, || format!("Service {id} not found"))),
+        Err(Refusal::Failed(cause)) => Err(Failure {
+            status: 404,
+            message: format!("Service {id} not found"),
+            cause: Some(cause),
+        }),
+        Err(refusal) => Err(Failure::refused(refusal, || {
+            format!("Service {id} not found")
+        })),
     }
 }
 
 fn says_vrouter(own: &Value) -> Option<Id> {
-    id(own.get("TEMPLATE").and_then(|template| template.get("VROUTER_ID")))
+    id(own
+        .get("TEMPLATE")
+        .and_then(|template| template.get("VROUTER_ID")))
 }
 
 fn vrouter_of(cloud: &dyn Cloud, caller: &Caller, router: Id) -> Result<(Id, Document), Failure> {
     match cloud.vrouter(&caller.user, router) {
         Ok(vrouter) => Ok((router, vrouter)),
-        Err(refusal) => Err(Failure::refused(refusal, || format!("Virtual router {router} not found"))),
+        Err(refusal) => Err(Failure::refused(refusal, || {
+            format!("Virtual router {router} not found")
+        })),
     }
 }
 
 fn own_vrouter(cloud: &dyn Cloud, caller: &Caller, router: Id) -> Result<(Id, Document), Failure> {
     let (router, vrouter) = vrouter_of(cloud, caller, router)?;
     if !has_vm(&vrouter, caller.vm) {
-        return Err(Failure::new(400, format!("Virtual Router {router} does not contain VM {}.", caller.vm)));
+        return Err(Failure::new(
+            400,
+            format!("Virtual Router {router} does not contain VM {}.", caller.vm),
+        ));
     }
     Ok((router, vrouter))
 }
 
 fn is_node(service: &Value, vm: Id) -> bool {
-    roles(service).iter().flat_map(|role| list(role.get("nodes"))).any(|node| id(node.get("deploy_id")) == Some(vm))
+    roles(service)
+        .iter()
+        .flat_map(|role| list(role.get("nodes")))
+        .any(|node| id(node.get("deploy_id")) == Some(vm))
 }
 
 fn has_vm(vrouter: &Value, vm: Id) -> bool {
-    list(vrouter.get("VMS").and_then(|vms| vms.get("ID"))).iter().any(|member| id(Some(member)) == Some(vm))
+    list(vrouter.get("VMS").and_then(|vms| vms.get("ID")))
+        .iter()
+        .any(|member| id(Some(member)) == Some(vm))
 }
 
 /// The roles of a service's document.
 pub fn roles(service: &Value) -> &[Value] {
-    list(service.get("TEMPLATE").and_then(|template| template.get("BODY")).and_then(|body| body.get("roles")))
+    list(
+        service
+            .get("TEMPLATE")
+            .and_then(|template| template.get("BODY"))
+            .and_then(|body| body.get("roles")),
+    )
 }

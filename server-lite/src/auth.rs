@@ -33,19 +33,35 @@ pub enum Denied {
 /// # Errors
 /// [`Denied`]; nothing about the VM is to be told but that.
 pub fn authenticate(cloud: &dyn Cloud, request: &Request) -> Result<Caller, Denied> {
-    let (Some(sent), Some(vm)) = (only(request, "x-onegate-token"), only(request, "x-onegate-vmid")) else {
+    let (Some(sent), Some(vm)) = (
+        only(request, "x-onegate-token"),
+        only(request, "x-onegate-vmid"),
+    ) else {
         return Err(Denied::NotAuthorized);
     };
-    let Some(vm) = parse_id(vm) else { return refuse(sent) };
+    let Some(vm) = parse_id(vm) else {
+        return refuse(sent);
+    };
     let document = match cloud.vm_to_authenticate(vm) {
         Ok(document) => document,
         Err(Refusal::NotFound) => return refuse(sent),
         Err(refusal) => return Err(unavailable(refusal)),
     };
-    let Some(creator) = id(document.get("TEMPLATE").and_then(|t| t.get("CREATED_BY"))) else { return refuse(sent) };
-    let Some(stime) = document.get("STIME").and_then(Value::as_str) else { return refuse(sent) };
+    let Some(creator) = id(document.get("TEMPLATE").and_then(|t| t.get("CREATED_BY"))) else {
+        return refuse(sent);
+    };
+    let Some(stime) = document.get("STIME").and_then(Value::as_str) else {
+        return refuse(sent);
+    };
     let opens = |password: Result<Option<String>, Refusal>| match password {
-        Ok(password) => Ok(token::verify(sent, password.as_deref().map(|password| Secret { vm, stime, password }))),
+        Ok(password) => Ok(token::verify(
+            sent,
+            password.as_deref().map(|password| Secret {
+                vm,
+                stime,
+                password,
+            }),
+        )),
         Err(Refusal::NotFound) => Ok(token::verify(sent, None)),
         Err(refusal) => Err(unavailable(refusal)),
     };
@@ -59,10 +75,15 @@ pub fn authenticate(cloud: &dyn Cloud, request: &Request) -> Result<Caller, Deni
     let name = document.get("UNAME").and_then(Value::as_str);
     match (id(document.get("UID")), name) {
         (Some(owner), Some(name)) => {
-            let user = User { id: owner, name: name.to_string() };
+            let user = User {
+                id: owner,
+                name: name.to_string(),
+            };
             Ok(Caller { vm, user, document })
         }
-        _ => Err(Denied::Unavailable(format!("the record of VM {vm} has no owner"))),
+        _ => Err(Denied::Unavailable(format!(
+            "the record of VM {vm} has no owner"
+        ))),
     }
 }
 

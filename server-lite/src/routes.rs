@@ -35,7 +35,12 @@ const fn route(
     permission: Option<(&'static str, &'static str)>,
     handler: Handler,
 ) -> Route {
-    Route { method, path, permission, handler }
+    Route {
+        method,
+        path,
+        permission,
+        handler,
+    }
 }
 
 /// Every route.
@@ -96,7 +101,10 @@ impl Gate {
         if let Some((resource, action)) = route.permission
             && !self.config.permits(resource, action)
         {
-            return refused(403, &format!("Action ({action}) on resource ({resource}) not supported"));
+            return refused(
+                403,
+                &format!("Action ({action}) on resource ({resource}) not supported"),
+            );
         }
         if is_foreign(request) {
             return refused(403, "Forbidden");
@@ -104,10 +112,22 @@ impl Gate {
         let caller = match auth::authenticate(self.cloud.as_ref(), request) {
             Ok(caller) => caller,
             Err(Denied::NotAuthorized) => return refused(401, "Not authorized"),
-            Err(Denied::Unavailable(cause)) => return answer(None, Err(Failure::unavailable(cause))),
+            Err(Denied::Unavailable(cause)) => {
+                return answer(None, Err(Failure::unavailable(cause)));
+            }
         };
         let vm = Some(caller.vm);
-        answer(vm, (route.handler)(self, &Call { request, caller, parameter }))
+        answer(
+            vm,
+            (route.handler)(
+                self,
+                &Call {
+                    request,
+                    caller,
+                    parameter,
+                },
+            ),
+        )
     }
 
     fn cloud(&self) -> &dyn Cloud {
@@ -117,8 +137,16 @@ impl Gate {
 
 fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Answer {
     match result {
-        Ok(response) => Answer { response, vm, cause: None },
-        Err(mut failure) => Answer { vm, cause: failure.cause.take(), response: failure.into() },
+        Ok(response) => Answer {
+            response,
+            vm,
+            cause: None,
+        },
+        Err(mut failure) => Answer {
+            vm,
+            cause: failure.cause.take(),
+            response: failure.into(),
+        },
     }
 }
 
@@ -138,20 +166,23 @@ pub(crate) fn json(status: u16, body: Vec<u8>) -> Response {
 fn find<'a>(method: &str, path: &'a str) -> Option<(&'static Route, Cow<'a, str>)> {
     let segments = segments(path)?;
     let method = if method == "HEAD" { "GET" } else { method };
-    ROUTES.iter().filter(|route| route.method == method).find_map(|route| {
-        if route.path.len() != segments.len() {
-            return None;
-        }
-        let mut parameter = Cow::Borrowed("");
-        for (pattern, segment) in route.path.iter().zip(&segments) {
-            if pattern.starts_with(':') && !segment.is_empty() {
-                parameter = segment.clone();
-            } else if pattern != segment {
+    ROUTES
+        .iter()
+        .filter(|route| route.method == method)
+        .find_map(|route| {
+            if route.path.len() != segments.len() {
                 return None;
             }
-        }
-        Some((route, parameter))
-    })
+            let mut parameter = Cow::Borrowed("");
+            for (pattern, segment) in route.path.iter().zip(&segments) {
+                if pattern.starts_with(':') && !segment.is_empty() {
+                    parameter = segment.clone();
+                } else if pattern != segment {
+                    return None;
+                }
+            }
+            Some((route, parameter))
+        })
 }
 
 /// The segments of a path, decoded. As with the real server `//vm`, `/./vm` and `/x/../vm` are `/vm`, but `/vm/` is
@@ -185,7 +216,9 @@ fn decode(raw: &str) -> Cow<'_, str> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = after
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) if *first == b'%' => {
                 bytes.push(byte);
@@ -202,11 +235,18 @@ fn decode(raw: &str) -> Cow<'_, str> {
 
 /// Was this sent by a page of another site? The real server says so too, but only after it has done what was asked.
 fn is_foreign(request: &Request) -> bool {
-    let Some(referer) = request.header("referer") else { return false };
-    if request.header("x-requested-with").is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest")) {
+    let Some(referer) = request.header("referer") else {
+        return false;
+    };
+    if request
+        .header("x-requested-with")
+        .is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
+    {
         return false;
     }
-    let authority = referer.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let authority = referer
+        .split_once("://")
+        .map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     authority.is_some_and(|authority| request.header("host") != Some(authority))
 }
 
@@ -214,9 +254,15 @@ fn show_root(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     let base = match &gate.config.ssl_server {
         Some(base) => base.trim_end_matches('/').to_string(),
         None => {
-            let forwarded = call.request.header("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
+            let forwarded = call
+                .request
+                .header("x-forwarded-proto")
+                .is_some_and(|p| p.eq_ignore_ascii_case("https"));
             let scheme = if forwarded { "https" } else { "http" };
-            format!("{scheme}://{}", call.request.header("host").unwrap_or("localhost"))
+            format!(
+                "{scheme}://{}",
+                call.request.header("host").unwrap_or("localhost")
+            )
         }
     };
     Ok(json(200, view::root(&base)))
@@ -249,13 +295,19 @@ fn update(gate: &Gate, call: &Call, vm: Id) -> Result<Response, Failure> {
     let done = match &update {
         Update::Merge(attributes) => {
             if let Some(name) = template::restricted(attributes, &gate.config) {
-                return Err(Failure::new(403, format!("Attribute ({name}) cannot be modified")));
+                return Err(Failure::new(
+                    403,
+                    format!("Attribute ({name}) cannot be modified"),
+                ));
             }
             gate.cloud.update(user, vm, attributes)
         }
         Update::Erase(name) => {
             if gate.config.restricts(name) {
-                return Err(Failure::new(403, format!("Attribute ({name}) cannot be deleted")));
+                return Err(Failure::new(
+                    403,
+                    format!("Attribute ({name}) cannot be deleted"),
+                ));
             }
             gate.cloud.erase(user, vm, name)
         }
@@ -270,48 +322,101 @@ fn act_on_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     let body = call.json()?;
     let wanted = match body.get("action") {
         Some(action @ Value::Object(_)) => action,
-        _ => return Err(Failure::new(400, "the body must be {\"action\": {\"perform\": \"NAME\"}}")),
+        _ => {
+            return Err(Failure::new(
+                400,
+                "the body must be {\"action\": {\"perform\": \"NAME\"}}",
+            ));
+        }
     };
     let name = match wanted.get("perform") {
         None | Some(Value::Null) => "",
         Some(Value::String(name)) => name,
-        Some(_) => return Err(Failure::new(400, "perform must be a text: the name of an action")),
+        Some(_) => {
+            return Err(Failure::new(
+                400,
+                "perform must be a text: the name of an action",
+            ));
+        }
     };
     let params = wanted.get("params").unwrap_or(&Value::Null);
-    let restricted = || Failure::new(403, format!("Action ({name}) is not allowed on this resource"));
-    if gate.config.restricted_actions.iter().any(|action| action.eq_ignore_ascii_case(name)) {
+    let restricted = || {
+        Failure::new(
+            403,
+            format!("Action ({name}) is not allowed on this resource"),
+        )
+    };
+    if gate
+        .config
+        .restricted_actions
+        .iter()
+        .any(|action| action.eq_ignore_ascii_case(name))
+    {
         return Err(restricted());
     }
     let known = action::find(name).ok_or_else(|| Failure::new(500, action::unknown(name)))?;
-    let wanted = known.call(params).map_err(|reason| Failure::new(500, reason))?;
+    let wanted = known
+        .call(params)
+        .map_err(|reason| Failure::new(500, reason))?;
     // `delete` is no way around a restriction on `terminate`.
-    let same_call = |other: &String| action::ACTIONS.iter().any(|a| a.is_named(other) && a.calls(wanted.name));
+    let same_call = |other: &String| {
+        action::ACTIONS
+            .iter()
+            .any(|a| a.is_named(other) && a.calls(wanted.name))
+    };
     if gate.config.restricted_actions.iter().any(same_call) {
         return Err(restricted());
     }
-    gate.cloud.act(&call.caller.user, vm, &wanted).map_err(|refusal| not_done(refusal, vm))?;
-    Ok(Response { status: 204, headers: vec![("X-Content-Type-Options", "nosniff".into())], body: Vec::new() })
+    gate.cloud
+        .act(&call.caller.user, vm, &wanted)
+        .map_err(|refusal| not_done(refusal, vm))?;
+    Ok(Response {
+        status: 204,
+        headers: vec![("X-Content-Type-Options", "nosniff".into())],
+        body: Vec::new(),
+    })
 }
 
 fn show_service(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     let (id, service) = access::service(gate.cloud(), &call.caller)?;
     // Any value will do, even "false": the real server only looks whether there is one.
-    let extended = call.parameter_named("extended")?.is_some_and(|value| !value.is_empty());
-    let whole = if extended { Some(nodes(gate, call, &service)?) } else { None };
+    let extended = call
+        .parameter_named("extended")?
+        .is_some_and(|value| !value.is_empty());
+    let whole = if extended {
+        Some(nodes(gate, call, &service)?)
+    } else {
+        None
+    };
     Ok(json(200, view::service(id, &service, whole.as_deref())))
 }
 
+/// The whole records of a service's nodes, each read by itself: a pool's answer would leave out what is monitored.
+/// Those that are gone, or not the owner's to read, are left out.
 fn nodes(gate: &Gate, call: &Call, service: &Value) -> Result<Vec<Document>, Failure> {
     let nodes = access::roles(service).iter().flat_map(|role| list(role.get("nodes")));
-    let ids: Vec<Id> = nodes.filter_map(|node| id(node.get("deploy_id"))).collect();
-    holders(gate, call, &ids)
+    let mut records = Vec::new();
+    for vm in nodes.filter_map(|node| id(node.get("deploy_id"))) {
+        let record = match vm == call.caller.vm {
+            true => gate.cloud.own_vm(&call.caller.user, &call.caller.document),
+            false => gate.cloud.vm(&call.caller.user, vm),
+        };
+        match record {
+            Ok(record) => records.push(record),
+            Err(Refusal::NotFound | Refusal::NotAllowed(_)) => {}
+            Err(refusal) => return Err(Failure::refused(refusal, || "VMs not found".into())),
+        }
+    }
+    Ok(records)
 }
 
 fn holders(gate: &Gate, call: &Call, vms: &[Id]) -> Result<Vec<Document>, Failure> {
     if vms.is_empty() {
         return Ok(Vec::new());
     }
-    gate.cloud.vms(&call.caller.user, vms).map_err(|refusal| Failure::refused(refusal, || "VMs not found".into()))
+    gate.cloud
+        .vms(&call.caller.user, vms)
+        .map_err(|refusal| Failure::refused(refusal, || "VMs not found".into()))
 }
 
 fn scale_role(gate: &Gate, call: &Call) -> Result<Response, Failure> {
@@ -323,13 +428,21 @@ fn scale_role(gate: &Gate, call: &Call) -> Result<Response, Failure> {
         cause,
     };
     let body = call.json()?;
-    let cardinality = id(body.get("cardinality"))
-        .ok_or_else(|| refused(Some("the cardinality is not a whole number from 0 up".into())))?;
-    match gate.cloud.scale(&call.caller.user, service, role, cardinality) {
+    let cardinality = id(body.get("cardinality")).ok_or_else(|| {
+        refused(Some(
+            "the cardinality is not a whole number from 0 up".into(),
+        ))
+    })?;
+    match gate
+        .cloud
+        .scale(&call.caller.user, service, role, cardinality)
+    {
         Ok(()) => Ok(json(200, Vec::new())),
         Err(Refusal::Unavailable(cause)) => Err(Failure::unavailable(cause)),
         Err(Refusal::NotFound) => Err(refused(None)),
-        Err(Refusal::NotAllowed(cause) | Refusal::Invalid(cause) | Refusal::Failed(cause)) => Err(refused(Some(cause))),
+        Err(Refusal::NotAllowed(cause) | Refusal::Invalid(cause) | Refusal::Failed(cause)) => {
+            Err(refused(Some(cause)))
+        }
     }
 }
 
@@ -340,23 +453,31 @@ fn show_vrouter(gate: &Gate, call: &Call) -> Result<Response, Failure> {
 
 fn show_vnet(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     let vnet = access::vnet(gate.cloud(), &call.caller, &call.parameter)?;
-    let extended = call.parameter_named("extended")?.is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let extended = call
+        .parameter_named("extended")?
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let vms = if extended {
         let ranges = list(vnet.get("AR_POOL").and_then(|pool| pool.get("AR"))).iter();
-        let leases = ranges.flat_map(|range| list(range.get("LEASES").and_then(|leases| leases.get("LEASE"))));
+        let leases = ranges
+            .flat_map(|range| list(range.get("LEASES").and_then(|leases| leases.get("LEASE"))));
         let ids: Vec<Id> = leases.filter_map(|lease| id(lease.get("VM"))).collect();
         Some(holders(gate, call, &ids)?)
     } else {
         None
     };
-    Ok(json(200, view::vnet(&vnet, &gate.config.vnet_template_attributes, vms.as_deref())))
+    Ok(json(
+        200,
+        view::vnet(&vnet, &gate.config.vnet_template_attributes, vms.as_deref()),
+    ))
 }
 
 /// What a cloud's refusal to change a VM comes to: its words, as the 7.0.x server passes them on.
 fn not_done(refusal: Refusal, vm: Id) -> Failure {
     match refusal {
         Refusal::NotAllowed(reason) => Failure::new(500, reason),
-        refusal => Failure::refused(refusal, || format!("[one.vm.info] Error getting virtual machine [{vm}].")),
+        refusal => Failure::refused(refusal, || {
+            format!("[one.vm.info] Error getting virtual machine [{vm}].")
+        }),
     }
 }
 
@@ -364,7 +485,13 @@ impl Call<'_> {
     /// The VM in the path.
     fn id(&self) -> Result<Id, Failure> {
         parse_id(&self.parameter).ok_or_else(|| {
-            Failure::new(400, format!("Invalid id format (ID: {}). ID must be an integer.", self.parameter))
+            Failure::new(
+                400,
+                format!(
+                    "Invalid id format (ID: {}). ID must be an integer.",
+                    self.parameter
+                ),
+            )
         })
     }
 
@@ -380,7 +507,11 @@ impl Call<'_> {
             return Ok(None);
         }
         let bad = |reason| Failure::new(400, reason);
-        Ok(Parameters::read(self.request).map_err(bad)?.get(name).map_err(bad)?.map(str::to_string))
+        Ok(Parameters::read(self.request)
+            .map_err(bad)?
+            .get(name)
+            .map_err(bad)?
+            .map(str::to_string))
     }
 }
 

@@ -51,17 +51,27 @@ fn paths_find_their_route() {
         ("DELETE", "/vm", None),
         ("get", "/vm", None),
     ] {
-        assert_eq!(find(method, path).map(|(_, parameter)| parameter).as_deref(), found, "{method} {path}");
+        assert_eq!(
+            find(method, path)
+                .map(|(_, parameter)| parameter)
+                .as_deref(),
+            found,
+            "{method} {path}"
+        );
     }
 }
 
 #[test]
 fn a_page_of_another_site_is_foreign() {
     let request = |referer: Option<&str>, with: Option<&str>| Request {
-        headers: [("host", Some("127.0.0.1:5030")), ("referer", referer), ("x-requested-with", with)]
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_string(), value?.to_string())))
-            .collect(),
+        headers: [
+            ("host", Some("127.0.0.1:5030")),
+            ("referer", referer),
+            ("x-requested-with", with),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_string(), value?.to_string())))
+        .collect(),
         ..Request::default()
     };
     for (referer, with, foreign) in [
@@ -72,6 +82,10 @@ fn a_page_of_another_site_is_foreign() {
         (Some("http://evil.example/x"), Some("XMLHttpRequest"), false),
         (Some("/x"), None, false),
     ] {
-        assert_eq!(is_foreign(&request(referer, with)), foreign, "{referer:?} {with:?}");
+        assert_eq!(
+            is_foreign(&request(referer, with)),
+            foreign,
+            "{referer:?} {with:?}"
+        );
     }
 }

@@ -32,8 +32,10 @@ const NO_PARENT: &str = "{}";
 pub fn root(base: &str) -> Vec<u8> {
     let mut json = Json::default();
     json.open();
-    json.key("vm_info").value(&Value::String(format!("{base}/vm")));
-    json.key("service_info").value(&Value::String(format!("{base}/service")));
+    json.key("vm_info")
+        .value(&Value::String(format!("{base}/vm")));
+    json.key("service_info")
+        .value(&Value::String(format!("{base}/service")));
     json.close();
     json.bytes
 }
@@ -46,7 +48,12 @@ pub fn vm(vm: &Value) -> Vec<u8> {
         json.key(key).value_or_null(vm.get(key));
     }
     json.key("USER_TEMPLATE").open();
-    for (name, value) in vm.get("USER_TEMPLATE").and_then(Value::as_object).into_iter().flatten() {
+    for (name, value) in vm
+        .get("USER_TEMPLATE")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         if name != "SCHED_MESSAGE" {
             json.key(name).value(value);
         }
@@ -73,11 +80,14 @@ pub fn vm(vm: &Value) -> Vec<u8> {
 /// GET /service; with the nodes' whole VMs, the extended one.
 pub fn service(id: Id, service: &Value, whole: Option<&[Document]>) -> Vec<u8> {
     let mut json = Json::default();
-    let body = service.get("TEMPLATE").and_then(|template| template.get("BODY"));
+    let body = service
+        .get("TEMPLATE")
+        .and_then(|template| template.get("BODY"));
     json.open().key("SERVICE").open();
     json.key("name").value_or_null(service.get("NAME"));
     json.key("id").value(&Value::String(id.to_string()));
-    json.key("state").value_or_null(body.and_then(|body| body.get("state")));
+    json.key("state")
+        .value_or_null(body.and_then(|body| body.get("state")));
     json.key("roles").open_list();
     for role in roles(service) {
         json.item().open();
@@ -160,7 +170,10 @@ pub fn vnet(vnet: &Value, attributes: &[String], vms: Option<&[Document]>) -> Ve
         json.key(key).value_or_null(vnet.get(key));
     }
     json.key("VROUTERS").open().key("ID");
-    json.list(list(vnet.get("VROUTERS").and_then(|vrouters| vrouters.get("ID")))).close();
+    json.list(list(
+        vnet.get("VROUTERS").and_then(|vrouters| vrouters.get("ID")),
+    ))
+    .close();
     json.key("PARENT_NETWORK_ID");
     match vnet.get("PARENT_NETWORK_ID") {
         Some(parent) => json.value(parent),
@@ -184,7 +197,10 @@ pub fn vnet(vnet: &Value, attributes: &[String], vms: Option<&[Document]>) -> Ve
     json.close_list().close();
     json.key("TEMPLATE").open();
     for attribute in attributes {
-        if let Some(value) = vnet.get("TEMPLATE").and_then(|template| template.get(attribute)) {
+        if let Some(value) = vnet
+            .get("TEMPLATE")
+            .and_then(|template| template.get(attribute))
+        {
             json.key(attribute).value(value);
         }
     }
@@ -216,16 +232,22 @@ fn write_lease_of(json: &mut Json, lease: &Value, vm: &Value) {
     let get = |key| template.and_then(|template| template.get(key));
     let holds = |nic: &&Value| nic.get("MAC").is_some() && nic.get("MAC") == lease.get("MAC");
     let says_yes = |value: Option<&Value>| {
-        value.and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case("yes"))
+        value
+            .and_then(Value::as_str)
+            .is_some_and(|text| text.eq_ignore_ascii_case("yes"))
     };
     let mut nic = list(get("NIC")).iter().find(holds);
     if nic.is_none()
         && let Some(alias) = list(get("NIC_ALIAS")).iter().find(holds)
     {
-        let parent = list(get("NIC")).iter().find(|nic| id(nic.get("NIC_ID")) == id(alias.get("PARENT_ID")));
+        let parent = list(get("NIC"))
+            .iter()
+            .find(|nic| id(nic.get("NIC_ID")) == id(alias.get("PARENT_ID")));
         json.key("PARENT").value_or_null(alias.get("PARENT"));
-        json.key("PARENT_NETWORK_ID").value_or_null(parent.and_then(|nic| nic.get("NETWORK_ID")));
-        json.key("EXTERNAL").value(&Value::Bool(says_yes(alias.get("EXTERNAL"))));
+        json.key("PARENT_NETWORK_ID")
+            .value_or_null(parent.and_then(|nic| nic.get("NETWORK_ID")));
+        json.key("EXTERNAL")
+            .value(&Value::Bool(says_yes(alias.get("EXTERNAL"))));
         nic = Some(alias);
     }
     if let Some(nic) = nic {
@@ -233,7 +255,12 @@ fn write_lease_of(json: &mut Json, lease: &Value, vm: &Value) {
     }
     if says_yes(get("CONTEXT").and_then(|context| context.get("BACKEND"))) {
         json.key("BACKEND").raw("\"YES\"");
-        for (name, value) in vm.get("USER_TEMPLATE").and_then(Value::as_object).into_iter().flatten() {
+        for (name, value) in vm
+            .get("USER_TEMPLATE")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             if name.starts_with("ONEGATE_") {
                 json.key(name).value(value);
             }

@@ -123,7 +123,7 @@ fn each_call_is_made_in_the_name_of_whom_the_ruby_server_uses() {
     assert_eq!(cloud.vm_to_authenticate(6).expect("a VM")["ID"], "6");
     assert_eq!(cloud.token_password(2), Ok(Some("pw".to_string())));
     assert_eq!(cloud.vm(&user, 6).expect("a VM")["UNAME"], "alice");
-    assert_eq!(cloud.vms(&user, &[6, 7]).expect("VMs").len(), 2);
+    assert_eq!(cloud.vms(&user, &[7, 6, 7]).expect("VMs").len(), 2);
     assert!(cloud.vms(&user, &[]).expect("none").is_empty());
     assert_eq!(*cloud.vrouter(&user, 0).expect("a router"), json!({}));
     assert_eq!(*cloud.vnet(&user, 3).expect("a network"), json!({}));
@@ -138,6 +138,7 @@ fn each_call_is_made_in_the_name_of_whom_the_ruby_server_uses() {
         ),
         action("detachnic", Argument::Number(1)),
         action("migrate", Argument::Number(7)),
+        action("livemigrate", Argument::Number(7)),
         action("deploy", Argument::Number(7)),
     ] {
         cloud.act(&user, 6, &action).expect(action.name);
@@ -166,6 +167,7 @@ fn each_call_is_made_in_the_name_of_whom_the_ruby_server_uses() {
             "alice",
             json!([6, 7, false, false, -1, 0]),
         ),
+        call("one.vm.migrate", "alice", json!([6, 7, true, false, -1, 0])),
         call("one.vm.deploy", "alice", json!([6, 7, false, -1, ""])),
     ];
     assert_eq!(*calls.lock().expect("calls"), expected);

@@ -93,18 +93,27 @@ impl Embedded {
     ) -> Result<(Self, Vec<String>), OpenError> {
         let Some(directory) = state else {
             let scenario = load(scenario)?;
-            return Ok((Self::new(Commits::new(scenario.objects, None), options), scenario.warnings));
+            return Ok((
+                Self::new(Commits::new(scenario.objects, None), options),
+                scenario.warnings,
+            ));
         };
         let (mut store, stored) = Store::open(directory)?;
         let (objects, warnings) = match stored {
-            Some(stored) => (stored.objects, outdated(scenario, &stored.scenario, directory)?),
+            Some(stored) => (
+                stored.objects,
+                outdated(scenario, &stored.scenario, directory)?,
+            ),
             None => {
                 let scenario = load(scenario)?;
                 store.fill(&scenario.objects, &scenario.fingerprint)?;
                 (scenario.objects, scenario.warnings)
             }
         };
-        Ok((Self::new(Commits::new(objects, Some(store)), options), warnings))
+        Ok((
+            Self::new(Commits::new(objects, Some(store)), options),
+            warnings,
+        ))
     }
 
     /// Reads the cloud to look at it, while a server may have it open: nothing is changed.
@@ -113,35 +122,49 @@ impl Embedded {
             Some(directory) => Store::read(directory)?.objects,
             None => load(scenario)?.objects,
         };
-        Ok(Self::new(Commits::new(objects, None), flow::Options::default()))
+        Ok(Self::new(
+            Commits::new(objects, None),
+            flow::Options::default(),
+        ))
     }
 
     fn new(commits: Commits, options: flow::Options) -> Self {
-        Self { commits, engine: Mutex::new(Engine::new(options)), alarm: Arc::default() }
+        Self {
+            commits,
+            engine: Mutex::new(Engine::new(options)),
+            alarm: Arc::default(),
+        }
     }
 
     /// Lets time pass: a thread that moves VMs and services on when they are due, until the cloud is dropped.
     /// `report` is told when a change of its own could not be stored.
-    pub fn start_clock(self: &Arc<Self>, report: impl Fn(&str) + Send + 'static) -> std::io::Result<()> {
+    pub fn start_clock(
+        self: &Arc<Self>,
+        report: impl Fn(&str) + Send + 'static,
+    ) -> std::io::Result<()> {
         let cloud = Arc::downgrade(self);
         let alarm = Arc::clone(&self.alarm);
-        std::thread::Builder::new().name("clock".into()).spawn(move || {
-            let mut first = true;
-            while let Some(cloud) = cloud.upgrade() {
-                let wait = match cloud.advance(first) {
-                    Ok(due) => {
-                        first = false;
-                        Duration::try_from(due - Timestamp::now()).unwrap_or_default()
-                    }
-                    Err(refusal) => {
-                        report(&format!("the clock's changes could not be stored: {refusal:?}"));
-                        AFTER_A_FAILURE
-                    }
-                };
-                drop(cloud);
-                alarm.wait(wait);
-            }
-        })?;
+        std::thread::Builder::new()
+            .name("clock".into())
+            .spawn(move || {
+                let mut first = true;
+                while let Some(cloud) = cloud.upgrade() {
+                    let wait = match cloud.advance(first) {
+                        Ok(due) => {
+                            first = false;
+                            Duration::try_from(due - Timestamp::now()).unwrap_or_default()
+                        }
+                        Err(refusal) => {
+                            report(&format!(
+                                "the clock's changes could not be stored: {refusal:?}"
+                            ));
+                            AFTER_A_FAILURE
+                        }
+                    };
+                    drop(cloud);
+                    alarm.wait(wait);
+                }
+            })?;
         Ok(())
     }
 
@@ -167,15 +190,32 @@ impl Embedded {
     }
 
     fn document(&self, kind: Kind, id: Id) -> Result<Document, Refusal> {
-        self.commits.read(|objects| objects.get(kind, id).cloned()).ok_or(Refusal::NotFound)
+        self.commits
+            .read(|objects| objects.get(kind, id).cloned())
+            .ok_or(Refusal::NotFound)
     }
 
     /// A document that the user may see; `call` and `noun` are for oned's words if not.
-    fn visible(&self, user: &User, kind: Kind, id: Id, call: &str, noun: &str) -> Result<Document, Refusal> {
+    fn visible(
+        &self,
+        user: &User,
+        kind: Kind,
+        id: Id,
+        call: &str,
+        noun: &str,
+    ) -> Result<Document, Refusal> {
         self.commits.read(|objects| {
             let document = objects.get(kind, id).ok_or(Refusal::NotFound)?;
             let person = objects.get(Kind::User, user.id);
-            allow(user, person.map(Arc::as_ref), Right::Use, document, call, noun, id)?;
+            allow(
+                user,
+                person.map(Arc::as_ref),
+                Right::Use,
+                document,
+                call,
+                noun,
+                id,
+            )?;
             Ok(Arc::clone(document))
         })
     }
@@ -191,7 +231,15 @@ impl Embedded {
     ) -> Result<(), Refusal> {
         self.commits.change(|draft| {
             let document = draft.get(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
-            allow(user, draft.get(Kind::User, user.id), right, document, call, "VM", vm)?;
+            allow(
+                user,
+                draft.get(Kind::User, user.id),
+                right,
+                document,
+                call,
+                "VM",
+                vm,
+            )?;
             change(draft)
         })
     }
@@ -205,7 +253,11 @@ fn load(scenario: Option<&Path>) -> Result<Scenario, ScenarioError> {
 }
 
 /// A scenario file that is not the one the state began with is most likely an edit that is waited for in vain.
-fn outdated(scenario: Option<&Path>, began_with: &str, directory: &Path) -> Result<Vec<String>, ScenarioError> {
+fn outdated(
+    scenario: Option<&Path>,
+    began_with: &str,
+    directory: &Path,
+) -> Result<Vec<String>, ScenarioError> {
     match scenario {
         Some(file) if Scenario::load(file)?.fingerprint != began_with => Ok(vec![format!(
             "{} is not the scenario that the state in {} began with, and is not read: the state is served as it is; \
@@ -230,7 +282,9 @@ fn allow(
         return Ok(());
     }
     let (user, right) = (user.id, right.word());
-    Err(Refusal::NotAllowed(format!("[{call}] User [{user}] : Not authorized to perform {right} {noun} [{id}].")))
+    Err(Refusal::NotAllowed(format!(
+        "[{call}] User [{user}] : Not authorized to perform {right} {noun} [{id}]."
+    )))
 }
 
 impl Cloud for Embedded {
@@ -251,7 +305,9 @@ impl Cloud for Embedded {
     fn own_vm(&self, user: &User, authenticated: &Document) -> Result<Document, Refusal> {
         match id(authenticated.get("ID")) {
             // The usual owner may see it: no need to look anything up again.
-            Some(_) if rights::may(user.id, None, Right::Use, authenticated) => Ok(Arc::clone(authenticated)),
+            Some(_) if rights::may(user.id, None, Right::Use, authenticated) => {
+                Ok(Arc::clone(authenticated))
+            }
             Some(vm) => self.vm(user, vm),
             None => Err(Refusal::NotFound),
         }
@@ -261,12 +317,21 @@ impl Cloud for Embedded {
         self.commits.read(|objects| {
             let person = objects.get(Kind::User, user.id).map(Arc::as_ref);
             let seen = vms.iter().filter_map(|vm| objects.get(Kind::Vm, *vm));
-            Ok(seen.filter(|vm| rights::may(user.id, person, Right::Use, vm)).cloned().collect())
+            Ok(seen
+                .filter(|vm| rights::may(user.id, person, Right::Use, vm))
+                .cloned()
+                .collect())
         })
     }
 
     fn service(&self, user: &User, service: Id) -> Result<Document, Refusal> {
-        self.visible(user, Kind::Service, service, "one.document.info", "DOCUMENT")
+        self.visible(
+            user,
+            Kind::Service,
+            service,
+            "one.document.info",
+            "DOCUMENT",
+        )
     }
 
     fn vrouter(&self, user: &User, vrouter: Id) -> Result<Document, Refusal> {
@@ -275,11 +340,16 @@ impl Cloud for Embedded {
 
     fn vnet(&self, user: &User, vnet: Id) -> Result<Document, Refusal> {
         let document = self.visible(user, Kind::Vnet, vnet, "one.vn.info", "NET")?;
-        Ok(self.commits.read(|objects| with_visible_leases(document, user, objects)))
+        Ok(self
+            .commits
+            .read(|objects| with_visible_leases(document, user, objects)))
     }
 
     fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal> {
-        if let Some(attribute) = attributes.iter().find(|a| RESTRICTED_BY_ONED.contains(&a.name.as_str())) {
+        if let Some(attribute) = attributes
+            .iter()
+            .find(|a| RESTRICTED_BY_ONED.contains(&a.name.as_str()))
+        {
             return Err(Refusal::Failed(format!(
                 "[one.vm.update] Cannot update template. User Template includes a restricted attribute {}",
                 attribute.name
@@ -287,7 +357,10 @@ impl Cloud for Embedded {
         }
         self.manage(user, vm, Right::Manage, "one.vm.update", |draft| {
             if !attributes.is_empty() {
-                user_template::merge(draft.get_mut(Kind::Vm, vm).ok_or(Refusal::NotFound)?, attributes);
+                user_template::merge(
+                    draft.get_mut(Kind::Vm, vm).ok_or(Refusal::NotFound)?,
+                    attributes,
+                );
             }
             Ok(())
         })
@@ -310,7 +383,15 @@ impl Cloud for Embedded {
         };
         self.with_engine(|engine, draft, now| {
             let document = draft.get(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
-            allow(user, draft.get(Kind::User, user.id), right, document, "one.vm.action", "VM", vm)?;
+            allow(
+                user,
+                draft.get(Kind::User, user.id),
+                right,
+                document,
+                "one.vm.action",
+                "VM",
+                vm,
+            )?;
             engine.act(draft, vm, action, now)?;
             engine.advance(draft, now);
             Ok(())
@@ -323,7 +404,15 @@ impl Cloud for Embedded {
         self.with_engine(|engine, draft, now| {
             let document = draft.get(Kind::Service, service).ok_or(Refusal::NotFound)?;
             let person = draft.get(Kind::User, user.id);
-            allow(user, person, Right::Manage, document, "one.document.update", "DOCUMENT", service)?;
+            allow(
+                user,
+                person,
+                Right::Manage,
+                document,
+                "one.document.update",
+                "DOCUMENT",
+                service,
+            )?;
             engine.scale(draft, service, role, cardinality, now)?;
             engine.advance(draft, now);
             Ok(())
@@ -361,7 +450,13 @@ impl Alarm {
 fn with_visible_leases(document: Document, user: &User, objects: &Objects) -> Document {
     let person = objects.get(Kind::User, user.id).map(Arc::as_ref);
     let sees = |lease: &Value| {
-        [("VM", Kind::Vm), ("VNET", Kind::Vnet), ("VROUTER", Kind::Vrouter)].into_iter().any(|(key, kind)| {
+        [
+            ("VM", Kind::Vm),
+            ("VNET", Kind::Vnet),
+            ("VROUTER", Kind::Vrouter),
+        ]
+        .into_iter()
+        .any(|(key, kind)| {
             let object = id(lease.get(key)).and_then(|id| objects.get(kind, id));
             object.is_some_and(|object| rights::may(user.id, person, Right::Use, object))
         })

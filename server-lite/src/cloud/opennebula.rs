@@ -19,6 +19,7 @@ use oneflow::Credentials;
 use refusal::AsWhom;
 use serde_json::Value;
 use session::{Lifetime, ServerAuth, Sessions};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use token_passwords::TokenPasswords;
@@ -199,7 +200,8 @@ impl Cloud for OpenNebula {
         if vms.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<String> = vms.iter().map(Id::to_string).collect();
+        let ids: BTreeSet<Id> = vms.iter().copied().collect();
+        let ids: Vec<String> = ids.iter().map(Id::to_string).collect();
         let ids = ids.join(",");
         let parameters = [ids.as_str().into(), true.into()];
         self.call(
@@ -267,18 +269,21 @@ impl Cloud for OpenNebula {
         let vm = Parameter::from(vm);
         let (method, parameters) = match (action.name, &action.argument) {
             (name, Argument::None) => ("action", vec![name.into(), vm]),
-            // Not live, not enforced, to the same kind of datastore, as the Ruby server sends it.
-            ("migrate", Argument::Number(host)) => (
-                "migrate",
-                vec![
-                    vm,
-                    (*host).into(),
-                    false.into(),
-                    false.into(),
-                    (-1_i64).into(),
-                    0_i64.into(),
-                ],
-            ),
+            // Not enforced, to the same datastore, as the Ruby server sends it.
+            (name @ ("migrate" | "livemigrate"), Argument::Number(host)) => {
+                let live = name == "livemigrate";
+                (
+                    "migrate",
+                    vec![
+                        vm,
+                        (*host).into(),
+                        live.into(),
+                        false.into(),
+                        (-1_i64).into(),
+                        0_i64.into(),
+                    ],
+                )
+            }
             ("deploy", Argument::Number(host)) => (
                 "deploy",
                 vec![vm, (*host).into(), false.into(), (-1_i64).into(), "".into()],

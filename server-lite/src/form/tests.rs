@@ -323,7 +323,12 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[test]
 fn forms_are_read_strictly() {
     // Content-Type, query, body; what A becomes, or words of the refusal.
-    type Case = (&'static str, &'static str, &'static [u8], Result<&'static str, &'static str>);
+    type Case = (
+        &'static str,
+        &'static str,
+        &'static [u8],
+        Result<&'static str, &'static str>,
+    );
     let cases: &[Case] = &[
         (FORM, "", b"data=A%3D1+2&type=1", Ok("1 2")),
         (FORM, "", b"data=A%3D1&type=1&json=true", Ok("1")),

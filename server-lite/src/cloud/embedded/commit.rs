@@ -32,7 +32,11 @@ struct Staged {
 impl Commits {
     /// The documents as they were loaded, and the store that already holds them.
     pub fn new(objects: Objects, store: Option<Store>) -> Self {
-        Self { objects: RwLock::new(objects), staged: Mutex::default(), store: Mutex::new(store) }
+        Self {
+            objects: RwLock::new(objects),
+            staged: Mutex::default(),
+            store: Mutex::new(store),
+        }
     }
 
     /// Reads what is published.
@@ -42,7 +46,10 @@ impl Commits {
 
     /// Makes a change: all that `draft` writes is stored and published before this returns `Ok`, and nothing of it
     /// is if `draft` refuses or the store fails.
-    pub fn change<T>(&self, draft: impl FnOnce(&mut Draft) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    pub fn change<T>(
+        &self,
+        draft: impl FnOnce(&mut Draft) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let (answer, outcome) = {
             let mut staged = lock(&self.staged);
             let (answer, writes) = self.read(|objects| {
@@ -62,7 +69,9 @@ impl Commits {
         match outcome.get() {
             Some(Ok(())) => Ok(answer),
             Some(Err(cause)) => Err(Refusal::Unavailable(cause.clone())),
-            None => Err(Refusal::Unavailable("a change was neither stored nor refused".into())),
+            None => Err(Refusal::Unavailable(
+                "a change was neither stored nor refused".into(),
+            )),
         }
     }
 
@@ -84,7 +93,9 @@ impl Commits {
                 }
                 drop(objects);
                 // What was written again meanwhile stays staged.
-                lock(&self.staged).writes.retain(|key, document| !same(document, batch.get(key)));
+                lock(&self.staged)
+                    .writes
+                    .retain(|key, document| !same(document, batch.get(key)));
                 let _ = outcome.set(Ok(()));
             }
             Err(cause) => {
@@ -140,7 +151,10 @@ mod tests {
                 scope.spawn(|| (0..50).for_each(|_| add(&commits).expect("stored")));
             }
         });
-        assert_eq!(commits.read(|o| o.get(Kind::Vm, 1).map(|vm| vm["N"].clone())), Some(json!(400)));
+        assert_eq!(
+            commits.read(|o| o.get(Kind::Vm, 1).map(|vm| vm["N"].clone())),
+            Some(json!(400))
+        );
         assert!(lock(&commits.staged).writes.is_empty());
     }
 

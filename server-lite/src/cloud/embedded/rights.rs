@@ -54,7 +54,10 @@ enum Who {
 pub fn may(user: Id, document: Option<&Value>, right: Right, object: &Value) -> bool {
     let mut groups = document.iter().flat_map(|user| {
         let others = list(user.get("GROUPS").and_then(|g| g.get("ID")));
-        others.iter().chain(user.get("GID")).filter_map(|group| id(Some(group)))
+        others
+            .iter()
+            .chain(user.get("GID"))
+            .filter_map(|group| id(Some(group)))
     });
     let owner = id(object.get("UID"));
     let group = id(object.get("GID"));
@@ -64,7 +67,12 @@ pub fn may(user: Id, document: Option<&Value>, right: Right, object: &Value) -> 
     if right > Right::Use && locks(object, right) {
         return false;
     }
-    let granted = |who| object.get("PERMISSIONS").and_then(|p| p.get(right.key(who))).is_some_and(|v| v == "1");
+    let granted = |who| {
+        object
+            .get("PERMISSIONS")
+            .and_then(|p| p.get(right.key(who)))
+            .is_some_and(|v| v == "1")
+    };
     (owner == Some(user) && granted(Who::Owner))
         || (group.is_some() && groups.any(|g| Some(g) == group) && granted(Who::Group))
         || granted(Who::Other)
@@ -116,14 +124,23 @@ mod tests {
             (9, Some(&root), "000", Right::Admin, true),
             (0, None, "000", Right::Admin, true),
         ] {
-            assert_eq!(may(user, document, right, &object(permissions)), allowed, "{user} {permissions} {right:?}");
+            assert_eq!(
+                may(user, document, right, &object(permissions)),
+                allowed,
+                "{user} {permissions} {right:?}"
+            );
         }
     }
 
     #[test]
     fn a_lock_takes_all_but_sight() {
         let mut vm = object("700");
-        for (level, manage, admin) in [("1", false, false), ("2", false, true), ("3", true, false), ("4", false, false)] {
+        for (level, manage, admin) in [
+            ("1", false, false),
+            ("2", false, true),
+            ("3", true, false),
+            ("4", false, false),
+        ] {
             vm["LOCK"] = json!({"LOCKED": level});
             assert!(may(2, None, Right::Use, &vm));
             assert_eq!(may(2, None, Right::Manage, &vm), manage, "{level}");

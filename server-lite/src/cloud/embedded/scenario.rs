@@ -52,15 +52,36 @@ const FIELDS: [(Kind, &[(&str, Shape)]); 5] = [
             ("USER_TEMPLATE", Shape::Object),
         ],
     ),
-    (Kind::Vrouter, &[("NAME", Shape::Text), ("VMS", Shape::Object), ("TEMPLATE", Shape::Object)]),
-    (Kind::Vnet, &[("NAME", Shape::Text), ("AR_POOL", Shape::Object), ("TEMPLATE", Shape::Object)]),
-    (Kind::Service, &[("NAME", Shape::Text), ("TEMPLATE", Shape::Object)]),
+    (
+        Kind::Vrouter,
+        &[
+            ("NAME", Shape::Text),
+            ("VMS", Shape::Object),
+            ("TEMPLATE", Shape::Object),
+        ],
+    ),
+    (
+        Kind::Vnet,
+        &[
+            ("NAME", Shape::Text),
+            ("AR_POOL", Shape::Object),
+            ("TEMPLATE", Shape::Object),
+        ],
+    ),
+    (
+        Kind::Service,
+        &[("NAME", Shape::Text), ("TEMPLATE", Shape::Object)],
+    ),
 ];
 
 /// What OneFlow's part of a service, TEMPLATE/BODY, must have, and each of its roles.
 const BODY: &[(&str, Shape)] = &[("state", Shape::Number), ("roles", Shape::List)];
-const ROLE: &[(&str, Shape)] =
-    &[("name", Shape::Text), ("cardinality", Shape::Number), ("state", Shape::Number), ("nodes", Shape::List)];
+const ROLE: &[(&str, Shape)] = &[
+    ("name", Shape::Text),
+    ("cardinality", Shape::Number),
+    ("state", Shape::Number),
+    ("nodes", Shape::List),
+];
 
 /// A scenario that holds together.
 #[derive(Debug)]
@@ -93,24 +114,31 @@ impl Scenario {
 
     /// Reads a scenario file.
     pub fn load(file: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|e| ScenarioError(format!("cannot read the scenario {}: {e}", file.display())))?;
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            ScenarioError(format!("cannot read the scenario {}: {e}", file.display()))
+        })?;
         Self::parse(&text, &file.display().to_string())
     }
 
     /// Reads a scenario; `from` is its file's name for messages.
     pub fn parse(text: &str, from: &str) -> Result<Self, ScenarioError> {
         let fail = |what: String| ScenarioError(format!("{from}: {what}"));
-        let scenario: Value = serde_json::from_str(text).map_err(|e| fail(format!("not JSON: {e}")))?;
+        let scenario: Value =
+            serde_json::from_str(text).map_err(|e| fail(format!("not JSON: {e}")))?;
         let Value::Object(mut scenario) = scenario else {
-            return Err(fail("a scenario is an object with the keys users, vms, vrouters, vnets, services".into()));
+            return Err(fail(
+                "a scenario is an object with the keys users, vms, vrouters, vnets, services"
+                    .into(),
+            ));
         };
         let mut objects = Objects::default();
         for (key, kind, outer, name) in LISTS {
             let documents = match scenario.shift_remove(key) {
                 None => continue,
                 Some(Value::Array(documents)) => documents,
-                Some(other) => return Err(fail(format!("{key} is {}, not a list", describe(&other)))),
+                Some(other) => {
+                    return Err(fail(format!("{key} is {}, not a list", describe(&other))));
+                }
             };
             for (at, document) in documents.into_iter().enumerate() {
                 let document = unwrap(document, outer);
@@ -119,19 +147,35 @@ impl Scenario {
                     None => fail(format!("{key}[{at}]: {what}")),
                 };
                 check(kind, &document).map_err(fail)?;
-                let Some(id) = id(document.get("ID")) else { return Err(fail("has no ID".into())) };
+                let Some(id) = id(document.get("ID")) else {
+                    return Err(fail("has no ID".into()));
+                };
                 if objects.get(kind, id).is_some() {
-                    return Err(fail(format!("there is another {name} {id} in {key} before it")));
+                    return Err(fail(format!(
+                        "there is another {name} {id} in {key} before it"
+                    )));
                 }
                 objects.set(kind, id, Some(Arc::new(as_oned_has_it(kind, document))));
             }
         }
         if let Some(key) = scenario.keys().next() {
-            return Err(fail(format!("unknown key {key:?}: a scenario has users, vms, vrouters, vnets, services")));
+            return Err(fail(format!(
+                "unknown key {key:?}: a scenario has users, vms, vrouters, vnets, services"
+            )));
         }
-        let warnings = oddities(&objects).into_iter().map(|odd| format!("{from}: {odd}")).collect();
-        let fingerprint = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
-        Ok(Self { objects, fingerprint, warnings })
+        let warnings = oddities(&objects)
+            .into_iter()
+            .map(|odd| format!("{from}: {odd}"))
+            .collect();
+        let fingerprint = Sha256::digest(text)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        Ok(Self {
+            objects,
+            fingerprint,
+            warnings,
+        })
     }
 }
 
@@ -165,7 +209,11 @@ fn check(kind: Kind, document: &Value) -> Result<(), String> {
             }
             has(role, &format!("{at}/"), ROLE)?;
             for (node, value) in role["nodes"].as_array().into_iter().flatten().enumerate() {
-                has(value, &format!("{at}/nodes[{node}]/"), &[("deploy_id", Shape::Number)])?;
+                has(
+                    value,
+                    &format!("{at}/nodes[{node}]/"),
+                    &[("deploy_id", Shape::Number)],
+                )?;
             }
         }
     }
@@ -178,7 +226,11 @@ fn has(object: &Value, path: &str, fields: &[(&str, Shape)]) -> Result<(), Strin
             return Err(format!("{path}{key} is missing: {}", shape.wanted()));
         };
         if !shape.fits(value) {
-            return Err(format!("{path}{key} is {}: {}", describe(value), shape.wanted()));
+            return Err(format!(
+                "{path}{key} is {}: {}",
+                describe(value),
+                shape.wanted()
+            ));
         }
     }
     Ok(())
@@ -249,23 +301,39 @@ fn oddities(objects: &Objects) -> Vec<String> {
     let missing = |kind, id| objects.get(kind, id).is_none();
     for (vm, document) in objects.all(Kind::Vm) {
         match id(document["TEMPLATE"].get("CREATED_BY")) {
-            None => odd.push(format!("VM {vm} has no TEMPLATE/CREATED_BY: every request of it will get 401")),
+            None => odd.push(format!(
+                "VM {vm} has no TEMPLATE/CREATED_BY: every request of it will get 401"
+            )),
             Some(user) if missing(Kind::User, user) => {
-                odd.push(format!("VM {vm} was created by user {user}, who is not here: its requests will get 401"));
+                odd.push(format!(
+                    "VM {vm} was created by user {user}, who is not here: its requests will get 401"
+                ));
             }
             Some(_) => {}
         }
     }
     for (service, document) in objects.all(Kind::Service) {
-        let nodes = list(document["TEMPLATE"]["BODY"].get("roles")).iter().flat_map(|role| list(role.get("nodes")));
-        for vm in nodes.filter_map(|node| id(node.get("deploy_id"))).filter(|vm| missing(Kind::Vm, *vm)) {
-            odd.push(format!("service {service} has the node {vm}, but there is no such VM"));
+        let nodes = list(document["TEMPLATE"]["BODY"].get("roles"))
+            .iter()
+            .flat_map(|role| list(role.get("nodes")));
+        for vm in nodes
+            .filter_map(|node| id(node.get("deploy_id")))
+            .filter(|vm| missing(Kind::Vm, *vm))
+        {
+            odd.push(format!(
+                "service {service} has the node {vm}, but there is no such VM"
+            ));
         }
     }
     for (vrouter, document) in objects.all(Kind::Vrouter) {
-        for vm in list(document["VMS"].get("ID")).iter().filter_map(|vm| id(Some(vm))) {
+        for vm in list(document["VMS"].get("ID"))
+            .iter()
+            .filter_map(|vm| id(Some(vm)))
+        {
             if missing(Kind::Vm, vm) {
-                odd.push(format!("virtual router {vrouter} has the VM {vm}, but there is no such VM"));
+                odd.push(format!(
+                    "virtual router {vrouter} has the VM {vm}, but there is no such VM"
+                ));
             }
         }
     }

@@ -52,7 +52,10 @@ pub struct Objects {
 impl Objects {
     /// No documents yet, but VM ids up to this one are used up.
     pub fn with_last_vm(last_vm: Option<Id>) -> Self {
-        Self { last_vm, ..Self::default() }
+        Self {
+            last_vm,
+            ..Self::default()
+        }
     }
 
     /// The document of this kind and id.
@@ -119,10 +122,13 @@ impl<'a> Draft<'a> {
         self.get(kind, id)?;
         let key = (kind, id);
         let (objects, earlier) = (self.objects, self.earlier);
-        let written = self.writes.entry(key).or_insert_with(|| match earlier.get(&key) {
-            Some(written) => written.clone(),
-            None => objects.get(kind, id).cloned(),
-        });
+        let written = self
+            .writes
+            .entry(key)
+            .or_insert_with(|| match earlier.get(&key) {
+                Some(written) => written.clone(),
+                None => objects.get(kind, id).cloned(),
+            });
         written.as_mut().map(Arc::make_mut)
     }
 

@@ -6,7 +6,9 @@
 
 use super::state::{Kind, Objects, Writes};
 use crate::cloud::Id;
-use redb::{ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition,
+};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,33 +57,52 @@ impl std::error::Error for StoreError {}
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
 impl Store {
     /// Opens a state directory, making it if it is not there, and reads what it holds: `None` if it is new.
     pub fn open(directory: &Path) -> Result<(Self, Option<Stored>), StoreError> {
-        std::fs::create_dir_all(directory)
-            .map_err(|e| StoreError(format!("cannot make the state directory {}: {e}", directory.display())))?;
+        std::fs::create_dir_all(directory).map_err(|e| {
+            StoreError(format!(
+                "cannot make the state directory {}: {e}",
+                directory.display()
+            ))
+        })?;
         let path = directory.join(FILE);
         let database = create(&path)?;
         let stored = read(&database, &path)?;
-        Ok((Self { path, database: Some(database) }, stored))
+        Ok((
+            Self {
+                path,
+                database: Some(database),
+            },
+            stored,
+        ))
     }
 
     /// Reads a state directory that a server may have open.
     pub fn read(directory: &Path) -> Result<Stored, StoreError> {
         let path = directory.join(FILE);
-        let database = builder().open_read_only(&path).map_err(|e| describe(&path, e.into()))?;
-        read_only(&database, &path)?.ok_or_else(|| StoreError(format!("{} holds no cloud yet", path.display())))
+        let database = builder()
+            .open_read_only(&path)
+            .map_err(|e| describe(&path, e.into()))?;
+        read_only(&database, &path)?
+            .ok_or_else(|| StoreError(format!("{} holds no cloud yet", path.display())))
     }
 
     /// Fills a new store with the documents of a scenario.
     pub fn fill(&mut self, objects: &Objects, scenario: &str) -> Result<(), StoreError> {
         let mut writes = Writes::new();
         for kind in Kind::ALL {
-            writes.extend(objects.all(kind).map(|(id, document)| ((kind, id), Some(Arc::clone(document)))));
+            writes.extend(
+                objects
+                    .all(kind)
+                    .map(|(id, document)| ((kind, id), Some(Arc::clone(document)))),
+            );
         }
         self.transaction(&writes, Some(scenario))
     }
@@ -105,7 +126,9 @@ impl Store {
 
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+        .set_cache_size(CACHE_BYTES)
+        .set_concurrency_mode(ConcurrencyMode::SingleWriter);
     builder
 }
 
@@ -120,7 +143,9 @@ fn write(database: &Database, writes: &Writes, scenario: Option<&str>) -> Result
         let mut numbers = transaction.open_table(NUMBERS)?;
         if let Some(scenario) = scenario {
             numbers.insert("schema", SCHEMA)?;
-            transaction.open_table(TEXTS)?.insert("scenario", scenario)?;
+            transaction
+                .open_table(TEXTS)?
+                .insert("scenario", scenario)?;
         }
         for ((kind, id), document) in writes {
             let key = (*kind as u8, *id);
@@ -129,7 +154,11 @@ fn write(database: &Database, writes: &Writes, scenario: Option<&str>) -> Result
                 None => drop(documents.remove(key)?),
             }
         }
-        let last = writes.keys().filter(|(kind, _)| *kind == Kind::Vm).map(|(_, id)| u64::from(*id)).max();
+        let last = writes
+            .keys()
+            .filter(|(kind, _)| *kind == Kind::Vm)
+            .map(|(_, id)| u64::from(*id))
+            .max();
         if let Some(last) = last {
             let known = numbers.get("last_vm")?.map(|n| n.value());
             if known.is_none_or(|known| known < last) {
@@ -142,21 +171,37 @@ fn write(database: &Database, writes: &Writes, scenario: Option<&str>) -> Result
 }
 
 fn read(database: &Database, path: &Path) -> Result<Option<Stored>, StoreError> {
-    read_transaction(&database.begin_read().map_err(|e| describe(path, e.into()))?, path)
+    read_transaction(
+        &database
+            .begin_read()
+            .map_err(|e| describe(path, e.into()))?,
+        path,
+    )
 }
 
 fn read_only(database: &ReadOnlyDatabase, path: &Path) -> Result<Option<Stored>, StoreError> {
-    read_transaction(&database.begin_read().map_err(|e| describe(path, e.into()))?, path)
+    read_transaction(
+        &database
+            .begin_read()
+            .map_err(|e| describe(path, e.into()))?,
+        path,
+    )
 }
 
-fn read_transaction(transaction: &redb::ReadTransaction, path: &Path) -> Result<Option<Stored>, StoreError> {
+fn read_transaction(
+    transaction: &redb::ReadTransaction,
+    path: &Path,
+) -> Result<Option<Stored>, StoreError> {
     let numbers = match transaction.open_table(NUMBERS) {
         Ok(numbers) => numbers,
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
         Err(e) => return Err(describe(path, e.into())),
     };
     let number = |name: &str| -> Result<Option<u64>, StoreError> {
-        Ok(numbers.get(name).map_err(|e| describe(path, e.into()))?.map(|n| n.value()))
+        Ok(numbers
+            .get(name)
+            .map_err(|e| describe(path, e.into()))?
+            .map(|n| n.value()))
     };
     match number("schema")? {
         Some(SCHEMA) => {}
@@ -168,31 +213,57 @@ fn read_transaction(transaction: &redb::ReadTransaction, path: &Path) -> Result<
                 path.display()
             )));
         }
-        None => return Err(StoreError(format!("{} is not a state of this program", path.display()))),
+        None => {
+            return Err(StoreError(format!(
+                "{} is not a state of this program",
+                path.display()
+            )));
+        }
     }
     let mut objects = Objects::with_last_vm(number("last_vm")?.and_then(|n| Id::try_from(n).ok()));
-    let documents = transaction.open_table(DOCUMENTS).map_err(|e| describe(path, e.into()))?;
+    let documents = transaction
+        .open_table(DOCUMENTS)
+        .map_err(|e| describe(path, e.into()))?;
     for entry in documents.iter().map_err(|e| describe(path, e.into()))? {
         let (key, bytes) = entry.map_err(|e| describe(path, e.into()))?;
         let (kind, id) = key.value();
-        let damaged = |why: String| StoreError(format!("{}: document {id} of kind {kind}: {why}", path.display()));
-        let kind = Kind::ALL.into_iter().find(|k| *k as u8 == kind).ok_or_else(|| damaged("unknown kind".into()))?;
+        let damaged = |why: String| {
+            StoreError(format!(
+                "{}: document {id} of kind {kind}: {why}",
+                path.display()
+            ))
+        };
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|k| *k as u8 == kind)
+            .ok_or_else(|| damaged("unknown kind".into()))?;
         let document = serde_json::from_slice(bytes.value()).map_err(|e| damaged(e.to_string()))?;
         objects.set(kind, id, Some(Arc::new(document)));
     }
-    let texts = transaction.open_table(TEXTS).map_err(|e| describe(path, e.into()))?;
-    let scenario = texts.get("scenario").map_err(|e| describe(path, e.into()))?;
-    Ok(Some(Stored { objects, scenario: scenario.map(|s| s.value().to_string()).unwrap_or_default() }))
+    let texts = transaction
+        .open_table(TEXTS)
+        .map_err(|e| describe(path, e.into()))?;
+    let scenario = texts
+        .get("scenario")
+        .map_err(|e| describe(path, e.into()))?;
+    Ok(Some(Stored {
+        objects,
+        scenario: scenario.map(|s| s.value().to_string()).unwrap_or_default(),
+    }))
 }
 
 fn describe(path: &Path, error: redb::Error) -> StoreError {
     let path = path.display();
     StoreError(match error {
         redb::Error::DatabaseAlreadyOpen => {
-            format!("{path} is in use by another server: stop it, or give another --state directory")
+            format!(
+                "{path} is in use by another server: stop it, or give another --state directory"
+            )
         }
         redb::Error::UpgradeRequired(version) => {
-            format!("{path} has the database format {version} of an older version of this program: run that version")
+            format!(
+                "{path} has the database format {version} of an older version of this program: run that version"
+            )
         }
         redb::Error::Corrupted(why) => format!("{path} is damaged: {why}"),
         error => format!("{path}: {error}"),

@@ -12,12 +12,23 @@ pub fn merge(vm: &mut Value, attributes: &[Attribute]) {
         if attributes[..at].iter().any(|earlier| earlier.name == *name) {
             continue;
         }
-        let mut values: Vec<Value> = attributes[at..].iter().filter(|a| a.name == *name).map(json).collect();
-        let value = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
+        let mut values: Vec<Value> = attributes[at..]
+            .iter()
+            .filter(|a| a.name == *name)
+            .map(json)
+            .collect();
+        let value = if values.len() == 1 {
+            values.remove(0)
+        } else {
+            Value::Array(values)
+        };
         if let Some(there) = template.get_mut(name) {
             *there = value;
         } else {
-            let place = template.keys().position(|key| key > name).unwrap_or(template.len());
+            let place = template
+                .keys()
+                .position(|key| key > name)
+                .unwrap_or(template.len());
             template.shift_insert(place, name.clone(), value);
         }
     }
@@ -31,9 +42,12 @@ pub fn erase(vm: &mut Value, name: &str) -> bool {
 fn json(attribute: &Attribute) -> Value {
     match &attribute.value {
         AttributeValue::Text(text) => Value::String(text.clone()),
-        AttributeValue::Vector(pairs) => {
-            Value::Object(pairs.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect())
-        }
+        AttributeValue::Vector(pairs) => Value::Object(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+                .collect(),
+        ),
     }
 }
 
@@ -55,15 +69,30 @@ mod tests {
     use serde_json::json;
 
     fn text(name: &str, value: &str) -> Attribute {
-        Attribute { name: name.into(), value: AttributeValue::Text(value.into()) }
+        Attribute {
+            name: name.into(),
+            value: AttributeValue::Text(value.into()),
+        }
     }
 
     #[test]
     fn merging_replaces_by_name_and_keeps_the_order() {
         // After recordings put/form_two_same, put/form_overwrite_multi and put/form_vector_one.
         let mut vm = json!({"USER_TEMPLATE": {"BASE": "keep", "MULTI": ["first", "second"], "VEC": {"A": "1"}}});
-        let vector = Attribute { name: "VEC".into(), value: AttributeValue::Vector(vec![("Z".into(), "9".into())]) };
-        merge(&mut vm, &[text("MULTI", "only"), text("C", "1"), vector, text("C", "2"), text("A", "0")]);
+        let vector = Attribute {
+            name: "VEC".into(),
+            value: AttributeValue::Vector(vec![("Z".into(), "9".into())]),
+        };
+        merge(
+            &mut vm,
+            &[
+                text("MULTI", "only"),
+                text("C", "1"),
+                vector,
+                text("C", "2"),
+                text("A", "0"),
+            ],
+        );
         assert_eq!(
             vm["USER_TEMPLATE"].to_string(),
             r#"{"A":"0","BASE":"keep","C":["1","2"],"MULTI":"only","VEC":{"Z":"9"}}"#
