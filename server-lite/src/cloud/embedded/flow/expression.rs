@@ -1,0 +1,412 @@
+//! The expressions of elasticity policies: `CPU_USED_PERC > 70 && !(FREE < 2)`.
+//!
+//! The grammar is OneFlow's, as recorded (`grammar_*` of the elasticity recordings): comparisons of numbers and names
+//! on either side, `&` `&&` `|` `||` without precedence and binding to the right, `!` negating all to its right,
+//! parentheses, blanks. Read once, evaluated at each poll against the averages of the role's nodes.
+
+use std::fmt;
+
+/// How long an expression may be, in characters. Recursion ends here too.
+pub const LONGEST: usize = 1024;
+/// How deep it may go: parentheses, `!` and operators each count one.
+const DEEPEST: usize = 128;
+
+/// An expression that was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expression(Node);
+
+/// Why one was not: OneFlow answers 400 then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotUnderstood {
+    /// Where reading stopped: the character, counted from 1.
+    pub column: usize,
+    /// What was wanted there.
+    pub wanted: &'static str,
+    /// What was there; `None` at the end.
+    pub found: Option<char>,
+}
+
+impl fmt::Display for NotUnderstood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "column {}: {} expected, but ", self.column, self.wanted)?;
+        match self.found {
+            Some(found) => write!(f, "{found:?} found"),
+            None => write!(f, "it ends there"),
+        }
+    }
+}
+
+impl std::error::Error for NotUnderstood {}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    Compare(Operand, Comparison, Operand),
+    Join(Box<Node>, Logic, Box<Node>),
+    Not(Box<Node>),
+    Group(Box<Node>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Operand {
+    /// Its value, and how it is printed.
+    Number(f64, String),
+    Name(String),
+}
+
+/// As written, since it is printed as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Comparison(&'static str);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Logic(&'static str);
+
+/// The longer of two that begin alike comes first.
+const COMPARISONS: [&str; 8] = ["==", "!=", "<>", ">=", "<=", "=", ">", "<"];
+const LOGICS: [&str; 4] = ["&&", "||", "&", "|"];
+
+impl Expression {
+    /// Reads an expression.
+    pub fn parse(text: &str) -> Result<Self, NotUnderstood> {
+        if let Some((_, found)) = text.char_indices().nth(LONGEST) {
+            return Err(NotUnderstood {
+                column: LONGEST + 1,
+                wanted: "the end (1024 characters at most)",
+                found: Some(found),
+            });
+        }
+        let mut reader = Reader { rest: text, column: 1, depth: 0 };
+        let node = reader.expression()?;
+        reader.blanks();
+        match reader.rest.chars().next() {
+            None => Ok(Self(node)),
+            Some(_) => Err(reader.wanted("an operator or the end")),
+        }
+    }
+
+    /// Whether it is true. `average` gives the average of a name over the role's nodes, if there is one: without it
+    /// the name's comparison is false.
+    pub fn is_true(&self, average: &impl Fn(&str) -> Option<f64>) -> bool {
+        self.0.is_true(average)
+    }
+
+    /// How OneFlow prints it evaluated: `ATT[50.0] > 40`, `ATT[--] > 40`.
+    pub fn evaluated(&self, average: &impl Fn(&str) -> Option<f64>) -> String {
+        let mut text = String::new();
+        self.0.print(&mut text, average);
+        text
+    }
+
+    /// The names it compares, in order, each as often as it stands there.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        self.0.collect(&mut names);
+        names
+    }
+}
+
+impl Node {
+    fn is_true(&self, average: &impl Fn(&str) -> Option<f64>) -> bool {
+        match self {
+            Self::Group(inner) => inner.is_true(average),
+            Self::Not(inner) => !inner.is_true(average),
+            Self::Join(left, Logic("&" | "&&"), right) => {
+                left.is_true(average) && right.is_true(average)
+            }
+            Self::Join(left, _, right) => left.is_true(average) || right.is_true(average),
+            Self::Compare(left, comparison, right) => {
+                match (left.value(average), right.value(average)) {
+                    (Some(left), Some(right)) => comparison.holds(left, right),
+                    _ => false,
+                }
+            }
+        }
+    }
+
+    fn print(&self, text: &mut String, average: &impl Fn(&str) -> Option<f64>) {
+        match self {
+            Self::Group(inner) => {
+                text.push('(');
+                inner.print(text, average);
+                text.push(')');
+            }
+            Self::Not(inner) => {
+                text.push('!');
+                inner.print(text, average);
+            }
+            Self::Join(left, Logic(word), right) => {
+                left.print(text, average);
+                *text += &format!(" {word} ");
+                right.print(text, average);
+            }
+            Self::Compare(left, Comparison(word), right) => {
+                left.print(text, average);
+                *text += &format!(" {word} ");
+                right.print(text, average);
+            }
+        }
+    }
+
+    fn collect<'n>(&'n self, names: &mut Vec<&'n str>) {
+        match self {
+            Self::Group(inner) | Self::Not(inner) => inner.collect(names),
+            Self::Join(left, _, right) => {
+                left.collect(names);
+                right.collect(names);
+            }
+            Self::Compare(left, _, right) => {
+                for operand in [left, right] {
+                    if let Operand::Name(name) = operand {
+                        names.push(name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Operand {
+    fn value(&self, average: &impl Fn(&str) -> Option<f64>) -> Option<f64> {
+        match self {
+            Self::Number(value, _) => Some(*value),
+            Self::Name(name) => average(name),
+        }
+    }
+
+    fn print(&self, text: &mut String, average: &impl Fn(&str) -> Option<f64>) {
+        match self {
+            Self::Number(_, printed) => *text += printed,
+            Self::Name(name) => {
+                let value = average(name).map_or_else(|| "--".to_string(), float);
+                *text += &format!("{name}[{value}]");
+            }
+        }
+    }
+}
+
+impl Comparison {
+    fn holds(self, left: f64, right: f64) -> bool {
+        match self.0 {
+            ">" => left > right,
+            ">=" => left >= right,
+            "<" => left < right,
+            "<=" => left <= right,
+            "!=" | "<>" => left != right,
+            _ => left == right,
+        }
+    }
+}
+
+/// A number as Ruby prints a float: `50.0`, `1795350025.5`, `1.0e+16`.
+pub fn float(number: f64) -> String {
+    let size = number.abs();
+    if size != 0.0 && !(1e-4..1e16).contains(&size) {
+        let text = format!("{number:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let point = if digits.contains('.') { "" } else { ".0" };
+        let (sign, exponent) = match exponent.strip_prefix('-') {
+            Some(exponent) => ('-', exponent),
+            None => ('+', exponent),
+        };
+        return format!("{digits}{point}e{sign}{exponent:0>2}");
+    }
+    format!("{number:?}")
+}
+
+struct Reader<'t> {
+    rest: &'t str,
+    column: usize,
+    depth: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn wanted(&self, wanted: &'static str) -> NotUnderstood {
+        NotUnderstood { column: self.column, wanted, found: self.rest.chars().next() }
+    }
+
+    fn blanks(&mut self) {
+        while self.take(" ") {}
+    }
+
+    /// Takes this word if it comes next.
+    fn take(&mut self, word: &str) -> bool {
+        match self.rest.strip_prefix(word) {
+            Some(rest) => {
+                self.rest = rest;
+                self.column += word.chars().count();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes ASCII characters as long as they are wanted.
+    fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'t str {
+        let length = self.rest.bytes().take_while(|byte| wanted(*byte)).count();
+        let (taken, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        self.column += length;
+        taken
+    }
+
+    fn one_of(&mut self, words: &[&'static str]) -> Option<&'static str> {
+        words.iter().find(|word| self.take(word)).copied()
+    }
+
+    /// `! expression`, or a term with, after an operator, all that is to its right.
+    fn expression(&mut self) -> Result<Node, NotUnderstood> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(self.wanted("less nesting (128 at most)"));
+        }
+        self.blanks();
+        if self.take("!") {
+            return Ok(Node::Not(Box::new(self.expression()?)));
+        }
+        let term = self.term()?;
+        self.blanks();
+        match self.one_of(&LOGICS) {
+            Some(word) => {
+                let right = self.expression()?;
+                Ok(Node::Join(Box::new(term), Logic(word), Box::new(right)))
+            }
+            None => Ok(term),
+        }
+    }
+
+    fn term(&mut self) -> Result<Node, NotUnderstood> {
+        if self.take("(") {
+            let depth = self.depth;
+            let inner = self.expression()?;
+            self.depth = depth;
+            self.blanks();
+            if !self.take(")") {
+                return Err(self.wanted("an operator or ')'"));
+            }
+            return Ok(Node::Group(Box::new(inner)));
+        }
+        let left = self.operand()?;
+        self.blanks();
+        let Some(word) = self.one_of(&COMPARISONS) else {
+            return Err(self.wanted("a comparison"));
+        };
+        self.blanks();
+        Ok(Node::Compare(left, Comparison(word), self.operand()?))
+    }
+
+    fn operand(&mut self) -> Result<Operand, NotUnderstood> {
+        match self.rest.chars().next() {
+            Some(quote @ ('"' | '\'')) => {
+                let quote = if quote == '"' { "\"" } else { "'" };
+                self.take(quote);
+                let name = self.name()?;
+                if !self.take(quote) {
+                    return Err(self.wanted("the closing quote"));
+                }
+                Ok(Operand::Name(format!("{quote}{name}{quote}")))
+            }
+            Some('-' | '0'..='9') => self.number(),
+            Some('a'..='z' | 'A'..='Z') => Ok(Operand::Name(self.name()?)),
+            _ => Err(self.wanted("a name or a number")),
+        }
+    }
+
+    fn name(&mut self) -> Result<String, NotUnderstood> {
+        if !self.rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return Err(self.wanted("a letter"));
+        }
+        Ok(self.take_while(|b| b.is_ascii_alphanumeric() || b == b'_').to_ascii_uppercase())
+    }
+
+    fn number(&mut self) -> Result<Operand, NotUnderstood> {
+        let sign = if self.take("-") { "-" } else { "" };
+        let whole = self.digits()?;
+        let whole = match whole.trim_start_matches('0') {
+            "" => "0",
+            significant => significant,
+        };
+        if !self.take(".") {
+            let sign = if whole == "0" { "" } else { sign };
+            let printed = format!("{sign}{whole}");
+            return Ok(Operand::Number(value(&printed), printed));
+        }
+        let value = value(&format!("{sign}{whole}.{}", self.digits()?));
+        Ok(Operand::Number(value, float(value)))
+    }
+
+    fn digits(&mut self) -> Result<&'t str, NotUnderstood> {
+        match self.take_while(|b| b.is_ascii_digit()) {
+            "" => Err(self.wanted("a digit")),
+            digits => Ok(digits),
+        }
+    }
+}
+
+/// The value of digits, which always have one.
+fn value(digits: &str) -> f64 {
+    digits.parse().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_points_at_the_place() {
+        let error = Expression::parse("CPU > 70 and FREE < 2").expect_err("no 'and'");
+        assert_eq!(
+            error.to_string(),
+            "column 10: an operator or the end expected, but 'a' found"
+        );
+        let error = Expression::parse("CPU >").expect_err("cut");
+        assert_eq!(
+            error.to_string(),
+            "column 6: a name or a number expected, but it ends there"
+        );
+    }
+
+    #[test]
+    fn floats_are_printed_as_ruby_prints_them() {
+        for (number, text) in [
+            (50.0, "50.0"),
+            (-0.13, "-0.13"),
+            (0.0, "0.0"),
+            (1795350025.5, "1795350025.5"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1.0e+16"),
+            (1.5e300, "1.5e+300"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0e-05"),
+        ] {
+            assert_eq!(float(number), text);
+        }
+    }
+
+    #[test]
+    fn nothing_is_too_long_or_too_deep_to_be_refused() {
+        for text in [
+            "(".repeat(1_000_000),
+            "!".repeat(1000),
+            "A > 1 & ".repeat(127) + "!!!A > 1",
+            "A".repeat(1025),
+            "é".repeat(2000),
+        ] {
+            assert!(Expression::parse(&text).is_err());
+        }
+        assert!(Expression::parse(&("(".repeat(100) + "1 < 2" + &")".repeat(100))).is_ok());
+        assert!(Expression::parse(&format!("A > {}", "9".repeat(400))).is_ok());
+    }
+
+    #[test]
+    fn operators_bind_to_the_right() {
+        for (text, truth) in [
+            ("1 < 2 || 1 < 2 && 2 < 1", true),
+            ("2 < 1 && 1 < 2 || 1 < 2", false),
+            ("(2 < 1 && 1 < 2) || 1 < 2", true),
+            ("!2 < 1 && 2 < 1", true),
+            ("(!2 < 1) && 2 < 1", false),
+        ] {
+            let expression = Expression::parse(text).expect(text);
+            assert_eq!(expression.is_true(&|_| None), truth, "{text}");
+        }
+    }
+}
