@@ -6,8 +6,13 @@
 //! ([`clock`]), so that it is stored and forgotten with them.
 
 pub mod clock;
+pub mod expression;
 mod lease;
+mod measure;
 mod new_vm;
+pub mod policy;
+mod poll;
+pub mod schedule;
 pub mod service;
 mod vms;
 mod watch;
@@ -15,6 +20,9 @@ mod watch;
 use super::state::{Draft, Kind};
 use crate::cloud::{Id, Refusal, VmAction};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use policy::Texts;
+use serde_json::Value;
 use std::time::Duration;
 
 /// How long things take.
@@ -43,15 +51,40 @@ impl Default for Options {
 pub struct Engine {
     options: Options,
     next_poll: Option<Timestamp>,
+    texts: Texts,
 }
 
 impl Engine {
     /// An engine that polls at its first [`Engine::advance`].
     pub fn new(options: Options) -> Self {
+        let texts = Texts::new(TimeZone::system());
         Self {
             options,
             next_poll: None,
+            texts,
         }
+    }
+
+    /// The same engine, reading dates and cron in this zone instead of the system's.
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        let texts = Texts::new(zone);
+        Self { texts, ..self }
+    }
+
+    /// What OneFlow would refuse in a service, each with its role. The engine works around all of it: a policy that
+    /// cannot be read never fires.
+    pub fn problems(&mut self, service: &Value) -> Vec<String> {
+        let roles = service::body(service).and_then(|body| body.get("roles")?.as_array());
+        let Some(roles) = roles else {
+            return vec!["it has no roles".into()];
+        };
+        let mut problems = Vec::new();
+        for role in roles {
+            let name = role.get("name").and_then(Value::as_str).unwrap_or("?");
+            let found = policy::problems(&mut self.texts, role);
+            problems.extend(found.into_iter().map(|why| format!("role {name}: {why}")));
+        }
+        problems
     }
 
     /// Takes up what a scenario or a stop left halfway: VMs in a passing state, services yet to be deployed. To be
@@ -67,20 +100,23 @@ impl Engine {
 
     /// Does all that is due, and says when to call again. Call it after [`Engine::act`] and [`Engine::scale`] too.
     pub fn advance(&mut self, draft: &mut Draft<'_>, now: Timestamp) -> Timestamp {
-        loop {
-            let moved = vms::advance(draft, &self.options, now);
-            let watched = watch::advance(draft, &self.options, now);
-            if !moved && !watched {
-                break;
-            }
-        }
+        self.settle(draft, now);
         let next_poll = match self.next_poll {
             Some(next) if next > now => next,
-            _ => later(now, self.options.interval),
+            _ => {
+                poll::poll(draft, &mut self.texts, &self.options, now);
+                self.settle(draft, now);
+                later(now, self.options.interval)
+            }
         };
         self.next_poll = Some(next_poll);
         let due = [vms::due(draft), watch::due(draft, now)];
         due.into_iter().flatten().fold(next_poll, Timestamp::min)
+    }
+
+    /// Moves VMs and services on until nothing is due.
+    fn settle(&self, draft: &mut Draft<'_>, now: Timestamp) {
+        while vms::advance(draft, &self.options, now) | watch::advance(draft, &self.options, now) {}
     }
 
     /// Performs an action on a VM, from the states in which oned allows it. The user's rights are the caller's to

@@ -74,7 +74,11 @@ impl Expression {
                 found: Some(found),
             });
         }
-        let mut reader = Reader { rest: text, column: 1, depth: 0 };
+        let mut reader = Reader {
+            rest: text,
+            column: 1,
+            depth: 0,
+        };
         let node = reader.expression()?;
         reader.blanks();
         match reader.rest.chars().next() {
@@ -220,7 +224,11 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     fn wanted(&self, wanted: &'static str) -> NotUnderstood {
-        NotUnderstood { column: self.column, wanted, found: self.rest.chars().next() }
+        NotUnderstood {
+            column: self.column,
+            wanted,
+            found: self.rest.chars().next(),
+        }
     }
 
     fn blanks(&mut self) {
@@ -314,7 +322,9 @@ impl<'t> Reader<'t> {
         if !self.rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return Err(self.wanted("a letter"));
         }
-        Ok(self.take_while(|b| b.is_ascii_alphanumeric() || b == b'_').to_ascii_uppercase())
+        Ok(self
+            .take_while(|b| b.is_ascii_alphanumeric() || b == b'_')
+            .to_ascii_uppercase())
     }
 
     fn number(&mut self) -> Result<Operand, NotUnderstood> {

@@ -11,9 +11,12 @@ const PLACES: [&str; 3] = ["USER_TEMPLATE", "MONITORING", "TEMPLATE"];
 
 /// The averages of these attributes over the nodes of a role that are at STATE 3 / LCM_STATE 3, each over the VMs that
 /// have it, rounded to two decimals; `None` where none has. One pass over the nodes.
-pub fn averages(draft: &Draft<'_>, role: &Role, names: &[&str]) -> Vec<Option<f64>> {
+pub(super) fn averages(draft: &Draft<'_>, role: &Role, names: &[&str]) -> Vec<Option<f64>> {
     let mut means = vec![Mean::default(); names.len()];
-    let records = role.nodes.iter().filter_map(|node| draft.get(Kind::Vm, node.vm));
+    let records = role
+        .nodes
+        .iter()
+        .filter_map(|node| draft.get(Kind::Vm, node.vm));
     for record in records.filter(|record| VmState::of(record) == Some(RUNNING)) {
         for (name, mean) in names.iter().zip(&mut means) {
             if let Some(value) = attribute(record, name) {
@@ -26,9 +29,11 @@ pub fn averages(draft: &Draft<'_>, role: &Role, names: &[&str]) -> Vec<Option<f6
 
 /// A VM's value of an attribute. Vectors and repeated attributes have none, and neither has what is beyond a float
 /// (`1e400`): that VM is left out, where the real OneFlow stops evaluating for good.
-pub fn attribute(vm: &Value, name: &str) -> Option<f64> {
+pub(super) fn attribute(vm: &Value, name: &str) -> Option<f64> {
     let places = PLACES.iter().filter_map(|place| vm.get(*place)).chain([vm]);
-    let text = places.filter_map(|place| place.get(name)).find_map(Value::as_str)?;
+    let text = places
+        .filter_map(|place| place.get(name))
+        .find_map(Value::as_str)?;
     Some(leading_number(text)).filter(|number| number.is_finite())
 }
 
@@ -41,7 +46,9 @@ fn leading_number(text: &str) -> f64 {
     let mut at = 0;
     // Digits, with single underscores between them.
     let digits = |at: &mut usize, number: &mut String| {
-        while digit(*at) || (bytes.get(*at) == Some(&b'_') && digit(*at + 1) && digit(at.wrapping_sub(1))) {
+        while digit(*at)
+            || (bytes.get(*at) == Some(&b'_') && digit(*at + 1) && digit(at.wrapping_sub(1)))
+        {
             if digit(*at) {
                 number.push(char::from(bytes[*at]));
             }
@@ -62,7 +69,11 @@ fn leading_number(text: &str) -> f64 {
         at += 1;
         digits(&mut at, &mut number);
     }
-    let exponent = if matches!(bytes.get(at + 1), Some(b'+' | b'-')) { at + 2 } else { at + 1 };
+    let exponent = if matches!(bytes.get(at + 1), Some(b'+' | b'-')) {
+        at + 2
+    } else {
+        at + 1
+    };
     if matches!(bytes.get(at), Some(b'e' | b'E')) && at > sign && digit(exponent) {
         number += &text[at..exponent];
         at = exponent;
@@ -92,10 +103,18 @@ impl Mean {
             return None;
         }
         let count = f64::from(self.count);
-        let mean = if self.sum.is_finite() { self.sum / count } else { self.scaled / count * SCALE };
+        let mean = if self.sum.is_finite() {
+            self.sum / count
+        } else {
+            self.scaled / count * SCALE
+        };
         let hundredths = mean * 100.0;
         // Beyond 2^53 there is nothing to round.
-        Some(if hundredths.abs() < 9e15 { hundredths.round() / 100.0 } else { mean })
+        Some(if hundredths.abs() < 9e15 {
+            hundredths.round() / 100.0
+        } else {
+            mean
+        })
     }
 }
 

@@ -1,0 +1,141 @@
+//! When scheduled policies are due: `recurrence` (cron with 5 or 6 fields, names, ranges, steps, `@daily` and the
+//! like) or `start_time` (epoch seconds, or a date). (Elasticity recordings `scheduled_*`.)
+
+use super::clock::Millis;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
+/// When a policy is due.
+#[derive(Debug, Clone)]
+pub enum Schedule {
+    /// Once.
+    Once(Timestamp),
+    /// Again and again, by the server's local time.
+    Recurring(Box<Cron>),
+}
+
+impl Schedule {
+    /// Reads a `recurrence`; the error says what is wrong with it.
+    pub fn recurrence(text: &str) -> Result<Self, String> {
+        let parser = CronParser::builder().seconds(Seconds::Optional).build();
+        match parser.parse(text.trim()) {
+            Ok(cron) => Ok(Self::Recurring(Box::new(cron))),
+            Err(error) => Err(format!("recurrence {text:?}: {error}")),
+        }
+    }
+
+    /// Reads a `start_time`: seconds since 1970, or a date with or without time and offset.
+    pub fn start_time(text: &str, zone: &TimeZone) -> Result<Self, String> {
+        let text = text.trim();
+        let epoch = || Timestamp::from_second(text.parse().ok()?).ok();
+        let local = || {
+            Some(
+                text.parse::<DateTime>()
+                    .ok()?
+                    .to_zoned(zone.clone())
+                    .ok()?
+                    .timestamp(),
+            )
+        };
+        let at = epoch().or_else(|| text.parse().ok()).or_else(local);
+        at.map(Self::Once).ok_or_else(|| {
+            format!("start_time {text:?}: seconds since 1970 or a date like \"2026-11-22 12:30:00\" expected")
+        })
+    }
+
+    /// When it was due, if that lies after `last` and not after `now`.
+    pub fn due(&self, last: Millis, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        self.next(last, zone).filter(|due| *due <= now)
+    }
+
+    /// When it is next due after this moment.
+    pub fn next(&self, last: Millis, zone: &TimeZone) -> Option<Timestamp> {
+        let last = Timestamp::from_millisecond(last).ok()?;
+        match self {
+            Self::Once(at) => Some(*at).filter(|at| *at > last),
+            Self::Recurring(cron) => {
+                let from: Zoned = last.to_zoned(zone.clone());
+                Some(cron.find_next_occurrence(&from, false).ok()?.timestamp())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn recurrences_are_due_after_the_last_look_and_up_to_now() {
+        for (cron, last, due) in [
+            ("* * * * *", "2026-11-22T12:00:30Z", "2026-11-22T12:01:00Z"),
+            ("* * * * *", "2026-11-22T12:01:00Z", "2026-11-22T12:02:00Z"),
+            (
+                "*/20 * * * * *",
+                "2026-11-22T12:00:30Z",
+                "2026-11-22T12:00:40Z",
+            ),
+            (
+                "0 9 * * mon-fri",
+                "2026-11-21T12:00:00Z",
+                "2026-11-23T09:00:00Z",
+            ),
+            (
+                "30 8,20 1 JAN *",
+                "2026-11-21T12:00:00Z",
+                "2027-01-01T08:30:00Z",
+            ),
+            ("@daily", "2026-11-22T12:00:00Z", "2026-11-23T00:00:00Z"),
+            ("@hourly", "2026-11-22T12:00:00Z", "2026-11-22T13:00:00Z"),
+            ("0 0 * * 7", "2026-11-21T12:00:00Z", "2026-11-22T00:00:00Z"),
+        ] {
+            let schedule = Schedule::recurrence(cron).expect(cron);
+            let (last, due) = (at(last).as_millisecond(), at(due));
+            assert_eq!(schedule.due(last, due, &TimeZone::UTC), Some(due), "{cron}");
+            let before = due - jiff::SignedDuration::from_secs(1);
+            assert_eq!(schedule.due(last, before, &TimeZone::UTC), None, "{cron}");
+        }
+    }
+
+    #[test]
+    fn a_start_time_is_due_once() {
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        for (text, due) in [
+            ("1795350000", "2026-11-22T12:20:00Z"),
+            ("2026-11-22 13:20:00", "2026-11-22T12:20:00Z"),
+            ("2026-11-22T12:20:00Z", "2026-11-22T12:20:00Z"),
+            ("2026-11-22 12:20:00+00:00", "2026-11-22T12:20:00Z"),
+            ("2026-11-22", "2026-11-21T23:00:00Z"),
+        ] {
+            let schedule = Schedule::start_time(text, &zone).expect(text);
+            let due = at(due);
+            let now = at("2026-11-22T18:00:00Z");
+            assert_eq!(
+                schedule.due(due.as_millisecond() - 1, now, &zone),
+                Some(due),
+                "{text}"
+            );
+            assert_eq!(
+                schedule.due(due.as_millisecond(), now, &zone),
+                None,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_named() {
+        for text in ["", "* * * *", "61 * * * *", "@sometimes", "soon"] {
+            let error = Schedule::recurrence(text).expect_err(text);
+            assert!(error.contains(&format!("{text:?}")), "{error}");
+        }
+        assert!(Schedule::start_time("tomorrow", &TimeZone::UTC).is_err());
+    }
+}
