@@ -3,11 +3,15 @@
 pub mod access;
 pub mod action;
 pub mod auth;
+pub mod cli;
 pub mod cloud;
 pub mod config;
+pub mod context;
 pub mod form;
 pub mod http;
+pub mod log;
 pub mod routes;
+pub mod serve;
 pub mod template;
 pub mod token;
 pub mod view;

@@ -14,6 +14,7 @@ use crate::http::{Request, Response};
 use crate::{template, view};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// One route.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ pub const ROUTES: &[Route] = &[
 
 /// The server's mind: a cloud, and what its configuration lets guests do with it.
 pub struct Gate {
-    cloud: Box<dyn Cloud>,
+    cloud: Arc<dyn Cloud>,
     config: Config,
 }
 
@@ -84,7 +85,7 @@ struct Call<'a> {
 
 impl Gate {
     /// A gate before this cloud.
-    pub fn new(cloud: Box<dyn Cloud>, config: Config) -> Self {
+    pub fn new(cloud: Arc<dyn Cloud>, config: Config) -> Self {
         Self { cloud, config }
     }
 
