@@ -1,8 +1,10 @@
 //! Command -> [`Request`]: what goes over the wire (contract §3).
 
+use crate::attribute::{self, verbatim};
 use crate::cli::table::{Command, Opt};
 use crate::cli::{Invocation, Options};
 use crate::error::Error;
+use std::io;
 
 /// The methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +42,15 @@ pub struct Request {
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
-/// The requests of a command, in order. Commands that speak to no server have none.
+/// The requests of a command, in order. Commands that speak to no server have none. `read` reads a file that an
+/// operand names, or standard input for `-`.
 ///
 /// # Errors
 /// [`Error::Words`] and [`Error::Usage`] where an id, the data or an option is missing or can't be right.
-pub fn requests(invocation: &Invocation) -> Result<Vec<Request>, Error> {
+pub fn requests(
+    invocation: &Invocation,
+    read: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+) -> Result<Vec<Request>, Error> {
     let options = &invocation.options;
     let id = |what| {
         invocation
@@ -55,7 +61,7 @@ pub fn requests(invocation: &Invocation) -> Result<Vec<Request>, Error> {
     let one = |request| Ok(vec![request]);
     match invocation.command.command {
         Command::VmShow => one(get(vm_path(id("VM")?), None)),
-        Command::VmUpdate => update(id("VM")?, options),
+        Command::VmUpdate => update(invocation, read),
         Command::VmAct => {
             let id = id("VM")?.ok_or(Error::Words("You have to provide a VM ID"))?;
             let params = if options.has(Opt::Hard) {
@@ -80,6 +86,25 @@ pub fn requests(invocation: &Invocation) -> Result<Vec<Request>, Error> {
         }
         Command::ContextShow | Command::ContextEnv => Ok(Vec::new()),
     }
+}
+
+/// What the caller should know before anything is sent.
+pub fn warnings(options: &Options) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(what) = options.last(Opt::Data).and_then(verbatim::damage) {
+        warnings.push(format!(
+            "an OpenNebula server {what}. As 'onegate vm update KEY=VALUE' any value is stored as it is."
+        ));
+    }
+    for name in options
+        .all(Opt::Erase)
+        .filter(|name| !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+    {
+        warnings.push(format!(
+            "'{name}' is no attribute's name: an OpenNebula server takes it for an XPath and may erase more."
+        ));
+    }
+    warnings
 }
 
 /// An id as given; an empty one means 'none given'. The real server takes `6abc` for 6: we say that it is wrong.
@@ -121,40 +146,88 @@ fn json(text: String) -> Option<Body> {
     })
 }
 
-/// Of `--data` and `--erase` the last one counts; the other options of the Ruby client follow it into the form.
-fn update(id: Option<&str>, options: &Options) -> Result<Vec<Request>, Error> {
-    let last = options
-        .iter()
-        .filter(|(opt, _)| matches!(opt, Opt::Data | Opt::Erase))
-        .last();
-    let (opt, value) = last.ok_or(Error::Words(
-        "You have to provide the data as a param (--data, --erase)",
-    ))?;
-    let mut text = format!(
-        "data={}&type={}",
-        form(value),
-        if opt == Opt::Data { 1 } else { 2 }
-    );
-    for (opt, field) in [
-        (Opt::Json, "&json=true"),
-        (Opt::Extended, "&extended=true"),
-        (Opt::Hard, "&hard=true"),
-    ] {
-        if options.has(opt) {
-            text.push_str(field);
+/// `KEY=VALUE`s first, then each `--erase`. Or `--data` as given; of `--data` and `--erase` the last one counts, and
+/// the other options of the Ruby client follow it into the form.
+fn update(
+    invocation: &Invocation,
+    read: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+) -> Result<Vec<Request>, Error> {
+    let options = &invocation.options;
+    let operands = &invocation.operands;
+    let (first, rest) = match operands.split_first() {
+        Some((first, rest)) if !first.contains('=') => (Some(first), rest),
+        _ => (None, operands.as_slice()),
+    };
+    let path = vm_path(first.map_or(Ok(None), |word| id(word, "VM"))?);
+    let put = |data: &str, kind| {
+        let mut text = format!("data={}&type={kind}", form(data));
+        for (opt, field) in [
+            (Opt::Json, "&json=true"),
+            (Opt::Extended, "&extended=true"),
+            (Opt::Hard, "&hard=true"),
+        ] {
+            if options.has(opt) {
+                text.push_str(field);
+            }
         }
+        let body = Some(Body {
+            content_type: FORM,
+            text,
+        });
+        Request {
+            method: Method::Put,
+            path: path.clone(),
+            body,
+            repeatable: true,
+        }
+    };
+    let erased = || options.all(Opt::Erase).map(|name| put(name, ERASE));
+    if rest.iter().any(|word| word.contains('=')) {
+        if let Some(odd) = rest.iter().find(|word| !word.contains('=')) {
+            return Err(Error::Usage(format!("'{odd}' is no KEY=VALUE")));
+        }
+        if options.has(Opt::Data) {
+            return Err(Error::Usage(
+                "--data and KEY=VALUE don't go together: give KEY=VALUEs alone".to_owned(),
+            ));
+        }
+        if rest.iter().filter(|word| word.ends_with("=@-")).count() > 1 {
+            return Err(Error::Usage(
+                "standard input can be the value of one attribute alone".to_owned(),
+            ));
+        }
+        let attributes = rest
+            .iter()
+            .map(|word| attribute::parse(word, options.has(Opt::Base64), read));
+        let attributes = attributes.collect::<Result<Vec<_>, _>>()?;
+        let merged = attribute::encode(&attributes)
+            .into_iter()
+            .map(|data| put(&data, MERGE));
+        return Ok(merged.chain(erased()).collect());
     }
-    let body = Some(Body {
-        content_type: FORM,
-        text,
-    });
-    Ok(vec![Request {
-        method: Method::Put,
-        path: vm_path(id),
-        body,
-        repeatable: true,
-    }])
+    if options.has(Opt::Base64) {
+        return Err(Error::Usage(
+            "--base64 goes with KEY=VALUE; --data is sent as given".to_owned(),
+        ));
+    }
+    match options
+        .iter()
+        .rfind(|(opt, _)| matches!(opt, Opt::Data | Opt::Erase))
+    {
+        Some((Opt::Data, data)) => match verbatim::poison(data) {
+            Some(why) => Err(Error::Usage(why)),
+            None => Ok(vec![put(data, MERGE)]),
+        },
+        Some(_) => Ok(erased().collect()),
+        None => Err(Error::Words(
+            "You have to provide the data as a param (--data, --erase)",
+        )),
+    }
 }
+
+/// `type` of an update.
+const MERGE: u8 = 1;
+const ERASE: u8 = 2;
 
 /// The Ruby client sends this JSON as a form, which every OpenNebula 7 answers with 500 (contract §3).
 fn scale(options: &Options) -> Result<Request, Error> {
@@ -210,7 +283,7 @@ mod tests {
 
     fn of(line: &str) -> Result<Vec<Request>, Error> {
         match parse(line.split(' ').map(Into::into)) {
-            Ok(Parsed::Run(invocation)) => requests(&invocation),
+            Ok(Parsed::Run(invocation)) => requests(&invocation, &|_| Ok(b"x".to_vec())),
             other => panic!("{line}: {other:?}"),
         }
     }

@@ -37,11 +37,11 @@ impl Options {
 
     /// Its value; the last one where it was given several times.
     pub fn last(&self, opt: Opt) -> Option<&str> {
-        self.all(opt).last()
+        self.all(opt).next_back()
     }
 
     /// All its values.
-    pub fn all(&self, opt: Opt) -> impl Iterator<Item = &str> {
+    pub fn all(&self, opt: Opt) -> impl DoubleEndedIterator<Item = &str> {
         self.0
             .iter()
             .filter(move |(given, _)| *given == opt)
@@ -49,7 +49,7 @@ impl Options {
     }
 
     /// Every option given, with its value.
-    pub fn iter(&self) -> impl Iterator<Item = (Opt, &str)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Opt, &str)> {
         self.0.iter().map(|(opt, value)| (*opt, value.as_str()))
     }
 }

@@ -5,6 +5,7 @@
 //! the client do I/O.
 
 pub mod api;
+pub mod attribute;
 pub mod cli;
 pub mod client;
 pub mod context;
@@ -22,7 +23,7 @@ use document::Document;
 use error::Error;
 use output::text::Style;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::path::Path;
 
 /// What surrounds a command.
@@ -71,7 +72,10 @@ fn write(text: &str, world: &mut World<'_>) -> Result<(), Error> {
 /// Carries a command out; the result is what goes to stdout.
 fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Error> {
     // Before anything is looked up: what can't be right needs no context.
-    let requests = api::requests(invocation)?;
+    let requests = api::requests(invocation, &read)?;
+    for warning in api::warnings(&invocation.options) {
+        warn(world, &warning);
+    }
     let found = look_up(&invocation.options, world);
     match invocation.command.command {
         Command::ContextShow => {
@@ -91,11 +95,38 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
     }
     let client = connect(found.map_err(Error::Missing)?, world)?;
     let mut text = String::new();
-    for request in &requests {
-        let answer = accept(client.send(request).map_err(Error::Connection)?, request)?;
-        text = show(invocation, answer, world)?;
+    for (done, request) in requests.iter().enumerate() {
+        let answer = client.send(request).map_err(Error::Connection);
+        let body = answer
+            .and_then(|answer| accept(answer, request))
+            .inspect_err(|_| {
+                if done > 0 {
+                    let of = requests.len();
+                    warn(
+                        world,
+                        &format!("{done} of {of} requests were carried out before this one failed"),
+                    );
+                }
+            })?;
+        text = show(invocation, body, world)?;
     }
     Ok(text)
+}
+
+/// A file of the caller's, or standard input for `-`.
+fn read(file: &str) -> std::io::Result<Vec<u8>> {
+    if file == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    std::fs::read(file)
+}
+
+fn warn(world: &mut World<'_>, what: &str) {
+    let words = output::text::harmless_lines(what);
+    // Nowhere is left to say that stderr can't be written.
+    let _ = writeln!(world.err, "onegate: warning: {words}");
 }
 
 fn look_up(options: &Options, world: &World<'_>) -> Result<Context, Box<Missing>> {

@@ -65,6 +65,7 @@ pub enum Opt {
     Json,
     Extended,
     Hard,
+    Base64,
     Help,
     Version,
     Endpoint,
@@ -129,10 +130,19 @@ pub const COMMANDS: &[CommandEntry] = &[
     CommandEntry {
         command: Command::VmUpdate,
         words: "vm update",
-        operands: "[ID]",
-        options: &[Opt::Data, Opt::Erase],
+        operands: "[ID] [KEY=VALUE]...",
+        options: &[Opt::Erase, Opt::Base64, Opt::Data],
         summary: "Add, change or remove attributes of a VM's record (USER_TEMPLATE)",
-        detail: "Of --data and --erase the last one counts, as with the Ruby client.",
+        detail: "\
+Any VALUE is stored as it is given, commas, quotes, brackets, backslashes and newlines included.
+KEY=@FILE takes the value from a file, without the newline at its end, and KEY=@- from standard
+input; KEY=@@TEXT is a value that begins with '@' itself. What OpenNebula can't store exactly is
+refused before anything is sent: blanks and newlines at either end, CR and other control
+characters, ']]>', and characters beyond U+FFFF. With --base64 these can be stored too.
+A KEY is stored in upper case; given twice, it becomes a list.
+--data is sent as given, for scripts written for the Ruby client: OpenNebula refuses or damages
+what a comma, a quote, a bracket or a backslash is part of. Of --data and --erase the last one
+counts; several --erase count all.",
     },
     act(
         "vm resume",
@@ -277,7 +287,13 @@ pub const OPTIONS: &[OptionEntry] = &[
         "DATA",
         "Attributes, KEY=VALUE, with a newline or \\n between two; sent as given",
     ),
-    classic_valued(Opt::Erase, "erase", 'e', "KEY", "Remove this attribute"),
+    classic_valued(
+        Opt::Erase,
+        "erase",
+        'e',
+        "KEY",
+        "Remove this attribute; may be given several times",
+    ),
     classic_valued(Opt::Role, "role", 'r', "ROLE", "A role of the service"),
     classic_valued(
         Opt::Cardinality,

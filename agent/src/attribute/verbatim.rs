@@ -1,0 +1,117 @@
+//! `--data`, which is sent as given: what an OpenNebula server is known to do to it (contract §5; recordings,
+//! put.jsonl).
+
+/// What would harm the VM's record for good. Such data is never sent.
+pub fn poison(data: &str) -> Option<String> {
+    if !data.trim_start().starts_with('<') {
+        return None;
+    }
+    let references = data
+        .split("&#")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(';').map(|(number, _)| number));
+    let unfit = |number: &&str| {
+        let value = match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => number.parse(),
+        };
+        // What is no number is no reference; what is too large for one is far beyond U+FFFF.
+        let valid = |n| matches!(n, 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD);
+        let digits = number
+            .trim_start_matches(['x', 'X'])
+            .chars()
+            .all(|c| c.is_ascii_hexdigit());
+        digits && !number.is_empty() && !value.is_ok_and(valid)
+    };
+    references.into_iter().find(unfit).map(|number| {
+        format!(
+            "--data holds the reference &#{number};, which makes a VM's record unreadable for good on an OpenNebula \
+             server. Nothing was sent"
+        )
+    })
+}
+
+/// What of it would be damaged or refused, in words that follow 'an OpenNebula server'.
+pub fn damage(data: &str) -> Option<String> {
+    if data.trim_start().starts_with('<') {
+        return None;
+    }
+    let lines = data.replace("\\n", "\n");
+    lines
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        .find_map(line)
+}
+
+fn line(line: &str) -> Option<String> {
+    let Some((name, value)) = line.split_once('=') else {
+        return Some(format!(
+            "refuses or misplaces '{}': it is no KEY=VALUE",
+            line.trim()
+        ));
+    };
+    let name = name.trim();
+    if let Some(odd) = name
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && *c != '_')
+    {
+        return Some(format!("refuses {odd:?} in an attribute's name ({name})"));
+    }
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Some(format!("stores {name} as ONE_{name}"));
+    }
+    if value.is_empty() {
+        return Some(format!(
+            "stores a lone quotation mark for {name}= without a value"
+        ));
+    }
+    let value = value.trim();
+    if let Some(c) = value
+        .chars()
+        .find(|c| *c > '\u{ffff}' || (c.is_ascii_control() && *c != '\t'))
+    {
+        return Some(format!("refuses U+{:04X} in {name}", u32::from(c)));
+    }
+    if let Some(inside) = value
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return vector(name, inside);
+    }
+    let quoted = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let forbidden: &[char] = if quoted.is_some() {
+        &[',', '=', '"', '[', ']', '\\']
+    } else {
+        &[',', '"', '[', ']', '\\']
+    };
+    let odd = quoted
+        .unwrap_or(value)
+        .chars()
+        .find(|c| forbidden.contains(c))?;
+    Some(format!("refuses or damages {odd:?} in {name}"))
+}
+
+/// `[B="1",C="2"]`: right with every value in quotes and no comma in any, and with one value alone.
+fn vector(name: &str, inside: &str) -> Option<String> {
+    if inside.trim().is_empty() {
+        return Some(format!("drops {name}=[]"));
+    }
+    let quotes = inside.matches('"').count();
+    let parts: Vec<&str> = inside.split(',').collect();
+    let is_quoted = |part: &&str| {
+        let value = part.split_once('=').map_or("", |(_, value)| value);
+        value.len() > 1 && value.starts_with('"') && value.ends_with('"')
+    };
+    let right = if parts.len() == 1 {
+        quotes == 0 || is_quoted(&parts[0])
+    } else {
+        parts.iter().all(|part| is_quoted(&part))
+    };
+    (!right).then(|| {
+        format!(
+            "refuses or damages {name}=[…] unless every value in it is in quotes and holds no comma"
+        )
+    })
+}
