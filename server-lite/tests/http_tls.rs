@@ -6,80 +6,15 @@ mod http_common;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_common::tls::{Files, connect_tls, connect_version, session};
 use http_common::{Client, Echo, connect, start_with, until};
 use onegate_server_lite::http::tls::Tls;
 use onegate_server_lite::http::{Limits, Request, Response};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-
-struct Files {
-    _directory: tempfile::TempDir,
-    certificate: PathBuf,
-    key: PathBuf,
-}
-
-impl Files {
-    fn new() -> Files {
-        let directory = tempfile::tempdir().unwrap();
-        let files = Files {
-            certificate: directory.path().join("cert.pem"),
-            key: directory.path().join("key.pem"),
-            _directory: directory,
-        };
-        files.renew();
-        files
-    }
-
-    /// Another certificate and key; its DER.
-    fn renew(&self) -> Vec<u8> {
-        let made = rcgen::generate_simple_self_signed(vec!["gate".to_string()]).unwrap();
-        fs::write(&self.certificate, made.cert.pem()).unwrap();
-        fs::write(&self.key, made.signing_key.serialize_pem()).unwrap();
-        made.cert.der().to_vec()
-    }
-
-    fn load(&self) -> Arc<Tls> {
-        Arc::new(Tls::load(&self.certificate, &self.key).unwrap())
-    }
-}
-
-fn session(files: &Files, version: &'static rustls::SupportedProtocolVersion) -> ClientConnection {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(&files.certificate).unwrap())
-        .unwrap();
-    let config =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-    ClientConnection::new(Arc::new(config), ServerName::try_from("gate").unwrap()).unwrap()
-}
-
-fn connect_tls(
-    address: SocketAddr,
-    files: &Files,
-) -> Client<StreamOwned<ClientConnection, TcpStream>> {
-    connect_version(address, files, &rustls::version::TLS13)
-}
-
-fn connect_version(
-    address: SocketAddr,
-    files: &Files,
-    version: &'static rustls::SupportedProtocolVersion,
-) -> Client<StreamOwned<ClientConnection, TcpStream>> {
-    Client::over(StreamOwned::new(
-        session(files, version),
-        connect(address).stream,
-    ))
-}
+use rustls::StreamOwned;
 
 const GET: &[u8] = b"GET /vm HTTP/1.1\r\nHost: gate\r\n\r\n";
 
