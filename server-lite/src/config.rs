@@ -108,6 +108,7 @@ const VNET_TEMPLATE_ATTRIBUTES: &[&str] = &[
     "DNS",
     "GUEST_MTU",
     "CONTEXT_FORCE_IPV4",
+    "METRIC",
     "SEARCH_DOMAIN",
 ];
 

@@ -395,7 +395,9 @@ fn show_service(gate: &Gate, call: &Call) -> Result<Response, Failure> {
 /// The whole records of a service's nodes, each read by itself: a pool's answer would leave out what is monitored.
 /// Those that are gone, or not the owner's to read, are left out.
 fn nodes(gate: &Gate, call: &Call, service: &Value) -> Result<Vec<Document>, Failure> {
-    let nodes = access::roles(service).iter().flat_map(|role| list(role.get("nodes")));
+    let nodes = access::roles(service)
+        .iter()
+        .flat_map(|role| list(role.get("nodes")));
     let mut records = Vec::new();
     for vm in nodes.filter_map(|node| id(node.get("deploy_id"))) {
         let record = match vm == call.caller.vm {

@@ -92,11 +92,9 @@ impl Embedded {
         options: flow::Options,
     ) -> Result<(Self, Vec<String>), OpenError> {
         let Some(directory) = state else {
-            let scenario = load(scenario)?;
-            return Ok((
-                Self::new(Commits::new(scenario.objects, None), options),
-                scenario.warnings,
-            ));
+            let mut scenario = load(scenario)?;
+            let warnings = std::mem::take(&mut scenario.warnings);
+            return Ok((Self::in_memory(scenario, options), warnings));
         };
         let (mut store, stored) = Store::open(directory)?;
         let (objects, warnings) = match stored {
@@ -114,6 +112,11 @@ impl Embedded {
             Self::new(Commits::new(objects, Some(store)), options),
             warnings,
         ))
+    }
+
+    /// A cloud that lasts as long as the process.
+    pub fn in_memory(scenario: Scenario, options: flow::Options) -> Self {
+        Self::new(Commits::new(scenario.objects, None), options)
     }
 
     /// Reads the cloud to look at it, while a server may have it open: nothing is changed.
@@ -278,13 +281,17 @@ fn allow(
     noun: &str,
     id: Id,
 ) -> Result<(), Refusal> {
-    if rights::may(user.id, person, right, document) {
-        return Ok(());
+    match rights::may(user.id, person, right, document) {
+        true => Ok(()),
+        false => Err(not_authorized(user, right, call, noun, id)),
     }
+}
+
+fn not_authorized(user: &User, right: Right, call: &str, noun: &str, id: Id) -> Refusal {
     let (user, right) = (user.id, right.word());
-    Err(Refusal::NotAllowed(format!(
+    Refusal::NotAllowed(format!(
         "[{call}] User [{user}] : Not authorized to perform {right} {noun} [{id}]."
-    )))
+    ))
 }
 
 impl Cloud for Embedded {
@@ -339,10 +346,14 @@ impl Cloud for Embedded {
     }
 
     fn vnet(&self, user: &User, vnet: Id) -> Result<Document, Refusal> {
-        let document = self.visible(user, Kind::Vnet, vnet, "one.vn.info", "NET")?;
-        Ok(self
-            .commits
-            .read(|objects| with_visible_leases(document, user, objects)))
+        self.commits.read(|objects| {
+            let document = objects.get(Kind::Vnet, vnet).ok_or(Refusal::NotFound)?;
+            let person = objects.get(Kind::User, user.id).map(Arc::as_ref);
+            if !rights::may_use_vnet(user.id, person, document) {
+                return Err(not_authorized(user, Right::Use, "one.vn.info", "NET", vnet));
+            }
+            Ok(with_visible_leases(Arc::clone(document), user, objects))
+        })
     }
 
     fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal> {
@@ -458,7 +469,10 @@ fn with_visible_leases(document: Document, user: &User, objects: &Objects) -> Do
         .into_iter()
         .any(|(key, kind)| {
             let object = id(lease.get(key)).and_then(|id| objects.get(kind, id));
-            object.is_some_and(|object| rights::may(user.id, person, Right::Use, object))
+            object.is_some_and(|object| match kind {
+                Kind::Vnet => rights::may_use_vnet(user.id, person, object),
+                _ => rights::may(user.id, person, Right::Use, object),
+            })
         })
     };
     let leases = |ar: &Value| list(ar.get("LEASES").and_then(|l| l.get("LEASE"))).to_vec();

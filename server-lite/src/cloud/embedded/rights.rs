@@ -78,6 +78,15 @@ pub fn may(user: Id, document: Option<&Value>, right: Right, object: &Value) -> 
         || granted(Who::Other)
 }
 
+/// May this user use that network? Beside what [`may`] says, the networks of clusters are everyone's in OpenNebula's
+/// default virtual data centre, but reservations of them are not (recordings `get/vnet_secret_no_permission` and
+/// `get/vnet_child_hidden_no_permission`).
+pub fn may_use_vnet(user: Id, document: Option<&Value>, vnet: &Value) -> bool {
+    let in_cluster = !list(vnet.get("CLUSTERS").and_then(|clusters| clusters.get("ID"))).is_empty();
+    let is_reservation = id(vnet.get("PARENT_NETWORK_ID")).is_some();
+    (in_cluster && !is_reservation) || may(user, document, Right::Use, vnet)
+}
+
 /// LOCK/LOCKED: 1 (use) and 4 (all) lock both, 2 locks managing, 3 administering.
 fn locks(object: &Value, right: Right) -> bool {
     match id(object.get("LOCK").and_then(|lock| lock.get("LOCKED"))) {
@@ -130,6 +139,19 @@ mod tests {
                 "{user} {permissions} {right:?}"
             );
         }
+    }
+
+    #[test]
+    fn networks_of_clusters_are_everyones_but_reservations_are_not() {
+        let mut vnet = object("600");
+        assert!(!may_use_vnet(3, None, &vnet) && may_use_vnet(2, None, &vnet));
+        vnet["CLUSTERS"] = json!({});
+        assert!(!may_use_vnet(3, None, &vnet));
+        vnet["CLUSTERS"] = json!({"ID": "0"});
+        vnet["PARENT_NETWORK_ID"] = json!({});
+        assert!(may_use_vnet(3, None, &vnet));
+        vnet["PARENT_NETWORK_ID"] = json!("1");
+        assert!(!may_use_vnet(3, None, &vnet) && may_use_vnet(2, None, &vnet));
     }
 
     #[test]
