@@ -320,6 +320,11 @@ pub const OPTIONS: &[OptionEntry] = &[
         Some('f'),
         "Don't wait for the guest to agree",
     ),
+    switch(
+        Opt::Base64,
+        "base64",
+        "Store each VALUE encoded in base64, whatever bytes it holds",
+    ),
     valued(
         Opt::Endpoint,
         "endpoint",

@@ -30,6 +30,13 @@ fn the_tables_are_whole() {
             command.words
         );
     }
+    for opt in COMMANDS
+        .iter()
+        .flat_map(|command| command.options)
+        .chain(COMMON)
+    {
+        assert_eq!(entry(*opt).opt, *opt, "an option without its entry");
+    }
     for (at, option) in OPTIONS.iter().enumerate() {
         assert!(
             !option.help.is_empty(),

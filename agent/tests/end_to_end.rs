@@ -1,0 +1,167 @@
+//! The real agent against the real server, over loopback: the story that OpenNebula's documentation tells, and what
+//! must not get lost.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use serde_json::Value;
+use std::process::Output;
+use support::server::{Server, token};
+use support::{run_as, stderr, stdout};
+
+fn ok(output: &Output) -> String {
+    assert_eq!(
+        (output.status.code(), stderr(output)),
+        (Some(0), String::new())
+    );
+    stdout(output)
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&ok(output)).unwrap()
+}
+
+/// `%-20s: %-20s`
+fn pairs(pairs: &[(&str, &str)]) -> String {
+    pairs
+        .iter()
+        .map(|(name, value)| format!("{name:<20}: {value:<20}\n"))
+        .collect()
+}
+
+#[test]
+fn the_documented_story() {
+    let server = Server::start();
+    let vm8 = pairs(&[
+        ("NAME", "master_0_(service_1)"),
+        ("STATE", "RUNNING"),
+        ("IP", "192.168.122.23"),
+    ]);
+    assert_eq!(
+        ok(&server.onegate(8, &["vm", "show"])),
+        format!("VM 8\n{vm8}")
+    );
+    let service = ok(&server.onegate(8, &["service", "show"]));
+    let top = pairs(&[("NAME", "PANACEA service"), ("STATE", "RUNNING")]);
+    let (master, slave) = (
+        pairs(&[("NAME", "master_0_(service_1)")]),
+        pairs(&[("NAME", "slave_0_(service_1)")]),
+    );
+    assert_eq!(
+        service,
+        format!("SERVICE 1\n{top}\nROLE master\nVM 8\n{master}\nROLE slave\nVM 9\n{slave}\n")
+    );
+    let extended = ok(&server.onegate(8, &["service", "show", "--extended"]));
+    assert!(
+        extended.contains(&format!("ROLE master\nVM 8\n{vm8}\nROLE slave\n")),
+        "{extended}"
+    );
+
+    assert_eq!(
+        ok(&server.onegate(8, &["vm", "update", "9", "--data", "ACTIVE=YES"])),
+        ""
+    );
+    let vm9 = json(&server.onegate(8, &["vm", "show", "9", "--json"]));
+    assert_eq!(vm9["VM"]["USER_TEMPLATE"]["ACTIVE"], "YES");
+    assert_eq!(
+        ok(&server.onegate(8, &["vm", "update", "9", "--erase", "ACTIVE"])),
+        ""
+    );
+    let vm9 = json(&server.onegate(8, &["vm", "show", "9", "--json"]));
+    assert_eq!(vm9["VM"]["USER_TEMPLATE"].get("ACTIVE"), None);
+
+    assert_eq!(
+        ok(&server.onegate(8, &["vm", "poweroff", "9", "--hard"])),
+        ""
+    );
+    assert!(!ok(&server.onegate(8, &["vm", "show", "9"])).contains("RUNNING"));
+
+    let vrouter = ok(&server.onegate(1, &["vrouter", "show"]));
+    assert_eq!(
+        vrouter,
+        format!("VROUTER 0\n{}\n", pairs(&[("NAME", "vr"), ("VMS", "1")]))
+    );
+    assert_eq!(
+        ok(&server.onegate(1, &["vnet", "show", "0"])),
+        format!("VNET\n{}\n", pairs(&[("ID", "0")]))
+    );
+    assert_eq!(
+        json(&server.onegate(1, &["vnet", "show", "0", "-j"]))["VNET"]["NAME"],
+        "vnet"
+    );
+}
+
+#[test]
+fn the_server_refuses_in_its_own_words() {
+    let server = Server::start();
+    for (vm, args, words) in [
+        (
+            8,
+            &["vm", "show", "1"][..],
+            "Service 1 does not contain VM 1.",
+        ),
+        (8, &["vm", "update", "--data", "SERVICE_ID=2"], "SERVICE_ID"),
+        (8, &["vrouter", "show"], "VROUTER_ID"),
+        (1, &["service", "show"], "SERVICE_ID"),
+        (1, &["vnet", "show", "99"], "99"),
+        (
+            8,
+            &["service", "scale", "--role", "nobody", "--cardinality", "2"],
+            "nobody",
+        ),
+    ] {
+        let output = server.onegate(vm, args);
+        assert_eq!(
+            (output.status.code(), stdout(&output)),
+            (Some(255), String::new()),
+            "{args:?}"
+        );
+        let said = stderr(&output);
+        assert!(
+            said.starts_with("ERROR: \n") && said.contains(words),
+            "{args:?}: {said}"
+        );
+    }
+    let output = run_as(server.url(), "8", "AAAA", ["vm", "show"]);
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str()),
+        (Some(255), "ERROR: \nNot authorized\n")
+    );
+}
+
+/// What was acknowledged is there.
+#[test]
+fn two_hundred_updates_at_once_lose_none() {
+    const CLIENTS: usize = 20;
+    const EACH: usize = 10;
+    let server = Server::start();
+    let token = token(8);
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (url, token) = (server.url(), &token);
+            scope.spawn(move || {
+                for update in 0..EACH {
+                    let attribute = format!("K{client}_{update}={client} {update}");
+                    let output = run_as(url, "8", token, ["vm", "update", &attribute]);
+                    assert_eq!(
+                        (output.status.code(), stderr(&output)),
+                        (Some(0), String::new()),
+                        "{attribute}"
+                    );
+                }
+            });
+        }
+    });
+    let vm = json(&server.onegate(8, &["vm", "show", "--json"]));
+    for client in 0..CLIENTS {
+        for update in 0..EACH {
+            let stored = &vm["VM"]["USER_TEMPLATE"][format!("K{client}_{update}")];
+            assert_eq!(
+                stored,
+                &Value::from(format!("{client} {update}")),
+                "K{client}_{update}"
+            );
+        }
+    }
+}
