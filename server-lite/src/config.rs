@@ -122,7 +122,7 @@ impl Default for Config {
             one_xmlrpc: "http://localhost:2633/RPC2".to_owned(),
             oneflow_server: "http://localhost:2474".to_owned(),
             core_auth: CoreAuth::Cipher,
-            expire_delta: 36_000,
+            expire_delta: 1800,
             expire_margin: 300,
             log_level: LogLevel::Info,
             restricted_attrs: owned(RESTRICTED_ATTRS),
@@ -456,3 +456,6 @@ fn optional<T>(value: &MarkedYaml<'_>, read: Reader<T>) -> Result<Option<T>, Tro
         read(value).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests;
