@@ -297,7 +297,7 @@ fn nothing_in_a_context_is_ever_run() {
 #[test]
 fn the_message_says_which_field_and_every_place_with_what_was_wrong() {
     let guest = Guest::new()
-        .file(ONE_ENV, format!("export TOKENTXT=\"{TOKEN}\nexport VMID=\"8\"\n"))
+        .file(ONE_ENV, format!("export TOKENTXT=\"{TOKEN}\nexport VMID=\"8\n"))
         .file("var/run/one-context/context.sh.network", "# context\nA='1'\nB='not closed\n\n")
         .file("context/context.sh", format!("VMID='eight'\nONEGATE_TOKEN='two words'\nX='{TOKEN}'\n"))
         .file(

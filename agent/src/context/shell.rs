@@ -90,7 +90,8 @@ pub fn context_sh(text: &[u8]) -> Assignments {
                 if text[at..].starts_with(b"export ") {
                     at += b"export ".len();
                 }
-                let Some((name, length)) = name(&text[at..]) else {
+                let Some((name, length)) = name(&text[at..]).filter(|(name, _)| !name.is_empty())
+                else {
                     return found.malformed_at(text, start, "expected NAME='value'");
                 };
                 let (value, end) = match word(text, at + length) {
@@ -176,7 +177,6 @@ pub fn guestinfo(text: &[u8]) -> Assignments {
     unescaped(text, b"", b'\'')
 }
 
-/// A value reaches up to the quote that ends the line before the next assignment, or the file.
 fn unescaped(text: &[u8], prefix: &[u8], quote: u8) -> Assignments {
     let starts = |line: &[u8]| -> Option<(String, usize)> {
         let rest = line.strip_prefix(prefix)?;
@@ -200,29 +200,40 @@ fn unescaped(text: &[u8], prefix: &[u8], quote: u8) -> Assignments {
             return found.malformed_at(text, at, what);
         };
         let begin = at + length;
+        // Only a quote at the end of a line closes the value, and only if nothing but another assignment follows: so an
+        // assignment inside a value stays inside.
         let mut end = line_end(text, begin);
-        while end < text.len() && starts(&text[end + 1..line_end(text, end + 1)]).is_none() {
+        let closed = loop {
+            let next = &text[(end + 1).min(text.len())..];
+            let last = text[begin..end].ends_with(&[quote]);
+            if last
+                && (next.trim_ascii().is_empty() || starts(&next[..line_end(next, 0)]).is_some())
+            {
+                break true;
+            }
+            if next.is_empty() {
+                break false;
+            }
             end = line_end(text, end + 1);
+        };
+        if closed {
+            found.keep_first(name, &text[begin..end - 1]);
+            at = end + 1;
+            continue;
         }
-        let value = text[begin..end].trim_ascii_end();
-        let value = match value.strip_suffix(&[quote]) {
-            Some(value) => value,
-            None => {
-                // The file was cut, or somebody wrote below: a first line that is whole still counts.
-                let first = &text[begin..line_end(text, begin)];
-                let Some(value) = first.strip_suffix(&[quote]) else {
-                    return found.malformed_at(text, at, "the value's quote is not closed");
-                };
+        // The file was cut, or somebody wrote below: a first line that is whole still counts.
+        let first = &text[begin..line_end(text, begin)];
+        return match first.strip_suffix(&[quote]) {
+            Some(value) => {
                 found.keep_first(name, value);
-                return found.malformed_at(
+                found.malformed_at(
                     text,
                     begin + first.len() + 1,
                     "neither an assignment nor part of one",
-                );
+                )
             }
+            None => found.malformed_at(text, at, "the value's quote is not closed"),
         };
-        found.keep_first(name, value);
-        at = end + 1;
     }
     found
 }

@@ -135,3 +135,134 @@ fn read_until(child: &mut Child, deadline: Instant) -> io::Result<Vec<u8>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Mutex;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::super::{Context, Lookup, Missing};
+    use super::*;
+
+    /// A child that another test forks while a script is being written would keep it open, and it couldn't be run.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    /// What a vmtoolsd that answers like this leads to.
+    fn found(answers: &[(&str, String)]) -> Result<Context, Box<Missing>> {
+        let _turn = ONE_AT_A_TIME.lock();
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("vmtoolsd");
+        let mut script =
+            "#!/bin/sh\n[ \"$1\" = --cmd ] && [ $# = 2 ] || exit 9\ncase $2 in\n".to_owned();
+        for (key, answer) in answers {
+            script += &format!("'info-get guestinfo.opennebula.{key}') echo '{answer}' ;;\n");
+        }
+        fs::write(
+            &program,
+            script + "*) echo 'No value found' >&2; exit 1 ;;\nesac\n",
+        )
+        .unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let lookup = Lookup {
+            endpoint: None,
+            vmid: None,
+            token_file: None,
+            environment: &|_| None,
+            root: Path::new("/"),
+        };
+        let mut search = Search::new(&lookup)?;
+        ask(&mut search, &program);
+        search.result()
+    }
+
+    /// Base64 in lines, as the front-end writes it.
+    fn encoded(text: &str) -> String {
+        let text = STANDARD.encode(text);
+        text.as_bytes()
+            .chunks(60)
+            .map(|line| String::from_utf8_lossy(line) + "\n")
+            .collect()
+    }
+
+    const CONTEXT: &str =
+        "# Context\nNOTE='it's one of VMware's'\nONEGATE_ENDPOINT='http://h:5030'\nVMID='8'\n";
+
+    #[test]
+    fn the_token_is_a_variable_or_a_file() {
+        let context = found(&[(
+            "context",
+            encoded(&format!("{CONTEXT}ONEGATE_TOKEN='dG9rZW4='\n")),
+        )])
+        .unwrap();
+        assert_eq!(context.endpoint.value, "http://h:5030");
+        assert_eq!(context.vmid.value, "8");
+        assert_eq!(context.token.value.reveal(), "dG9rZW4=");
+        assert!(
+            context
+                .token
+                .place
+                .ends_with("vmtoolsd (guestinfo.opennebula.context)")
+        );
+
+        let files = [
+            ("context", encoded(CONTEXT)),
+            ("file.0", "init.sh\n".to_owned() + &encoded("#!/bin/sh\n")),
+            ("file.1", "token.txt\n".to_owned() + &encoded("dG9rZW4=\n")),
+        ];
+        let context = found(&files).unwrap();
+        assert_eq!(context.token.value.reveal(), "dG9rZW4=");
+        assert!(
+            context
+                .token
+                .place
+                .ends_with("vmtoolsd (guestinfo.opennebula.file.1)")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (answers, wanted) in [
+            (vec![], "no answer (exit status: 1)"),
+            (
+                vec![("context", "?".to_owned())],
+                "its answer is not base64",
+            ),
+            (
+                vec![("context", encoded(CONTEXT))],
+                "no token, and no file token.txt",
+            ),
+            (
+                vec![("context", encoded("VMID='8\n"))],
+                "malformed at line 1",
+            ),
+            (
+                vec![
+                    ("context", encoded(CONTEXT)),
+                    ("file.0", "token.txt\n?".to_owned()),
+                ],
+                "its answer is not base64",
+            ),
+        ] {
+            let missing = found(&answers).unwrap_err().to_string();
+            assert!(missing.contains(wanted), "{answers:?}: {missing}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_never_answers_is_given_up() {
+        let _turn = ONE_AT_A_TIME.lock();
+        let mut child = Command::new("sleep")
+            .arg("1000")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answer = read_until(&mut child, Instant::now());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(answer.unwrap_err().to_string().contains("no answer in"));
+    }
+}
