@@ -12,6 +12,7 @@ mod measure;
 mod new_vm;
 pub mod policy;
 mod poll;
+mod report;
 pub mod schedule;
 pub mod service;
 mod vms;
@@ -129,6 +130,11 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         vms::act(draft, vm, action, &self.options, now)
+    }
+
+    /// What an author wants to know of a service: states, averages, counts, what is left of times, decisions.
+    pub fn report(&mut self, draft: &Draft<'_>, service: Id, now: Timestamp) -> Option<Value> {
+        report::report(draft, &mut self.texts, service, self.next_poll, now)
     }
 
     /// Sets the cardinality of a role. The reason of a refusal is for the log: OneGate's guests only hear
