@@ -82,12 +82,15 @@ impl<'a> Node<'a> {
         self.0.starts_with('"')
     }
 
-    /// The member of this name, the last one where there are several; [`Node::NULL`] where there is none.
+    /// The member of this name, the last one where there are several.
+    pub fn find(self, name: &str) -> Option<Node<'a>> {
+        let found = self.members().filter(|(key, _)| key.is(name)).last();
+        found.map(|(_, value)| value)
+    }
+
+    /// The same, but [`Node::NULL`] where there is none.
     pub fn get(self, name: &str) -> Node<'a> {
-        self.members()
-            .filter(|(key, _)| key.is(name))
-            .last()
-            .map_or(Node::NULL, |(_, value)| value)
+        self.find(name).unwrap_or(Node::NULL)
     }
 
     /// Names and values of an object, in the server's order; nothing for any other value.

@@ -8,15 +8,18 @@ use std::io;
 
 /// Done.
 pub const OK: u8 = 0;
-/// The options can't be understood (the Ruby client dies of an exception there, which is 1).
-pub const MISREAD: u8 = 1;
+/// An option isn't understood (the Ruby client dies of an exception there, which is 1), or `--get` leads nowhere.
+pub const MISREAD_OR_NO_MATCH: u8 = 1;
 /// Everything else that goes wrong (the Ruby client's `exit -1`).
 pub const FAILED: u8 = 255;
 
 /// The exit codes as help and man page list them.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (OK, "Done"),
-    (MISREAD, "An option that is unknown or lacks its value"),
+    (
+        MISREAD_OR_NO_MATCH,
+        "--get leads nowhere; an option is unknown or lacks its value",
+    ),
     (
         FAILED,
         "Not a command, no credentials, no connection, or the server refused",
@@ -42,6 +45,8 @@ pub enum Error {
     Refused(String),
     /// An answer that is none: not JSON, not what was asked for.
     Answer(String),
+    /// `--get` leads nowhere: nothing to say.
+    NoMatch,
     /// stdout can't be written.
     Output(io::Error),
 }
@@ -50,7 +55,7 @@ impl Error {
     /// What the process exits with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Option(_) => MISREAD,
+            Error::Option(_) | Error::NoMatch => MISREAD_OR_NO_MATCH,
             // Whoever reads stdout has seen enough, as in `onegate --help | head -1`.
             Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => OK,
             Error::Usage(_)
@@ -76,6 +81,7 @@ impl fmt::Display for Error {
             Error::Connection(failure) => format!("ERROR: \n{failure}"),
             Error::Refused(words) => format!("ERROR: \n{words}"),
             Error::Answer(what) => format!("ERROR: \n{what}"),
+            Error::NoMatch => return Ok(()),
             Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             Error::Output(e) => format!("onegate: cannot write to standard output: {e}"),
         };

@@ -21,10 +21,10 @@ use client::{Answer, Client, Endpoint, Proxies, Settings, Trust};
 use context::{Context, Lookup, Missing};
 use document::Document;
 use error::Error;
+use output::path::Path;
 use output::text::Style;
 use std::ffi::OsString;
 use std::io::{Read as _, Write};
-use std::path::Path;
 
 /// What surrounds a command.
 pub struct World<'a> {
@@ -73,6 +73,8 @@ fn write(text: &str, world: &mut World<'_>) -> Result<(), Error> {
 fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Error> {
     // Before anything is looked up: what can't be right needs no context.
     let requests = api::requests(invocation, &read)?;
+    let get = invocation.options.last(Opt::Get).map(Path::parse);
+    let get = get.transpose().map_err(Error::Usage)?;
     for warning in api::warnings(&invocation.options) {
         warn(world, &warning);
     }
@@ -108,7 +110,7 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
                     );
                 }
             })?;
-        text = show(invocation, body, world)?;
+        text = show(invocation, get.as_ref(), body, world)?;
     }
     Ok(text)
 }
@@ -133,9 +135,9 @@ fn look_up(options: &Options, world: &World<'_>) -> Result<Context, Box<Missing>
     context::find(&Lookup {
         endpoint: options.last(Opt::Endpoint),
         vmid: options.last(Opt::Vmid),
-        token_file: options.last(Opt::TokenFile).map(Path::new),
+        token_file: options.last(Opt::TokenFile).map(std::path::Path::new),
         environment: world.environment,
-        root: Path::new(options.last(Opt::Root).unwrap_or("/")),
+        root: std::path::Path::new(options.last(Opt::Root).unwrap_or("/")),
     })
 }
 
@@ -192,7 +194,12 @@ fn accept(answer: Answer, request: &Request) -> Result<Vec<u8>, Error> {
 }
 
 /// What stdout gets to see of an answer: of a change, nothing.
-fn show(invocation: &Invocation, body: Vec<u8>, world: &World<'_>) -> Result<String, Error> {
+fn show(
+    invocation: &Invocation,
+    get: Option<&Path>,
+    body: Vec<u8>,
+    world: &World<'_>,
+) -> Result<String, Error> {
     let options = &invocation.options;
     let outer = match invocation.command.command {
         Command::VmShow => "VM",
@@ -208,6 +215,13 @@ fn show(invocation: &Invocation, body: Vec<u8>, world: &World<'_>) -> Result<Str
     };
     let document = Document::new(body).map_err(|why| strange(format!("is not JSON: {why}")))?;
     let root = document.root();
+    if let Some(path) = get {
+        return results(
+            &path.select(root, outer),
+            options.has(Opt::Json),
+            world.terminal,
+        );
+    }
     if options.has(Opt::Json) {
         return Ok(output::json::pretty(root));
     }
@@ -223,4 +237,23 @@ fn show(invocation: &Invocation, body: Vec<u8>, world: &World<'_>) -> Result<Str
         "VNET" => output::text::vnet(root, style),
         _ => output::text::vm(root, style),
     })
+}
+
+/// What `--get` found, a line each. A string is raw, but never to a terminal.
+fn results(found: &[document::Node<'_>], json: bool, terminal: bool) -> Result<String, Error> {
+    if found.is_empty() {
+        return Err(Error::NoMatch);
+    }
+    let mut text = String::new();
+    for node in found {
+        if json || !node.is_string() {
+            text.push_str(&output::json::compact(*node));
+        } else if terminal {
+            text.push_str(&output::text::harmless_lines(&node.text()));
+        } else {
+            text.push_str(&node.text());
+        }
+        text.push('\n');
+    }
+    Ok(text)
 }

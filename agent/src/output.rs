@@ -2,4 +2,5 @@
 
 pub mod context;
 pub mod json;
+pub mod path;
 pub mod text;

@@ -130,6 +130,56 @@ fn the_server_refuses_in_its_own_words() {
     );
 }
 
+#[test]
+fn one_field_without_jq() {
+    let server = Server::start();
+    ok(&server.onegate(8, &["vm", "update", "ACTIVE=YES", "PEM=a\nb"]));
+    for (args, printed, code) in [
+        (
+            &[
+                "service",
+                "show",
+                "--get",
+                "$.SERVICE.roles[?@.name==\"slave\"].nodes[*].deploy_id",
+            ][..],
+            "9\n",
+            0,
+        ),
+        (&["vm", "show", "--get", "USER_TEMPLATE.ACTIVE"], "YES\n", 0),
+        (
+            &["vm", "show", "--get", "USER_TEMPLATE.ACTIVE", "--json"],
+            "\"YES\"\n",
+            0,
+        ),
+        (&["vm", "show", "--get", "USER_TEMPLATE.PEM"], "a\nb\n", 0),
+        (
+            &["vm", "show", "--get", "$.VM.TEMPLATE.NIC[0].IP"],
+            "192.168.122.23\n",
+            0,
+        ),
+        (
+            &["vm", "show", "9", "--get", "TEMPLATE.NIC[*].IP"],
+            "192.168.122.24\n",
+            0,
+        ),
+        (&["vm", "show", "--get", "USER_TEMPLATE.NOTHING"], "", 1),
+        (&["vm", "show", "--get", "a..b"], "", 255),
+    ] {
+        let output = server.onegate(8, args);
+        assert_eq!(
+            (stdout(&output).as_str(), output.status.code()),
+            (printed, Some(code)),
+            "{args:?}"
+        );
+        assert_eq!(
+            stderr(&output).is_empty(),
+            code != 255,
+            "{args:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
 /// What was acknowledged is there.
 #[test]
 fn two_hundred_updates_at_once_lose_none() {

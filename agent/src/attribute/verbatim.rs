@@ -107,7 +107,7 @@ fn vector(name: &str, inside: &str) -> Option<String> {
     let right = if parts.len() == 1 {
         quotes == 0 || is_quoted(&parts[0])
     } else {
-        parts.iter().all(|part| is_quoted(part))
+        parts.iter().all(is_quoted)
     };
     (!right).then(|| {
         format!(

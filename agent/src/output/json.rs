@@ -47,6 +47,23 @@ pub fn pretty(node: Node<'_>) -> String {
     out
 }
 
+/// The value on one line, without a newline at the end.
+pub fn compact(node: Node<'_>) -> String {
+    let mut in_string = false;
+    let mut escaped = false;
+    let mut out = String::with_capacity(node.json().len());
+    for c in node.json().chars() {
+        match c {
+            ' ' | '\t' | '\n' | '\r' if !in_string => continue,
+            '"' => in_string ^= !escaped,
+            _ => {}
+        }
+        escaped = in_string && !escaped && c == '\\';
+        push_harmless(&mut out, c);
+    }
+    out
+}
+
 /// The same string in JSON's eyes, but DEL and the C1 controls, which JSON lets pass raw, escaped for terminals.
 fn push_harmless(out: &mut String, c: char) {
     if matches!(c, '\u{7f}'..='\u{9f}') {
@@ -67,7 +84,7 @@ fn newline(out: &mut String, depth: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::pretty;
+    use super::{compact, pretty};
     use crate::document::Document;
 
     #[test]
@@ -94,6 +111,21 @@ mod tests {
         ] {
             let document = Document::new(sent.as_bytes().to_vec()).unwrap();
             assert_eq!(pretty(document.root()), printed, "{sent}");
+        }
+    }
+
+    #[test]
+    fn on_one_line() {
+        for (sent, printed) in [
+            (
+                r#" { "a" : [ 1 , "b \" , c" ] , "d":{ } } "#,
+                r#"{"a":[1,"b \" , c"],"d":{}}"#,
+            ),
+            (r#"["\\", " \\\" "]"#, r#"["\\"," \\\" "]"#),
+            ("\"\u{9b}\"", "\"\\u009b\""),
+        ] {
+            let document = Document::new(sent.as_bytes().to_vec()).unwrap();
+            assert_eq!(compact(document.root()), printed, "{sent}");
         }
     }
 }
