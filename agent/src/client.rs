@@ -5,6 +5,7 @@
 
 mod endpoint;
 mod failure;
+mod provider;
 mod proxy;
 mod tls;
 mod wire;

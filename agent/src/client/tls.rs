@@ -1,8 +1,7 @@
 //! TLS that verifies: whom to believe, and what to say when a certificate isn't good.
 
 use super::failure::{Broken, Phase};
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::ring::{cipher_suite, default_provider, kx_group};
+use super::provider::provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -47,25 +46,6 @@ pub(super) fn connection(trust: &Trust, host: &str) -> Result<ClientConnection, 
     };
     ClientConnection::new(Arc::new(config.with_no_client_auth()), name)
         .map_err(|e| unusable(e.to_string()))
-}
-
-/// Few suites, all of them good: what is left out here is not in the binary.
-fn provider() -> CryptoProvider {
-    CryptoProvider {
-        cipher_suites: vec![
-            cipher_suite::TLS13_AES_128_GCM_SHA256,
-            cipher_suite::TLS13_AES_256_GCM_SHA384,
-            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-            cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-            cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-            cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-        ],
-        kx_groups: vec![kx_group::X25519, kx_group::SECP256R1],
-        ..default_provider()
-    }
 }
 
 fn roots(trust: &Trust) -> Result<RootCertStore, Broken> {
