@@ -37,7 +37,7 @@ fn every_recorded_answer_of_the_snapshot_is_given() {
             "VM {vm} {path}"
         );
         let case = format!("snapshot/{vm}{path}");
-        if let Some((_, ours, _)) = differences::of(&case) {
+        if let Some((_, ours, _)) = differences::of_embedded(&case) {
             different += 1;
             let Ours::Says(status, words) = ours else {
                 panic!("{case} stores nothing")

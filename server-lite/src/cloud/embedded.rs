@@ -16,7 +16,7 @@ pub use scenario::{Scenario, ScenarioError};
 pub use store::StoreError;
 
 use crate::action;
-use crate::cloud::{Attribute, Cloud, Document, Id, Refusal, User, VmAction, id, list};
+use crate::cloud::{Argument, Attribute, Cloud, Document, Id, Refusal, User, VmAction, id, list};
 use commit::Commits;
 use flow::Engine;
 use jiff::Timestamp;
@@ -392,17 +392,15 @@ impl Cloud for Embedded {
             Some(action) if action.admin => Right::Admin,
             _ => Right::Manage,
         };
+        let call = match (&action.argument, action.name) {
+            (Argument::None, _) => "one.vm.action".to_string(),
+            (_, "livemigrate") => "one.vm.migrate".to_string(),
+            (_, name) => format!("one.vm.{name}"),
+        };
         self.with_engine(|engine, draft, now| {
             let document = draft.get(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
-            allow(
-                user,
-                draft.get(Kind::User, user.id),
-                right,
-                document,
-                "one.vm.action",
-                "VM",
-                vm,
-            )?;
+            let person = draft.get(Kind::User, user.id);
+            allow(user, person, right, document, &call, "VM", vm)?;
             engine.act(draft, vm, action, now)?;
             engine.advance(draft, now);
             Ok(())

@@ -17,11 +17,19 @@ pub enum Ours {
 /// A deliberate difference: the case's name, what is answered, and why.
 pub type Difference = (&'static str, Ours, &'static str);
 
-/// The difference for a case.
+/// The difference for a case, whichever cloud is behind.
 pub fn of(case: &str) -> Option<&'static Difference> {
     DIFFERENCES.iter().find(|(name, _, _)| *name == case)
 }
 
-pub use table::DIFFERENCES;
+/// The difference for a case with the embedded cloud.
+pub fn of_embedded(case: &str) -> Option<&'static Difference> {
+    let of_its_own = OF_THE_EMBEDDED_CLOUD
+        .iter()
+        .find(|(name, _, _)| *name == case);
+    of(case).or(of_its_own)
+}
+
+pub use table::{DIFFERENCES, OF_THE_EMBEDDED_CLOUD};
 
 mod table;
