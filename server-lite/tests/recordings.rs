@@ -1,6 +1,8 @@
 //! Every recorded update, action, scaling, GET, authentication, route and permission, sent again to the embedded cloud
 //! as it was at that moment: the same status and the same JSON, or the same words.
 
+#![allow(clippy::unwrap_used)]
+
 mod differences;
 mod gate;
 mod world;

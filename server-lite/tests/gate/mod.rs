@@ -1,7 +1,7 @@
 //! What the tests of the whole server share: a cloud behind a real server on loopback, and a client that sends what
 //! was recorded.
 
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used)]
 
 use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::config::Config;

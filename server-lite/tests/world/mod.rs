@@ -1,7 +1,7 @@
 //! The cloud as it was when a case was recorded: the snapshot, and over it what oned and OneFlow answered while that
 //! case was recorded (tests/fixtures/opennebula).
 
-#![allow(unreachable_pub, missing_docs)]
+#![allow(unreachable_pub, missing_docs, clippy::unwrap_used)]
 
 use crate::gate::{fixture, lines};
 use onegate_server_lite::cloud::embedded::{Embedded, Scenario, flow};
