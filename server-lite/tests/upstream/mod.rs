@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod replay;
 pub(crate) mod vm;
 
 use base64::Engine;
@@ -68,7 +69,7 @@ struct Shared {
     most_open: AtomicUsize,
     requests: AtomicUsize,
     /// To end connections that wait for a request.
-    streams: Mutex<Vec<TcpStream>>,
+    streams: Mutex<Vec<(usize, TcpStream)>>,
 }
 
 impl StandIn {
@@ -130,7 +131,7 @@ impl StandIn {
     /// Ends every connection, idle ones too, as a restart does; the stand-in listens on.
     pub(crate) fn hang_up(&self) {
         let streams = std::mem::take(&mut *self.shared.streams.lock().expect("streams"));
-        for stream in &streams {
+        for (_, stream) in &streams {
             let _ = stream.shutdown(Shutdown::Both);
         }
         wait_until("the connections have ended", || self.open() == 0);
@@ -144,7 +145,7 @@ impl Drop for StandIn {
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
-        for stream in self.shared.streams.lock().expect("streams").drain(..) {
+        for (_, stream) in self.shared.streams.lock().expect("streams").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -169,7 +170,11 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
         shared.most_open.fetch_max(open, Ordering::SeqCst);
         if let Ok(clone) = stream.try_clone() {
-            shared.streams.lock().expect("streams").push(clone);
+            shared
+                .streams
+                .lock()
+                .expect("streams")
+                .push((number, clone));
         }
         std::thread::spawn({
             let shared = shared.clone();
@@ -183,7 +188,6 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 fn serve(stream: TcpStream, connection: usize, shared: &Shared) {
     let _ = stream.set_nodelay(true);
-    let local = (stream.local_addr().ok(), stream.peer_addr().ok());
     let mut reader = BufReader::new(&stream);
     while let Some(request) = read(&mut reader, connection) {
         shared.requests.fetch_add(1, Ordering::SeqCst);
@@ -201,8 +205,10 @@ fn serve(stream: TcpStream, connection: usize, shared: &Shared) {
                 break;
             }
             Reply::Reset => {
+                // Closed, not shut down, so that the other side sees a reset.
                 reset(&stream);
-                break;
+                forget(shared, connection);
+                return;
             }
         };
         if sent.is_err() {
@@ -211,11 +217,15 @@ fn serve(stream: TcpStream, connection: usize, shared: &Shared) {
     }
     // The clone kept for `hang_up` must not hold the connection open.
     let _ = stream.shutdown(Shutdown::Both);
-    let mut streams = shared.streams.lock().expect("streams");
-    streams.retain(|other| (other.local_addr().ok(), other.peer_addr().ok()) != local);
+    forget(shared, connection);
 }
 
-/// Bytes left unread make the kernel end the connection with a reset.
+fn forget(shared: &Shared, connection: usize) {
+    let mut streams = shared.streams.lock().expect("streams");
+    streams.retain(|(number, _)| *number != connection);
+}
+
+/// The kernel ends the connection with a reset.
 fn reset(stream: &TcpStream) {
     let socket = rustix::fd::AsFd::as_fd(stream);
     let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
@@ -223,9 +233,9 @@ fn reset(stream: &TcpStream) {
 
 /// An HTTP answer as bytes.
 pub(crate) fn http(status: u16, body: &str) -> Vec<u8> {
+    let length = body.len();
     format!(
-        "HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
+        "HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
 }

@@ -32,7 +32,8 @@ pub fn of_oned(reason: &str, code: i64, as_whom: AsWhom, known: &[Id]) -> Refusa
                 .to_string(),
         ),
         REPLICATION => Refusal::Unavailable(public(reason, &[])),
-        NO_EXISTS => Refusal::NotFound,
+        // What isn't there is the object itself, or one that the call names beside: a host, an image.
+        NO_EXISTS if reason.contains(".info]") || reason.contains("virtual machine") => Refusal::NotFound,
         AUTHENTICATION | AUTHORIZATION | LOCKED => Refusal::NotAllowed(public(reason, known)),
         _ => Refusal::Failed(public(reason, known)),
     }
@@ -90,12 +91,31 @@ mod tests {
             (32768, Refusal::NotAllowed(words.to_string())),
             (2048, Refusal::Failed(words.to_string())),
             (8192, Refusal::Failed(words.to_string())),
-            (1024, Refusal::NotFound),
         ] {
             assert_eq!(
                 of_oned(words, code, AsWhom::Owner, &[2, 23]),
                 refusal,
                 "{code}"
+            );
+        }
+        for (reason, refusal) in [
+            (
+                "[one.vn.info] Error getting virtual network [99].",
+                Refusal::NotFound,
+            ),
+            (
+                "[one.vm.action] Error getting virtual machine [23].",
+                Refusal::NotFound,
+            ),
+            (
+                "[one.vm.migrate] Error getting host [23].",
+                Refusal::Failed("[one.vm.migrate] Error getting host [23].".to_string()),
+            ),
+        ] {
+            assert_eq!(
+                of_oned(reason, 1024, AsWhom::Owner, &[2, 23]),
+                refusal,
+                "{reason}"
             );
         }
         for (code, as_whom, unavailable) in [

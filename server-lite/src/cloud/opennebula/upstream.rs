@@ -177,13 +177,22 @@ impl Upstream {
         run(&self.fresh, request()?).map_err(|error| self.words(&error))
     }
 
-    /// Passes on how a call ended, and logs it where it begins an outage, with the cause, or ends one.
+    /// Passes on how a call ended, and logs it where it begins an outage, with the cause, or ends one. The cause is
+    /// logged here alone: each request of an outage names only who failed it.
     pub fn judged<T>(&self, ended: Result<T, Refusal>) -> Result<T, Refusal> {
-        match &ended {
-            Err(Refusal::Unavailable(cause)) => self.failed(cause),
-            _ => self.answered(),
+        match ended {
+            Err(Refusal::Unavailable(cause)) => {
+                self.failed(&cause);
+                Err(Refusal::Unavailable(format!(
+                    "{} is out of order",
+                    self.name
+                )))
+            }
+            ended => {
+                self.answered();
+                ended
+            }
         }
-        ended
     }
 
     fn failed(&self, cause: &str) {
