@@ -31,13 +31,15 @@ pub enum Command {
     Token,
     /// Write a VM's context.
     Context,
+    /// Show what a service's engine is about.
+    ServiceShow,
 }
 
 /// The options of all commands; what was not given is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The VM: the argument of `token` and `context`.
-    pub vm: Id,
+    /// The argument: the VM of `token` and `context`, the service of `service show`.
+    pub id: Id,
     /// `--listen`, as given.
     pub listen: Option<String>,
     /// `--cloud`
@@ -64,6 +66,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// `--endpoint`
     pub endpoint: Option<String>,
+    /// `--json`
+    pub json: bool,
 }
 
 struct CommandEntry {
@@ -92,6 +96,12 @@ const COMMANDS: &[CommandEntry] = &[
         argument: Some("VMID"),
         help: "Writes a VM's context.sh and token.txt, as its context CD-ROM has them",
     },
+    CommandEntry {
+        command: Command::ServiceShow,
+        name: "service show",
+        argument: Some("ID"),
+        help: "Shows a service's nodes, policies and last decisions, with their reasons",
+    },
 ];
 
 struct OptionEntry {
@@ -104,7 +114,7 @@ struct OptionEntry {
     set: fn(&mut Options, OsString) -> Result<(), String>,
 }
 
-use Command::{Context, Serve, Token};
+use Command::{Context, Serve, ServiceShow, Token};
 
 const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
@@ -124,7 +134,7 @@ const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "state",
         value: Some("DIR"),
-        commands: &[Serve, Token, Context],
+        commands: &[Serve, Token, Context, ServiceShow],
         help: "Where every change is kept, and read from at the next start [memory]",
         set: |options, value| path(&mut options.state, value),
     },
@@ -201,6 +211,16 @@ const OPTIONS: &[OptionEntry] = &[
         help: "ONEGATE_ENDPOINT, in place of the one in the VM's record",
         set: |options, value| text(&mut options.endpoint, value),
     },
+    OptionEntry {
+        name: "json",
+        value: None,
+        commands: &[ServiceShow],
+        help: "Print JSON, with times in seconds",
+        set: |options, _| {
+            options.json = true;
+            Ok(())
+        },
+    },
 ];
 
 /// A command line that is not understood.
@@ -219,7 +239,9 @@ impl std::error::Error for UsageError {}
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut command: Option<&CommandEntry> = None;
-    let mut vm = None;
+    // The first of a command's two words.
+    let mut first = None;
+    let mut id = None;
     let mut options = Options::default();
     let mut given = Vec::new();
     while let Some(argument) = parser
@@ -254,15 +276,22 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             lexopt::Arg::Value(word) => {
                 let word = word.to_string_lossy().into_owned();
                 match command {
-                    None => command = Some(find_command(&word)?),
-                    Some(entry) if vm.is_none() && entry.argument.is_some() => {
-                        let id = parse_id(&word).ok_or_else(|| {
+                    None => {
+                        let words = first.take().map_or(word.clone(), |first| format!("{first} {word}"));
+                        match find_command(&words)? {
+                            Some(entry) => command = Some(entry),
+                            None => first = Some(words),
+                        }
+                    }
+                    Some(entry) if id.is_none() && entry.argument.is_some() => {
+                        let number = parse_id(&word).ok_or_else(|| {
                             UsageError(format!(
-                                "'{}' is not a VM's id, which is a number",
-                                shown(&word)
+                                "'{}' is not {}, which is a number",
+                                shown(&word),
+                                entry.argument_name()
                             ))
                         })?;
-                        vm = Some(id);
+                        id = Some(number);
                     }
                     Some(entry) => {
                         return Err(UsageError(format!(
@@ -276,7 +305,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         }
     }
     let Some(entry) = command else {
-        return Err(UsageError(format!("no command given: {}", command_names())));
+        let what = first.map_or("no command given".to_owned(), |first| {
+            format!("{first} needs another word")
+        });
+        return Err(UsageError(format!("{what}: {}", command_names())));
     };
     if let Some(stranger) = OPTIONS
         .iter()
@@ -284,14 +316,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     {
         return Err(unknown(&format!("--{}", stranger.name), command));
     }
-    match (entry.argument, vm) {
+    match (entry.argument, id) {
         (Some(argument), None) => {
             return Err(UsageError(format!(
-                "{} needs the id of a VM: {argument}",
-                entry.name
+                "{} needs {}: {argument}",
+                entry.name,
+                entry.argument_name()
             )));
         }
-        (_, vm) => options.vm = vm.unwrap_or_default(),
+        (_, id) => options.id = id.unwrap_or_default(),
     }
     options.agree(entry.command)?;
     Ok(Invocation::Run(entry.command, Box::new(options)))
@@ -327,21 +360,39 @@ impl Options {
                 "context needs --out DIR: where to write context.sh and token.txt".to_owned(),
             ));
         }
+        if command == ServiceShow && self.state.is_none() {
+            return Err(UsageError(
+                "service show needs --state DIR: the directory that the server was started with"
+                    .to_owned(),
+            ));
+        }
         Ok(())
     }
 }
 
-fn find_command(word: &str) -> Result<&'static CommandEntry, UsageError> {
-    COMMANDS
-        .iter()
-        .find(|entry| entry.name == word)
-        .ok_or_else(|| {
-            UsageError(format!(
-                "unknown command '{}': {}",
-                shown(word),
-                command_names()
-            ))
-        })
+impl CommandEntry {
+    fn argument_name(&self) -> &'static str {
+        match self.command {
+            ServiceShow => "a service's id",
+            _ => "a VM's id",
+        }
+    }
+}
+
+/// The command of this name; `None` for the first word of one of two.
+fn find_command(words: &str) -> Result<Option<&'static CommandEntry>, UsageError> {
+    if let Some(entry) = COMMANDS.iter().find(|entry| entry.name == words) {
+        return Ok(Some(entry));
+    }
+    let begins = |entry: &CommandEntry| entry.name.split_once(' ').is_some_and(|(first, _)| first == words);
+    if COMMANDS.iter().any(begins) {
+        return Ok(None);
+    }
+    Err(UsageError(format!(
+        "unknown command '{}': {}",
+        shown(words),
+        command_names()
+    )))
 }
 
 fn command_names() -> String {

@@ -12,6 +12,7 @@ pub mod http;
 pub mod log;
 pub mod routes;
 pub mod serve;
+pub mod service_show;
 pub mod template;
 pub mod token;
 pub mod view;

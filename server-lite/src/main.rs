@@ -2,7 +2,7 @@
 
 use onegate_server_lite::cli::{self, Command, Invocation, Options, PROGRAM};
 use onegate_server_lite::cloud::embedded::Embedded;
-use onegate_server_lite::{context, serve};
+use onegate_server_lite::{context, serve, service_show};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -29,9 +29,12 @@ fn run(invocation: Invocation) -> Result<(), String> {
         Invocation::Version => print(&format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"))),
         Invocation::Run(Command::Serve, options) => serve::serve(&options),
         Invocation::Run(Command::Token, options) => {
-            print(&context::token(&read(&options)?, options.vm)?)
+            print(&context::token(&read(&options)?, options.id)?)
         }
         Invocation::Run(Command::Context, options) => write_context(&options),
+        Invocation::Run(Command::ServiceShow, options) => {
+            print(&service_show::text(&read(&options)?, options.id, options.json)?)
+        }
     }
 }
 
@@ -39,7 +42,7 @@ fn write_context(options: &Options) -> Result<(), String> {
     let out = options.out.as_deref().unwrap_or(std::path::Path::new("."));
     let with_token = context::write(
         &read(options)?,
-        options.vm,
+        options.id,
         options.endpoint.as_deref(),
         out,
     )?;
@@ -47,7 +50,7 @@ fn write_context(options: &Options) -> Result<(), String> {
         let _ = writeln!(
             std::io::stderr(),
             "{PROGRAM}: VM {} has no TOKEN=YES in its CONTEXT: no token.txt, and no OneGate for it",
-            options.vm
+            options.id
         );
     }
     Ok(())

@@ -151,6 +151,10 @@ fn embedded(options: &Options, log: &Arc<Log>) -> Result<Arc<dyn Cloud>, String>
     warnings
         .iter()
         .for_each(|warning| log.write(LogLevel::Warning, warning));
+    cloud
+        .problems()
+        .iter()
+        .for_each(|problem| log.write(LogLevel::Warning, problem));
     let cloud = Arc::new(cloud);
     let log = Arc::clone(log);
     cloud

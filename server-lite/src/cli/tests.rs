@@ -27,8 +27,10 @@ fn good_lines_are_read() {
         options("serve --state /s --cloud c.json").state,
         Some("/s".into())
     );
-    assert_eq!(options("token 8 --state=/s").vm, 8);
+    assert_eq!(options("token 8 --state=/s").id, 8);
     assert_eq!(options("context --out d 8").out, Some("d".into()));
+    let show = options("service --json show 1 --state /s");
+    assert_eq!((show.id, show.json), (1, true));
     assert_eq!(
         options("serve --vm-step 5ms --cooldown 0 --flow-interval 2m").vm_step,
         Some(Duration::from_millis(5))
@@ -64,7 +66,12 @@ fn bad_lines_name_the_word_and_what_is_expected() {
         ("serve --opennebula=yes", "unexpected argument"),
         ("serve --cloud a --cloud b", "--cloud is given twice"),
         ("serve 8", "serve takes no argument '8'"),
-        ("token", "token needs the id of a VM"),
+        ("token", "token needs a VM's id"),
+        ("service", "service needs another word: the commands are"),
+        ("service 1", "unknown command 'service 1'"),
+        ("service show --state /s", "service show needs a service's id: ID"),
+        ("service show x", "'x' is not a service's id"),
+        ("service show 1", "service show needs --state DIR"),
         ("token +8", "'+8' is not a VM's id"),
         ("token 8x", "'8x' is not a VM's id"),
         ("token 8 9", "token takes no argument '9'"),

@@ -192,6 +192,34 @@ impl Embedded {
         })
     }
 
+    /// The services' ids, in order.
+    pub fn services(&self) -> Vec<Id> {
+        let none = state::Writes::new();
+        self.commits.read(|objects| Draft::new(objects, &none).ids(Kind::Service))
+    }
+
+    /// What the engine knows of a service ([`Engine::report`]); `None` where there is none.
+    pub fn report(&self, service: Id) -> Option<Value> {
+        let none = state::Writes::new();
+        self.commits.read(|objects| {
+            let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+            engine.report(&Draft::new(objects, &none), service, Timestamp::now())
+        })
+    }
+
+    /// What OneFlow would refuse in the services ([`Engine::problems`]), each with its service.
+    pub fn problems(&self) -> Vec<String> {
+        self.commits.read(|objects| {
+            let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut services: Vec<_> = objects.all(Kind::Service).collect();
+            services.sort_by_key(|(id, _)| *id);
+            let problems = |(id, document): (Id, &Document)| {
+                engine.problems(document).into_iter().map(move |why| format!("service {id}, {why}"))
+            };
+            services.into_iter().flat_map(problems).collect()
+        })
+    }
+
     fn document(&self, kind: Kind, id: Id) -> Result<Document, Refusal> {
         self.commits
             .read(|objects| objects.get(kind, id).cloned())

@@ -134,7 +134,7 @@ impl Engine {
 
     /// What an author wants to know of a service: states, averages, counts, what is left of times, decisions.
     pub fn report(&mut self, draft: &Draft<'_>, service: Id, now: Timestamp) -> Option<Value> {
-        report::report(draft, &mut self.texts, service, self.next_poll, now)
+        report::report(draft, &mut self.texts, service, now)
     }
 
     /// Sets the cardinality of a role. The reason of a refusal is for the log: OneGate's guests only hear

@@ -26,6 +26,9 @@ pub struct ServiceClock {
     /// By role name.
     #[serde(default)]
     pub roles: BTreeMap<String, RoleClock>,
+    /// When its policies are looked at again; nothing where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_poll: Option<Millis>,
     /// The last decisions, oldest first.
     #[serde(default)]
     pub decisions: VecDeque<Decision>,

@@ -7,7 +7,7 @@ use super::clock::{PolicyClock, RoleClock, ServiceClock};
 use super::measure::averages;
 use super::policy::{Adjust, Measured, Policy, Texts, listed};
 use super::service::{Role, Service, State};
-use super::{Options, watch};
+use super::{Options, later, watch};
 use crate::cloud::Id;
 use crate::cloud::embedded::state::{Draft, Kind};
 use jiff::Timestamp;
@@ -35,8 +35,9 @@ pub(super) fn poll(draft: &mut Draft<'_>, texts: &mut Texts, options: &Options, 
         for (index, role) in service.roles.iter().enumerate() {
             turn.evaluate(draft, role, index);
         }
-        let clock = turn.clock;
+        let mut clock = turn.clock;
         if clock != stored {
+            clock.next_poll = Some(later(now, options.interval).as_millisecond());
             clock.write(draft, id);
         }
     }

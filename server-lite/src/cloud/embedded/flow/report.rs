@@ -17,13 +17,12 @@ pub(super) fn report(
     draft: &Draft<'_>,
     texts: &mut Texts,
     id: Id,
-    next_poll: Option<Timestamp>,
     now: Timestamp,
 ) -> Option<Value> {
     let service = Service::read(draft, id)?;
     let document = draft.get(Kind::Service, id)?;
     let clock = ServiceClock::read(draft, id);
-    let poll_in = next_poll.map(|at| seconds_left(at.as_millisecond(), now));
+    let next_poll = clock.next_poll.filter(|next| *next > now.as_millisecond());
     let mut reporter = Reporter {
         draft,
         texts,
@@ -49,7 +48,7 @@ pub(super) fn report(
         "name": document.get("NAME"),
         "state": service.state.map(|state| state.name()),
         "ready_status_gate": service.ready_gate,
-        "next_poll_in": poll_in,
+        "next_poll_in": next_poll.map(|at| seconds_left(at, now)),
         "roles": roles,
         "decisions": decisions,
     }))
@@ -60,7 +59,7 @@ struct Reporter<'r, 'd> {
     texts: &'r mut Texts,
     document: &'r Value,
     clock: ServiceClock,
-    next_poll: Option<Timestamp>,
+    next_poll: Option<Millis>,
     now: Timestamp,
 }
 
@@ -104,15 +103,15 @@ impl Reporter<'_, '_> {
             let mut shown = evaluated(policy, &clock);
             match self.texts.elasticity(policy) {
                 Ok(policy) => {
-                    let earliest = clock
+                    let period = Duration::from_secs(policy.when.period);
+                    let last = clock
                         .last_eval
                         .and_then(|last| Timestamp::from_millisecond(last).ok());
-                    let earliest =
-                        earliest.map(|last| later(last, Duration::from_secs(policy.when.period)));
-                    let next = self.next_poll.max(earliest);
-                    shown["next_eval_in"] = next
-                        .map(|at| seconds_left(at.as_millisecond(), self.now))
-                        .into();
+                    let due = last.map(|last| later(last, period).as_millisecond());
+                    let next = self
+                        .next_poll
+                        .map(|poll| seconds_left(poll.max(due.unwrap_or(poll)), self.now));
+                    shown["next_eval_in"] = next.into();
                 }
                 Err(why) => shown["problem"] = why.into(),
             }
