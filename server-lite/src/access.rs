@@ -7,7 +7,11 @@
 use crate::auth::Caller;
 use crate::cloud::{Cloud, Document, Id, Refusal, id, list, parse_id};
 use crate::http::Response;
+use crate::message;
 use serde_json::Value;
+
+/// The most characters of a message for the guest.
+const SHOWN: usize = 500;
 
 /// Why a request is not carried out: the answer, and what only the log may know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +62,9 @@ impl Failure {
 
 impl From<Failure> for Response {
     fn from(failure: Failure) -> Self {
-        crate::routes::json(failure.status, failure.message.into_bytes())
+        // Some messages repeat what was sent.
+        let message = message::shown(&failure.message, SHOWN);
+        crate::routes::json(failure.status, message.into_bytes())
     }
 }
 

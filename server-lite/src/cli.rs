@@ -411,11 +411,9 @@ fn unknown(option: &str, command: Option<&CommandEntry>) -> UsageError {
     }
 }
 
-/// A word of the user's without control characters.
+/// A word of the user's, as a message repeats it.
 fn shown(word: &str) -> String {
-    word.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
+    crate::message::shown(word, 200)
 }
 
 /// The help for one command, or for the whole.

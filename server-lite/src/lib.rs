@@ -10,6 +10,7 @@ pub mod context;
 pub mod form;
 pub mod http;
 pub mod log;
+pub mod message;
 pub mod routes;
 pub mod serve;
 pub mod service_show;

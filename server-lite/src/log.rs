@@ -10,6 +10,7 @@
 use crate::cloud::parse_id;
 use crate::config::LogLevel;
 use crate::http::{self, Handler, Request, Response};
+use crate::message;
 use crate::routes::{Answer, Gate};
 use jiff::Timestamp;
 use std::fmt::Write as _;
@@ -92,15 +93,7 @@ fn request_line(request: &Request, answer: &Answer, took: Duration) -> String {
 
 /// A text that was sent to us, fit for a log.
 fn shown(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(SHOWN)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if shown.len() < text.len() && text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
+    message::shown(text, SHOWN)
 }
 
 /// A gate whose every answer is logged.

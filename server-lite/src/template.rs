@@ -18,6 +18,9 @@ use crate::cloud::{Attribute, AttributeValue};
 use crate::config::Config;
 use std::fmt;
 
+/// The most characters of a name that a message repeats.
+const SHOWN: usize = 60;
+
 /// Why a template was refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -147,6 +150,11 @@ fn shown(c: char) -> String {
         c if c.is_control() => format!("U+{:04X}", u32::from(c)),
         c => format!("'{c}'"),
     }
+}
+
+/// A name as a message shows it.
+fn short(name: &str) -> String {
+    crate::message::shown(name, SHOWN)
 }
 
 /// The items of a vector in the order of their names; the name that comes twice, if one does.

@@ -14,7 +14,7 @@
 //! another `NAME=`, a further `\n`, or the end. So `A=1\nB=2` is two attributes, `C:\new` and `one\ntwo` stay
 //! whole; a value that has `\nNAME=` inside wants quotes.
 
-use super::{Error, is_name_character, name, shown, vector};
+use super::{Error, is_name_character, name, short, shown, vector};
 use crate::cloud::{Attribute, AttributeValue};
 
 /// The separator that scripts write where they cannot write a newline.
@@ -115,10 +115,12 @@ impl<'a> Scanner<'a> {
         }
         Err(match self.rest().chars().next() {
             None | Some('\n' | '\r') => self.error(format!(
-                "expected '=' after {written}, found the end of the line"
+                "expected '=' after {}, found the end of the line",
+                short(written)
             )),
             Some(found) => self.error(format!(
-                "expected '=' after {written}, found {}; a name has only letters, digits and '_'",
+                "expected '=' after {}, found {}; a name has only letters, digits and '_'",
+                short(written),
                 shown(found)
             )),
         })
@@ -204,7 +206,7 @@ impl<'a> Scanner<'a> {
                         Error::at(
                             self.text,
                             start,
-                            format!("{twice} comes twice in one vector"),
+                            format!("{} comes twice in one vector", short(&twice)),
                         )
                     });
                 }

@@ -4,7 +4,7 @@
 //! A document type is refused, and with it every way to define an entity. A value is kept exactly, with the white
 //! space around it, an empty one too (oned trims the one and drops the other).
 
-use super::{Error, name, storable, unstorable, vector};
+use super::{Error, name, short, storable, unstorable, vector};
 use crate::cloud::{Attribute, AttributeValue};
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, Error> {
             Error::at(
                 text,
                 byte(reader.error_position()),
-                format!("not well-formed XML: {error}"),
+                format!("not well-formed XML: {}", short(&error.to_string())),
             )
         })?;
         let refuse = |reason: String| Error::at(text, before, reason);
@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, Error> {
                 if !element.items.is_empty() && !addition.trim_ascii().is_empty() {
                     return Err(refuse(format!(
                         "text beside elements in <{}>",
-                        element.name
+                        short(&element.name)
                     )));
                 }
                 element.text.push_str(addition);
@@ -90,24 +90,28 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, Error> {
 /// Opens an attribute, or an item of the vector that is open.
 fn open_element(start: &BytesStart<'_>, open: &mut Vec<Open>) -> Result<(), String> {
     let written = start.name().into_inner();
+    let shown = || short(written);
     if written.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(format!(
-            "the element <{written}> starts with a digit, which XML does not allow"
+            "the element <{}> starts with a digit, which XML does not allow",
+            shown()
         ));
     }
-    let name = name(written).map_err(|reason| format!("in the element <{written}>: {reason}"))?;
+    let name = name(written).map_err(|reason| format!("in the element <{}>: {reason}", shown()))?;
     if start.attributes().next().is_some() {
         return Err(format!(
-            "<{name}> has XML attributes, which a template does not"
+            "<{}> has XML attributes, which a template does not",
+            shown()
         ));
     }
     match open.as_slice() {
         [] => {}
         [parent] if parent.text.trim_ascii().is_empty() => {}
-        [parent] => return Err(format!("text beside elements in <{}>", parent.name)),
+        [parent] => return Err(format!("text beside elements in <{}>", short(&parent.name))),
         _ => {
             return Err(format!(
-                "<{name}> is nested too deeply: a vector holds only names and values"
+                "<{}> is nested too deeply: a vector holds only names and values",
+                shown()
             ));
         }
     }
@@ -124,8 +128,13 @@ impl Open {
         let value = if self.items.is_empty() {
             AttributeValue::Text(self.text)
         } else {
-            vector(self.items)
-                .map_err(|twice| format!("{twice} comes twice in the vector <{}>", self.name))?
+            vector(self.items).map_err(|twice| {
+                format!(
+                    "{} comes twice in the vector <{}>",
+                    short(&twice),
+                    short(&self.name)
+                )
+            })?
         };
         Ok(Attribute {
             name: self.name,
@@ -137,6 +146,7 @@ impl Open {
 /// The character that a reference stands for.
 fn resolve(reference: &BytesRef<'_>) -> Result<char, String> {
     let written: &str = reference;
+    let shown = || short(written);
     let character = match written {
         "lt" => '<',
         "gt" => '>',
@@ -145,8 +155,13 @@ fn resolve(reference: &BytesRef<'_>) -> Result<char, String> {
         "apos" => '\'',
         _ => match reference.resolve_char_ref() {
             Ok(Some(character)) => character,
-            Ok(None) => return Err(format!("the entity &{written}; is not defined")),
-            Err(_) => return Err(format!("the reference &{written}; stands for no character")),
+            Ok(None) => return Err(format!("the entity &{}; is not defined", shown())),
+            Err(_) => {
+                return Err(format!(
+                    "the reference &{}; stands for no character",
+                    shown()
+                ));
+            }
         },
     };
     if storable(character) {
