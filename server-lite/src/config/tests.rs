@@ -42,6 +42,7 @@ const SHIPPED: &str = "
   - DNS
   - GUEST_MTU
   - CONTEXT_FORCE_IPV4
+  - METRIC
   - SEARCH_DOMAIN
 :restricted_actions:
   #- deploy
