@@ -48,9 +48,13 @@ pub(super) fn look(search: &mut Search<'_>) {
         if let Some(device) = scan.found {
             break device;
         }
-        if !scan.may_change || Instant::now() >= deadline {
+        if !(scan.not_ready || scan.early) || Instant::now() >= deadline {
             for (what, devices) in scan.problems {
                 search.problem(devices.join(", "), what);
+            }
+            if scan.not_ready {
+                let waited = format!("none was ready within {} s", DRIVE_WAIT.as_secs());
+                search.problem("CD-ROM drives", waited);
             }
             return;
         }
@@ -80,8 +84,10 @@ struct Scan {
     found: Option<Device>,
     /// What was wrong, and with which devices.
     problems: Vec<(String, Vec<String>)>,
-    /// A later look may find more.
-    may_change: bool,
+    /// A drive may have its medium at a later look.
+    not_ready: bool,
+    /// A drive may be there at a later look.
+    early: bool,
 }
 
 impl Scan {
@@ -95,7 +101,7 @@ impl Scan {
         let early = root.is_own() && rustix::system::sysinfo().uptime < EARLY_BOOT_SECONDS;
         if drives == 0 {
             scan.problem("CD-ROM drives", "none".to_owned());
-            scan.may_change = early;
+            scan.early = early;
         }
         for name in &names {
             scan.probe(root, name, early);
@@ -132,7 +138,7 @@ impl Scan {
                             "no such device node: mount devtmpfs on /dev, or mknod it b {number}"
                         ),
                     );
-                    self.may_change |= early;
+                    self.early |= early;
                 }
                 return;
             }
@@ -157,7 +163,7 @@ impl Scan {
             Errno::BUSY,
             Errno::AGAIN,
         ];
-        self.may_change |= drive && errno.is_some_and(|errno| not_ready.contains(&errno));
+        self.not_ready |= drive && errno.is_some_and(|errno| not_ready.contains(&errno));
         self.problem(
             place,
             if errno == Some(Errno::NOMEDIUM) {
