@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint static clean
+.PHONY: help demo test lint static test-guest clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -22,6 +22,9 @@ lint: ## formatting, clippy, documentation: all warnings denied
 
 static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
 	@scripts/build-static
+
+test-guest: static ## boot Linux in QEMU with the static agent and a context CD-ROM, and check all it says
+	@packaging/guest/run
 
 clean: ## remove what was built
 	$(CARGO) clean
