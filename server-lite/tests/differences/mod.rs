@@ -30,6 +30,12 @@ pub fn of_embedded(case: &str) -> Option<&'static Difference> {
     of(case).or(of_its_own)
 }
 
-pub use table::{DIFFERENCES, OF_THE_EMBEDDED_CLOUD};
+/// The difference for a case with a real OpenNebula.
+pub fn of_opennebula(case: &str) -> Option<&'static Difference> {
+    let of_its_own = OF_OPENNEBULA.iter().find(|(name, _, _)| *name == case);
+    of_its_own.or(of(case))
+}
+
+pub use table::{DIFFERENCES, OF_OPENNEBULA, OF_THE_EMBEDDED_CLOUD};
 
 mod table;

@@ -15,6 +15,10 @@ const SPOILT: &str = "the real server's re-quoting spoils it; stored as it was m
 const NAMES_ONLY: &str = "erasing takes a name, never XPath";
 const RESTRICTED: &str = "a restricted attribute that slips through the real server";
 const OWNERSHIP: &str = "who may see and touch a VM is not for a guest to change";
+const UNSTORABLE: &str =
+    "what oned would drop or change is refused before it is sent, and the message says why";
+const AWAY: &str =
+    "a cloud that is away is no fault of the guest's: 503 and Retry-After, not 401 or 404";
 const NO_HARDWARE: &str =
     "the embedded cloud has no disks, networks to attach, hosts or snapshots: it says so";
 
@@ -184,4 +188,18 @@ pub const OF_THE_EMBEDDED_CLOUD: &[Difference] = &[
     ("action/snapshot_create_nil", Says(500, "The embedded cloud has no"), NO_HARDWARE),
     ("action/snapshot_delete", Says(500, "The embedded cloud has no"), NO_HARDWARE),
     ("action/snapshot_delete_missing", Says(500, "The embedded cloud has no"), NO_HARDWARE),
+];
+
+/// Those of a real OpenNebula alone.
+#[rustfmt::skip]
+pub const OF_OPENNEBULA: &[Difference] = &[
+    ("put/form_cdata", Says(400, "Attribute A: OpenNebula can't store a value that contains ]]>"), UNSTORABLE),
+    ("put/raw_cdata", Says(400, "Attribute A: OpenNebula can't store a value that contains ]]>"), UNSTORABLE),
+    ("onedown/root", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
+    ("onedown/service", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
+    ("onedown/vm", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
+    ("onedown/vms", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
+    ("flowdown/scale", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
+    ("flowdown/service", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
+    ("flowdown/vms_peer", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
 ];
