@@ -277,7 +277,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
                 let word = word.to_string_lossy().into_owned();
                 match command {
                     None => {
-                        let words = first.take().map_or(word.clone(), |first| format!("{first} {word}"));
+                        let words = first
+                            .take()
+                            .map_or(word.clone(), |first| format!("{first} {word}"));
                         match find_command(&words)? {
                             Some(entry) => command = Some(entry),
                             None => first = Some(words),
@@ -384,7 +386,12 @@ fn find_command(words: &str) -> Result<Option<&'static CommandEntry>, UsageError
     if let Some(entry) = COMMANDS.iter().find(|entry| entry.name == words) {
         return Ok(Some(entry));
     }
-    let begins = |entry: &CommandEntry| entry.name.split_once(' ').is_some_and(|(first, _)| first == words);
+    let begins = |entry: &CommandEntry| {
+        entry
+            .name
+            .split_once(' ')
+            .is_some_and(|(first, _)| first == words)
+    };
     if COMMANDS.iter().any(begins) {
         return Ok(None);
     }

@@ -32,9 +32,11 @@ fn run(invocation: Invocation) -> Result<(), String> {
             print(&context::token(&read(&options)?, options.id)?)
         }
         Invocation::Run(Command::Context, options) => write_context(&options),
-        Invocation::Run(Command::ServiceShow, options) => {
-            print(&service_show::text(&read(&options)?, options.id, options.json)?)
-        }
+        Invocation::Run(Command::ServiceShow, options) => print(&service_show::text(
+            &read(&options)?,
+            options.id,
+            options.json,
+        )?),
     }
 }
 

@@ -1,6 +1,8 @@
 //! OpenNebula failing in every way at every call: each request is still answered, with the right answer or with 503
 //! and Retry-After, nothing is left behind, and all is well again by itself once OpenNebula is.
 
+#![allow(clippy::unwrap_used)]
+
 mod gate;
 mod upstream;
 

@@ -69,7 +69,10 @@ fn bad_lines_name_the_word_and_what_is_expected() {
         ("token", "token needs a VM's id"),
         ("service", "service needs another word: the commands are"),
         ("service 1", "unknown command 'service 1'"),
-        ("service show --state /s", "service show needs a service's id: ID"),
+        (
+            "service show --state /s",
+            "service show needs a service's id: ID",
+        ),
         ("service show x", "'x' is not a service's id"),
         ("service show 1", "service show needs --state DIR"),
         ("token +8", "'+8' is not a VM's id"),

@@ -195,7 +195,8 @@ impl Embedded {
     /// The services' ids, in order.
     pub fn services(&self) -> Vec<Id> {
         let none = state::Writes::new();
-        self.commits.read(|objects| Draft::new(objects, &none).ids(Kind::Service))
+        self.commits
+            .read(|objects| Draft::new(objects, &none).ids(Kind::Service))
     }
 
     /// What the engine knows of a service ([`Engine::report`]); `None` where there is none.
@@ -214,7 +215,10 @@ impl Embedded {
             let mut services: Vec<_> = objects.all(Kind::Service).collect();
             services.sort_by_key(|(id, _)| *id);
             let problems = |(id, document): (Id, &Document)| {
-                engine.problems(document).into_iter().map(move |why| format!("service {id}, {why}"))
+                engine
+                    .problems(document)
+                    .into_iter()
+                    .map(move |why| format!("service {id}, {why}"))
             };
             services.into_iter().flat_map(problems).collect()
         })

@@ -69,7 +69,12 @@ pub struct Running {
 impl Running {
     /// Starts `serve --listen 127.0.0.1:0` with these further options and waits until it listens.
     pub fn start(options: &[&str]) -> Self {
-        let mut child = program()
+        Self::with(program(), options)
+    }
+
+    /// The same of a program in another environment.
+    pub fn with(mut program: Command, options: &[&str]) -> Self {
+        let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(options)
             .stdout(Stdio::piped())

@@ -1,7 +1,11 @@
 //! Stand-ins for oned and OneFlow: real sockets that keep connections alive and answer what a test tells them to,
 //! well or badly.
 
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test program uses its part"
+)]
 
 pub(crate) mod replay;
 pub(crate) mod vm;
