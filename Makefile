@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint static test-guest clean
+.PHONY: help demo demo-elastic test lint static test-guest clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -11,6 +11,10 @@ help: ## list what can be done
 demo: ## one VM's story, from the documentation, against a server of our own
 	@$(CARGO) build --quiet --workspace --bins
 	@scripts/demo
+
+demo-elastic: ## a service that grows and shrinks by its rules, in half a minute
+	@$(CARGO) build --quiet --workspace --bins
+	@scripts/demo-elastic
 
 test: ## units, recordings, end to end; needs no root and no network but crates
 	@scripts/test

@@ -8,6 +8,7 @@ use elasticity_bench::{Bench, Kind, after, options, role, service, vm};
 use jiff::Timestamp;
 use onegate_server_lite::action;
 use onegate_server_lite::cloud::Id;
+use onegate_server_lite::cloud::embedded::Embedded;
 use serde_json::{Value, json};
 
 fn noon() -> Timestamp {
@@ -456,5 +457,16 @@ fn documents_have_what_the_real_ones_have() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_shipped_scenarios_have_no_problems() {
+    for scenario in ["panacea", "elastic"] {
+        let file = format!("{}/scenarios/{scenario}.json", env!("CARGO_MANIFEST_DIR"));
+        let (cloud, warnings) =
+            Embedded::open(Some(file.as_ref()), None, options()).expect("a cloud");
+        assert_eq!(warnings, [""; 0], "{scenario}");
+        assert_eq!(cloud.problems(), [""; 0], "{scenario}");
     }
 }

@@ -153,7 +153,8 @@ fn copy(pattern: &Value) -> Value {
     record
 }
 
-/// A VM where there is no pattern: the service's owner, and the NICs of the role's `template_contents`.
+/// A VM where there is no pattern: the service's owner, and the role's `template_contents`, whose NIC and CONTEXT are
+/// the VM's, and whose other attributes are its USER_TEMPLATE.
 fn bare(draft: &Draft<'_>, service: Id, role: &Role) -> Value {
     let owner = |key: &str| {
         let value = draft
@@ -161,16 +162,24 @@ fn bare(draft: &Draft<'_>, service: Id, role: &Role) -> Value {
             .and_then(|service| service.get(key));
         value.cloned().unwrap_or_else(|| "0".into())
     };
-    let mut nics = role.nics.clone();
-    for (index, nic) in nics.iter_mut().enumerate() {
-        if nic.is_object() {
-            nic["NIC_ID"] = index.to_string().into();
-            nic["NAME"] = format!("NIC{index}").into();
-            let network = id(nic.get("NETWORK_ID")).and_then(|id| draft.get(Kind::Vnet, id));
-            if let Some(name) = network.and_then(|network| network.get("NAME")) {
-                nic["NETWORK"] = name.clone();
-            }
+    let mut attributes = role.contents.clone();
+    attributes.shift_remove("NAME");
+    let mut nics = list(attributes.shift_remove("NIC").as_ref()).to_vec();
+    for (index, nic) in nics
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, nic)| nic.is_object())
+    {
+        nic["NIC_ID"] = index.to_string().into();
+        nic["NAME"] = format!("NIC{index}").into();
+        let network = id(nic.get("NETWORK_ID")).and_then(|id| draft.get(Kind::Vnet, id));
+        if let Some(name) = network.and_then(|network| network.get("NAME")) {
+            nic["NETWORK"] = name.clone();
         }
+    }
+    let mut context = json!({"TOKEN": "YES"});
+    if let Some(Value::Object(given)) = attributes.shift_remove("CONTEXT") {
+        context = Value::Object(given);
     }
     json!({
         "ID": "", "UID": owner("UID"), "GID": owner("GID"), "UNAME": owner("UNAME"), "GNAME": owner("GNAME"),
@@ -179,8 +188,8 @@ fn bare(draft: &Draft<'_>, service: Id, role: &Role) -> Value {
             "GROUP_A": "0", "OTHER_U": "0", "OTHER_M": "0", "OTHER_A": "0"},
         "LAST_POLL": "0", "STATE": "0", "LCM_STATE": "0", "PREV_STATE": "0", "PREV_LCM_STATE": "0", "RESCHED": "0",
         "STIME": "0", "ETIME": "0", "DEPLOY_ID": "", "MONITORING": {}, "SCHED_ACTIONS": {},
-        "TEMPLATE": {"CONTEXT": {"TOKEN": "YES", "VMID": ""}, "CREATED_BY": owner("UID"), "NIC": nics, "VMID": ""},
-        "USER_TEMPLATE": {}, "HISTORY_RECORDS": {},
+        "TEMPLATE": {"CONTEXT": context, "CREATED_BY": owner("UID"), "NIC": nics, "VMID": ""},
+        "USER_TEMPLATE": attributes, "HISTORY_RECORDS": {},
     })
 }
 

@@ -2,8 +2,8 @@
 
 use super::lease::list_mut;
 use crate::cloud::embedded::state::{Draft, Kind};
-use crate::cloud::{Id, id, list};
-use serde_json::{Value, json};
+use crate::cloud::{Id, id};
+use serde_json::{Map, Value, json};
 
 /// How many lines a service's log keeps.
 const LOG_LINES: usize = 100;
@@ -104,8 +104,8 @@ pub struct Role {
     pub is_vrouter: bool,
     /// `template_id`
     pub template_id: Option<Id>,
-    /// The NICs of its `template_contents`.
-    pub nics: Vec<Value>,
+    /// Its `template_contents`: what its VMs have beside their template.
+    pub contents: Map<String, Value>,
     /// `last_vmname`: the number of the next node's name.
     pub next_name: u64,
 }
@@ -184,7 +184,10 @@ impl Role {
             },
             is_vrouter: role.get("type").and_then(Value::as_str) == Some("vr"),
             template_id: id(role.get("template_id")),
-            nics: list(contents.and_then(|contents| contents.get("NIC"))).to_vec(),
+            contents: contents
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default(),
             next_name: integer(role.get("last_vmname"))
                 .and_then(|n| u64::try_from(n).ok())
                 .unwrap_or(nodes.len() as u64),
