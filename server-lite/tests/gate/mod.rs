@@ -220,7 +220,7 @@ fn body(text: &str) -> Vec<u8> {
             .and_then(|digits| u8::from_str_radix(digits, 16).ok())
         {
             Some(byte) => bytes.push(byte),
-            None => bytes.extend_from_slice(rest[at..at + 2].as_bytes()),
+            None => bytes.extend_from_slice(&rest.as_bytes()[at..at + 2]),
         }
         rest = rest.get(at + 4..).unwrap_or_default();
     }
