@@ -74,9 +74,16 @@ impl Running {
 
     /// The same of a program in another environment.
     pub fn with(mut program: Command, options: &[&str]) -> Self {
-        let mut child = program
+        program
             .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(options)
+            .args(options);
+        Self::run(&mut program)
+    }
+
+    /// Starts a server by this command and waits until it listens.
+    pub fn run(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -128,6 +135,11 @@ impl Running {
         }
         request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         self.raw(&[request.as_bytes(), body].concat())
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal.

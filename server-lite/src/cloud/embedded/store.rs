@@ -10,6 +10,8 @@ use redb::{
     ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition,
 };
 use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,14 +68,23 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens a state directory, making it if it is not there, and reads what it holds: `None` if it is new.
     pub fn open(directory: &Path) -> Result<(Self, Option<Stored>), StoreError> {
-        std::fs::create_dir_all(directory).map_err(|e| {
-            StoreError(format!(
-                "cannot make the state directory {}: {e}",
-                directory.display()
-            ))
-        })?;
+        // What is in it makes tokens: nobody else may read it.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|e| no_directory(directory, &e))?;
         let path = directory.join(FILE);
-        let database = create(&path)?;
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|_| File::open(directory)?.sync_all())
+            .map_err(|e| no_directory(directory, &e))?;
+        let database = builder()
+            .create(&path)
+            .map_err(|e| describe(&path, e.into()))?;
         let stored = read(&database, &path)?;
         Ok((
             Self {
@@ -115,7 +126,9 @@ impl Store {
     fn transaction(&mut self, writes: &Writes, scenario: Option<&str>) -> Result<(), StoreError> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => create(&self.path)?,
+            None => builder()
+                .open(&self.path)
+                .map_err(|e| describe(&self.path, e.into()))?,
         };
         // A failure may leave the database unusable: it is kept only after a success.
         write(&database, writes, scenario).map_err(|e| describe(&self.path, e))?;
@@ -132,8 +145,11 @@ fn builder() -> redb::Builder {
     builder
 }
 
-fn create(path: &Path) -> Result<Database, StoreError> {
-    builder().create(path).map_err(|e| describe(path, e.into()))
+fn no_directory(directory: &Path, error: &std::io::Error) -> StoreError {
+    StoreError(format!(
+        "cannot keep state in {}: {error}",
+        directory.display()
+    ))
 }
 
 fn write(database: &Database, writes: &Writes, scenario: Option<&str>) -> Result<(), redb::Error> {
@@ -206,9 +222,13 @@ fn read_transaction(
     match number("schema")? {
         Some(SCHEMA) => {}
         Some(other) => {
-            let which = if other > SCHEMA { "newer" } else { "older" };
+            let which = if other > SCHEMA {
+                "a newer"
+            } else {
+                "an older"
+            };
             return Err(StoreError(format!(
-                "{} was written by a {which} version of this program (layout {other}; this version reads layout \
+                "{} was written by {which} version of this program (layout {other}; this version reads layout \
                  {SCHEMA}): run that version, or start with an empty --state directory",
                 path.display()
             )));
@@ -269,3 +289,7 @@ fn describe(path: &Path, error: redb::Error) -> StoreError {
         error => format!("{path}: {error}"),
     })
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
