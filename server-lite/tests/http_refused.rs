@@ -179,6 +179,7 @@ refused! {
     leading_empty_lines_too_many: 400, format!("{}{}", "\r\n".repeat(5), line("GET /vm HTTP/1.1"));
     leading_bare_lf: 400, format!("\n{}", line("GET /vm HTTP/1.1"));
     request_line_too_long: 414, line(&format!("GET /{} HTTP/1.1", "x".repeat(8192)));
+    request_line_too_long_and_malformed: 414, line(&format!("GET /{}\0 HTTP/1.1", "x".repeat(8192)));
     request_line_too_long_without_an_end: 414, format!("GET /{}", "x".repeat(8192));
 }
 

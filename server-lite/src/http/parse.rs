@@ -198,24 +198,25 @@ impl Parser {
     /// The line at the start of `input`, without its CRLF; none if it is not whole.
     fn line<'a>(&mut self, input: &'a [u8], limit: Limit) -> Result<Option<&'a [u8]>, Refusal> {
         let mut at = self.scanned;
-        while let Some(&byte) = input.get(at) {
-            match byte {
-                b'\r' => match input.get(at + 1) {
-                    None => break,
-                    Some(b'\n') if at > limit.max => return Err(limit.refusal),
+        loop {
+            // First, so that the refusal does not depend on how the line was cut on its way.
+            if at > limit.max {
+                return Err(limit.refusal);
+            }
+            match input.get(at) {
+                Some(b'\t' | b' '..=b'~' | 0x80..) => at += 1,
+                Some(b'\r') => match input.get(at + 1) {
                     Some(b'\n') => {
                         self.scanned = 0;
                         return Ok(Some(&input[..at]));
                     }
                     Some(_) => return Err(Refusal::malformed("a CR without its LF")),
+                    None => break,
                 },
-                b'\n' => return Err(Refusal::malformed("a LF without its CR")),
-                b'\t' | b' '..=b'~' | 0x80.. => at += 1,
-                _ => return Err(Refusal::malformed("a control character in the head")),
+                Some(b'\n') => return Err(Refusal::malformed("a LF without its CR")),
+                Some(_) => return Err(Refusal::malformed("a control character in the head")),
+                None => break,
             }
-        }
-        if at > limit.max {
-            return Err(limit.refusal);
         }
         self.scanned = at;
         Ok(None)

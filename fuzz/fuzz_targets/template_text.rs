@@ -1,0 +1,20 @@
+//! Any text as a template: no panic, and what is accepted comes back from what is rendered of it.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use onegate_server_lite::template::{parse, render};
+
+fuzz_target!(|text: &str| {
+    if let Ok(attributes) = parse(text) {
+        assert_eq!(parse(&render(&attributes)).as_ref(), Ok(&attributes));
+        for attribute in &attributes {
+            assert!(
+                attribute
+                    .name
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            );
+        }
+    }
+});

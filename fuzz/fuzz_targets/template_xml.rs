@@ -1,0 +1,20 @@
+//! Any text as a template's XML: as in `template_text`, behind the start tag that makes it XML.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use onegate_server_lite::template::{parse, render};
+
+fuzz_target!(|text: &str| {
+    for xml in [text.to_string(), format!("<TEMPLATE>{text}</TEMPLATE>")] {
+        if xml.trim_start().starts_with('<')
+            && let Ok(attributes) = parse(&xml)
+        {
+            assert_eq!(
+                parse(&render(&attributes)).as_ref(),
+                Ok(&attributes),
+                "{xml}"
+            );
+        }
+    }
+});
