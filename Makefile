@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-elastic test lint static test-guest clean
+.PHONY: help demo demo-elastic test lint fuzz-smoke static test-guest clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -23,6 +23,9 @@ lint: ## formatting, clippy, documentation: all warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
+
+fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
+	@fuzz/run 5
 
 static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
 	@scripts/build-static
