@@ -42,7 +42,8 @@ pub struct Request {
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
-/// The requests of a command, in order. Commands that speak to no server have none. `read` reads a file that an
+/// The requests of a command, in order. Commands that speak to no server have none, nor
+/// those that wait: [`crate::wait::plan`] has theirs. `read` reads a file that an
 /// operand names, or standard input for `-`.
 ///
 /// # Errors
@@ -60,7 +61,7 @@ pub fn requests(
     };
     let one = |request| Ok(vec![request]);
     match invocation.command.command {
-        Command::VmShow => one(get(vm_path(id("VM")?), None)),
+        Command::VmShow => one(vm(id("VM")?)),
         Command::VmUpdate => update(invocation, read),
         Command::VmAct => {
             let id = id("VM")?.ok_or(Error::Words("You have to provide a VM ID"))?;
@@ -77,14 +78,23 @@ pub fn requests(
                 repeatable: false,
             })
         }
-        Command::ServiceShow => one(get("/service".to_owned(), extended(options))),
+        Command::ServiceShow => one(service(options.has(Opt::Extended))),
+        Command::ServicePeers => one(service(true)),
         Command::ServiceScale => one(scale(options)?),
-        Command::VrouterShow => one(get("/vrouter".to_owned(), extended(options))),
+        Command::VrouterShow => one(get(
+            "/vrouter".to_owned(),
+            extended(options.has(Opt::Extended)),
+        )),
         Command::VnetShow => {
             let id = id("VNET")?.ok_or(Error::Words("You have to provide a VNET ID"))?;
-            one(get(format!("/vnet/{id}"), extended(options)))
+            one(get(
+                format!("/vnet/{id}"),
+                extended(options.has(Opt::Extended)),
+            ))
         }
-        Command::ContextShow | Command::ContextEnv => Ok(Vec::new()),
+        Command::VmWait | Command::ServiceWait | Command::ContextShow | Command::ContextEnv => {
+            Ok(Vec::new())
+        }
     }
 }
 
@@ -107,8 +117,11 @@ pub fn warnings(options: &Options) -> Vec<String> {
     warnings
 }
 
-/// An id as given; an empty one means 'none given'. The real server takes `6abc` for 6: we say that it is wrong.
-fn id<'a>(word: &'a str, what: &str) -> Result<Option<&'a str>, Error> {
+/// An id as given, of a `what`; an empty one means 'none given'. The real server takes `6abc` for 6: we say that it is wrong.
+///
+/// # Errors
+/// [`Error::Usage`], where it is no number.
+pub fn id<'a>(word: &'a str, what: &str) -> Result<Option<&'a str>, Error> {
     let digits = word.trim();
     if digits.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(Some(digits).filter(|digits| !digits.is_empty()));
@@ -132,11 +145,22 @@ fn get(path: String, body: Option<Body>) -> Request {
 }
 
 /// `extended` goes as the body of a GET: that is where the server looks.
-fn extended(options: &Options) -> Option<Body> {
-    options.has(Opt::Extended).then(|| Body {
+fn extended(wanted: bool) -> Option<Body> {
+    let text = "extended=true".to_owned();
+    wanted.then_some(Body {
         content_type: FORM,
-        text: "extended=true".to_owned(),
+        text,
     })
+}
+
+/// Reads a VM's record, by default one's own.
+pub fn vm(id: Option<&str>) -> Request {
+    get(vm_path(id), None)
+}
+
+/// Reads the service, with the whole record of each VM if `everything` is wanted.
+pub fn service(everything: bool) -> Request {
+    get("/service".to_owned(), extended(everything))
 }
 
 fn json(text: String) -> Option<Body> {

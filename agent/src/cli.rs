@@ -12,7 +12,7 @@ use crate::error::Error;
 use lexopt::Arg;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use table::{COMMANDS, COMMON, CommandEntry, OPTIONS, Opt, OptionEntry};
+use table::{COMMANDS, COMMON, CommandEntry, ONLINE, OPTIONS, Opt, OptionEntry};
 
 /// A command line, understood.
 #[derive(Debug)]
@@ -136,7 +136,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> 
 
 /// Does a command take an option, be it only to pass over it as the Ruby client does?
 fn takes(command: &CommandEntry, opt: Opt) -> bool {
-    COMMON.contains(&opt) || table::entry(opt).classic || command.options.contains(&opt)
+    COMMON.contains(&opt)
+        || (command.online && ONLINE.contains(&opt))
+        || table::entry(opt).classic
+        || command.options.contains(&opt)
 }
 
 fn rest(parser: &mut lexopt::Parser) -> Vec<String> {

@@ -17,25 +17,27 @@ pub use tls::Trust;
 
 use crate::api::{Method, Request};
 use crate::context::Token;
+use crate::jitter;
+use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ureq::http::HeaderValue;
 
-/// How long a connection (TCP and TLS) may take, by default.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one attempt may take in all, by default.
-pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest answer that is read.
+/// The largest answer that is read, in bytes.
 pub const MAX_ANSWER: u64 = 16 << 20;
-/// Of each direction. ureq's 128 KB would cost a small program most of its time, spent on zeroing them.
+/// Of each direction, in bytes. ureq's 128 KB would cost a small program most of its time, spent on zeroing them.
 const BUFFER: usize = 16 << 10;
+/// The first pause before an attempt is repeated; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause, whatever the server asks for with Retry-After.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What a client needs to know.
 #[derive(Debug)]
 pub struct Settings {
-    /// The servers.
-    pub endpoint: Endpoint,
-    /// Where the endpoint was found.
+    /// The servers, in the order in which they are tried, each with the proxy on the way to it.
+    pub endpoints: Vec<(Endpoint, Option<Proxy>)>,
+    /// Where the endpoints were found.
     pub place: String,
     /// The VM's id.
     pub vmid: String,
@@ -43,8 +45,28 @@ pub struct Settings {
     pub token: Token,
     /// Whom to believe over TLS.
     pub trust: Trust,
-    /// The proxy, if the way leads through one.
-    pub proxy: Option<Proxy>,
+    /// How long an attempt may take.
+    pub limits: Limits,
+    /// How often an attempt is repeated.
+    pub retries: u32,
+}
+
+/// How long an attempt may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until there is a connection, TLS included.
+    pub connect: Duration,
+    /// Until the whole answer is there.
+    pub total: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connect: Duration::from_secs(10),
+            total: Duration::from_secs(30),
+        }
+    }
 }
 
 /// What came back.
@@ -54,88 +76,138 @@ pub struct Answer {
     pub status: u16,
     /// Where a redirect would have led.
     pub location: Option<String>,
+    /// When the server wants to be asked again.
+    retry_after: Option<Duration>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Is it worth asking again?
+    pub fn is_passing(&self) -> bool {
+        matches!(self.status, 429 | 502 | 503 | 504)
+    }
 }
 
 /// Sends requests in one VM's name, over one connection as long as it lasts.
 #[derive(Debug)]
 pub struct Client {
-    agent: ureq::Agent,
-    route: Arc<wire::Route>,
+    servers: Vec<Server>,
+    /// The one that was reached last.
+    current: Cell<usize>,
     place: String,
     vmid: HeaderValue,
     token: HeaderValue,
+    limits: Limits,
+    retries: u32,
+}
+
+#[derive(Debug)]
+struct Server {
+    agent: ureq::Agent,
+    route: Arc<wire::Route>,
 }
 
 impl Client {
     /// A client; nothing is sent yet.
     ///
     /// # Errors
-    /// A [`Failure`] where the VM's id or token can't stand in a header.
-    pub fn new(settings: Settings) -> Result<Client, Box<Failure>> {
+    /// What can't stand in a header.
+    pub fn new(settings: Settings) -> Result<Client, String> {
         let header = |value: &str, what| {
-            HeaderValue::from_str(value).map_err(|_| {
-                Failure::before(Phase::Send, &settings.endpoint, &settings.place, what)
-            })
+            HeaderValue::from_str(value)
+                .map_err(|_| format!("{what} holds characters that HTTP forbids"))
         };
-        let vmid = header(
-            &settings.vmid,
-            "the VM's id holds characters that HTTP forbids",
-        )?;
-        let mut token = header(
-            settings.token.reveal(),
-            "the token holds characters that HTTP forbids",
-        )?;
+        let vmid = header(&settings.vmid, "the VM's id")?;
+        let mut token = header(settings.token.reveal(), "the token")?;
         token.set_sensitive(true);
-        let config = ureq::Agent::config_builder()
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .input_buffer_size(BUFFER)
-            .output_buffer_size(BUFFER)
-            .max_response_header_size(BUFFER)
-            .timeout_global(Some(TOTAL_TIMEOUT))
-            .timeout_resolve(Some(CONNECT_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .max_idle_connections(1)
-            .user_agent(concat!("OpenNebula onegate/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let route = Arc::new(wire::Route {
-            endpoint: settings.endpoint,
-            proxy: settings.proxy,
-            trust: settings.trust,
+        let servers = settings.endpoints.into_iter().map(|(endpoint, proxy)| {
+            let route = wire::Route::new(
+                endpoint,
+                proxy,
+                settings.trust.clone(),
+                settings.limits.connect,
+            );
+            Server::new(Arc::new(route))
         });
-        let agent =
-            ureq::Agent::with_parts(config, wire::Connect::new(&route), wire::Names::new(&route));
         Ok(Client {
-            agent,
-            route,
+            servers: servers.collect(),
+            current: Cell::new(0),
             place: settings.place,
             vmid,
             token,
+            limits: settings.limits,
+            retries: settings.retries,
         })
     }
 
-    /// Sends one request and reads the whole answer, whatever its status.
+    /// Does it take any certificate?
+    pub fn is_unverified(&self) -> bool {
+        self.servers
+            .iter()
+            .any(|server| server.route.is_unverified())
+    }
+
+    /// Sends one request and reads the whole answer, whatever its status; as often as the settings say, and no longer
+    /// than `until`, if that is given.
     ///
     /// # Errors
     /// [`Failure`], which says how far it came.
-    pub fn send(&self, request: &Request) -> Result<Answer, Box<Failure>> {
-        self.attempt(request)
-            .map_err(|error| Failure::new(error, &self.route.endpoint, &self.place))
+    pub fn send(&self, request: &Request, until: Option<Instant>) -> Result<Answer, Box<Failure>> {
+        let mut left = self.retries;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let outcome = self.send_once(request, until);
+            let again = match &outcome {
+                Ok(answer) => answer.is_passing() && request.repeatable,
+                Err(failure) => !failure.may_have_arrived() || request.repeatable,
+            };
+            let asked = outcome.as_ref().ok().and_then(|answer| answer.retry_after);
+            let wait = asked
+                .unwrap_or_else(|| jitter::spread(pause))
+                .min(LONGEST_PAUSE);
+            if !again || left == 0 || until.is_some_and(|until| Instant::now() + wait >= until) {
+                return outcome;
+            }
+            std::thread::sleep(wait);
+            left -= 1;
+            pause *= 2;
+        }
     }
 
-    fn attempt(&self, request: &Request) -> Result<Answer, ureq::Error> {
-        let url = format!("{}{}", self.route.endpoint.url(), request.path);
+    /// Tries each server once, from the one that was reached last on, until one can be reached.
+    fn send_once(&self, request: &Request, until: Option<Instant>) -> Result<Answer, Box<Failure>> {
+        let mut before: Vec<String> = Vec::new();
+        loop {
+            let server = &self.servers[self.current.get()];
+            let deadline = Instant::now() + self.limits.total;
+            server
+                .route
+                .set_deadline(until.map_or(deadline, |until| until.min(deadline)));
+            let error = match self.attempt(server, request) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let mut failure = Failure::new(error, &server.route.endpoint, &self.place);
+            if failure.may_have_arrived() || before.len() + 1 == self.servers.len() {
+                failure.before = before;
+                return Err(failure);
+            }
+            before.push(failure.in_a_line());
+            self.current
+                .set((self.current.get() + 1) % self.servers.len());
+        }
+    }
+
+    fn attempt(&self, server: &Server, request: &Request) -> Result<Answer, ureq::Error> {
+        let url = format!("{}{}", server.route.endpoint.url(), request.path);
         let credentials = [
             ("X-ONEGATE-TOKEN", &self.token),
             ("X-ONEGATE-VMID", &self.vmid),
         ];
         let mut answer = match (&request.body, request.method) {
             (None, _) => {
-                let call = self.agent.get(url);
+                let call = server.agent.get(url);
                 credentials
                     .into_iter()
                     .fold(call, |call, (name, value)| call.header(name, value))
@@ -143,9 +215,9 @@ impl Client {
             }
             (Some(body), method) => {
                 let call = match method {
-                    Method::Get => self.agent.get(url).force_send_body(),
-                    Method::Put => self.agent.put(url),
-                    Method::Post => self.agent.post(url),
+                    Method::Get => server.agent.get(url).force_send_body(),
+                    Method::Put => server.agent.put(url),
+                    Method::Post => server.agent.post(url),
                 };
                 let call = credentials
                     .into_iter()
@@ -154,10 +226,16 @@ impl Client {
                     .send(body.text.as_str())?
             }
         };
-        let location = answer
-            .headers()
-            .get("Location")
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let header = |name| {
+            answer
+                .headers()
+                .get(name)
+                .and_then(|value: &HeaderValue| value.to_str().ok())
+        };
+        let location = header("Location").map(str::to_owned);
+        let retry_after = header("Retry-After")
+            .and_then(|seconds| seconds.parse().ok())
+            .map(Duration::from_secs);
         let body = answer
             .body_mut()
             .with_config()
@@ -166,7 +244,28 @@ impl Client {
         Ok(Answer {
             status: answer.status().as_u16(),
             location,
+            retry_after,
             body,
         })
+    }
+}
+
+impl Server {
+    fn new(route: Arc<wire::Route>) -> Server {
+        // No time-outs of ureq's: the route has its deadline.
+        let config = ureq::Agent::config_builder()
+            .proxy(None)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .input_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER)
+            .max_response_header_size(BUFFER)
+            .max_idle_connections(1)
+            .user_agent(concat!("OpenNebula onegate/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let agent =
+            ureq::Agent::with_parts(config, wire::Connect::new(&route), wire::Names::new(&route));
+        Server { agent, route }
     }
 }

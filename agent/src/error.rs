@@ -10,6 +10,8 @@ use std::io;
 pub const OK: u8 = 0;
 /// An option isn't understood (the Ruby client dies of an exception there, which is 1), or `--get` leads nowhere.
 pub const MISREAD_OR_NO_MATCH: u8 = 1;
+/// What was waited for did not come in time (as timeout(1) has it).
+pub const TIMED_OUT: u8 = 124;
 /// Everything else that goes wrong (the Ruby client's `exit -1`).
 pub const FAILED: u8 = 255;
 
@@ -20,6 +22,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
         MISREAD_OR_NO_MATCH,
         "--get leads nowhere; an option is unknown or lacks its value",
     ),
+    (TIMED_OUT, "'wait': the time is over"),
     (
         FAILED,
         "Not a command, no credentials, no connection, or the server refused",
@@ -45,6 +48,8 @@ pub enum Error {
     Refused(String),
     /// An answer that is none: not JSON, not what was asked for.
     Answer(String),
+    /// What was waited for did not come.
+    TimedOut(String),
     /// `--get` leads nowhere: nothing to say.
     NoMatch,
     /// stdout can't be written.
@@ -55,6 +60,7 @@ impl Error {
     /// What the process exits with.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Error::TimedOut(_) => TIMED_OUT,
             Error::Option(_) | Error::NoMatch => MISREAD_OR_NO_MATCH,
             // Whoever reads stdout has seen enough, as in `onegate --help | head -1`.
             Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => OK,
@@ -76,6 +82,7 @@ impl fmt::Display for Error {
             Error::Option(what) => format!("onegate: {what}\nSee 'onegate --help'."),
             Error::Usage(what) => format!("onegate: {what}"),
             Error::Words(what) => (*what).to_owned(),
+            Error::TimedOut(what) => format!("onegate: {what}"),
             Error::Endpoint(what) => format!("onegate: {what}"),
             Error::Missing(missing) => format!("ERROR: \n{missing}"),
             Error::Connection(failure) => format!("ERROR: \n{failure}"),

@@ -11,18 +11,23 @@ pub mod client;
 pub mod context;
 pub mod document;
 pub mod error;
+pub mod jitter;
 pub mod output;
+pub mod settings;
 pub mod state;
+pub mod wait;
 
 use api::Request;
 use cli::table::{Command, Opt};
 use cli::{Invocation, Options, Parsed};
-use client::{Answer, Client, Endpoint, Proxies, Settings, Trust};
+use client::Answer;
 use context::{Context, Lookup, Missing};
-use document::Document;
+use document::{Document, Node};
 use error::Error;
 use output::path::Path;
+use output::peers;
 use output::text::Style;
+use settings::Patience;
 use std::ffi::OsString;
 use std::io::{Read as _, Write};
 
@@ -32,6 +37,8 @@ pub struct World<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<OsString>,
     /// Is stdout a terminal?
     pub terminal: bool,
+    /// Is stderr a terminal?
+    pub err_terminal: bool,
     /// stdout
     pub out: &'a mut dyn Write,
     /// stderr
@@ -69,16 +76,30 @@ fn write(text: &str, world: &mut World<'_>) -> Result<(), Error> {
         .map_err(Error::Output)
 }
 
+/// What a command has to ask the server.
+enum Task {
+    Requests(Vec<Request>),
+    Wait(wait::Goal, Request),
+}
+
 /// Carries a command out; the result is what goes to stdout.
 fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Error> {
-    // Before anything is looked up: what can't be right needs no context.
-    let requests = api::requests(invocation, &read)?;
-    let get = invocation.options.last(Opt::Get).map(Path::parse);
-    let get = get.transpose().map_err(Error::Usage)?;
-    for warning in api::warnings(&invocation.options) {
-        warn(world, &warning);
-    }
-    let found = look_up(&invocation.options, world);
+    let options = &invocation.options;
+    // Before anything is looked up or sent: what can't be right needs neither context nor server.
+    let patience = Patience::of(options)?;
+    let get = options
+        .last(Opt::Get)
+        .map(Path::parse)
+        .transpose()
+        .map_err(Error::Usage)?;
+    let task = match invocation.command.command {
+        Command::VmWait | Command::ServiceWait => {
+            let (goal, request) = wait::plan(invocation, patience.timeout)?;
+            Task::Wait(goal, request)
+        }
+        _ => Task::Requests(api::requests(invocation, &read)?),
+    };
+    let found = look_up(options, world);
     match invocation.command.command {
         Command::ContextShow => {
             let text = output::context::show(&found);
@@ -89,16 +110,33 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
             };
         }
         Command::ContextEnv => {
-            return found
-                .map(|context| output::context::env(&context))
-                .map_err(Error::Missing);
+            let env = found.map(|context| output::context::env(&context));
+            return env.map_err(Error::Missing);
         }
         _ => {}
     }
-    let client = connect(found.map_err(Error::Missing)?, world)?;
+    let waits = matches!(task, Task::Wait(..));
+    let client = settings::client(
+        found.map_err(Error::Missing)?,
+        options,
+        &patience,
+        waits,
+        world,
+    )?;
+    let unverified = client.is_unverified().then(|| UNVERIFIED.to_owned());
+    for warning in api::warnings(options).into_iter().chain(unverified) {
+        warn(world, &warning);
+    }
+    let requests = match task {
+        Task::Wait(goal, request) => {
+            wait::wait(&goal, &request, &client, world)?;
+            return Ok(String::new());
+        }
+        Task::Requests(requests) => requests,
+    };
     let mut text = String::new();
     for (done, request) in requests.iter().enumerate() {
-        let answer = client.send(request).map_err(Error::Connection);
+        let answer = client.send(request, None).map_err(Error::Connection);
         let body = answer
             .and_then(|answer| accept(answer, request))
             .inspect_err(|_| {
@@ -114,6 +152,8 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
     }
     Ok(text)
 }
+
+const UNVERIFIED: &str = "the server's certificate is not verified (--insecure or ONEGATE_INSECURE): anybody on the way can read the token";
 
 /// A file of the caller's, or standard input for `-`.
 fn read(file: &str) -> std::io::Result<Vec<u8>> {
@@ -139,36 +179,6 @@ fn look_up(options: &Options, world: &World<'_>) -> Result<Context, Box<Missing>
         environment: world.environment,
         root: std::path::Path::new(options.last(Opt::Root).unwrap_or("/")),
     })
-}
-
-fn connect(context: Context, world: &World<'_>) -> Result<Client, Error> {
-    let url = &context.endpoint.value;
-    let place = &context.endpoint.place;
-    let endpoint = Endpoint::parse(url).map_err(|what| {
-        Error::Endpoint(format!("the endpoint '{url}' {what} (it is from {place})"))
-    })?;
-    let variable =
-        |name: &str| (world.environment)(name).and_then(|value| value.into_string().ok());
-    let proxies = Proxies {
-        http: variable("http_proxy"),
-        https: variable("https_proxy"),
-        none: variable("no_proxy"),
-    };
-    let proxy = proxies.on_the_way(&endpoint).map_err(Error::Endpoint)?;
-    let trust = Trust {
-        ca_cert: context.tls.ca_pem().map_err(Error::Endpoint)?,
-        ca_file: context.tls.ca_file.map(|found| found.value),
-        insecure: context.tls.insecure.is_some_and(|found| found.value),
-    };
-    let settings = Settings {
-        endpoint,
-        place: context.endpoint.place,
-        vmid: context.vmid.value,
-        token: context.token.value,
-        trust,
-        proxy,
-    };
-    Client::new(settings).map_err(Error::Connection)
 }
 
 /// The body of an answer that means success.
@@ -201,9 +211,10 @@ fn show(
     world: &World<'_>,
 ) -> Result<String, Error> {
     let options = &invocation.options;
-    let outer = match invocation.command.command {
+    let command = invocation.command.command;
+    let outer = match command {
         Command::VmShow => "VM",
-        Command::ServiceShow => "SERVICE",
+        Command::ServiceShow | Command::ServicePeers => "SERVICE",
         Command::VrouterShow => "VROUTER",
         Command::VnetShow => "VNET",
         _ => return Ok(String::new()),
@@ -222,7 +233,7 @@ fn show(
             world.terminal,
         );
     }
-    if options.has(Opt::Json) {
+    if options.has(Opt::Json) && command != Command::ServicePeers {
         return Ok(output::json::pretty(root));
     }
     if !root.get(outer).is_object() {
@@ -231,16 +242,32 @@ fn show(
     let plain =
         !world.terminal || (world.environment)("NO_COLOR").is_some_and(|value| !value.is_empty());
     let style = if plain { Style::Plain } else { Style::Terminal };
-    Ok(match outer {
-        "SERVICE" => output::text::service(root, options.has(Opt::Extended), style),
-        "VROUTER" => output::text::vrouter(root, style),
-        "VNET" => output::text::vnet(root, style),
+    Ok(match command {
+        Command::ServicePeers => return list(root, options, world.terminal),
+        Command::ServiceShow => output::text::service(root, options.has(Opt::Extended), style),
+        Command::VrouterShow => output::text::vrouter(root, style),
+        Command::VnetShow => output::text::vnet(root, style),
         _ => output::text::vm(root, style),
     })
 }
 
+fn list(root: Node<'_>, options: &Options, terminal: bool) -> Result<String, Error> {
+    let format = match (options.has(Opt::Json), terminal) {
+        (true, _) => peers::Format::Json,
+        (false, true) => peers::Format::Columns,
+        (false, false) => peers::Format::Tabs,
+    };
+    let role = options.last(Opt::Role);
+    peers::peers(root, role, format).ok_or_else(|| {
+        Error::Usage(format!(
+            "the service has no role '{}'",
+            role.unwrap_or_default()
+        ))
+    })
+}
+
 /// What `--get` found, a line each. A string is raw, but never to a terminal.
-fn results(found: &[document::Node<'_>], json: bool, terminal: bool) -> Result<String, Error> {
+fn results(found: &[Node<'_>], json: bool, terminal: bool) -> Result<String, Error> {
     if found.is_empty() {
         return Err(Error::NoMatch);
     }

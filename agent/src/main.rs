@@ -8,6 +8,7 @@ fn main() -> ExitCode {
     let mut world = onegate::World {
         environment: &|name| std::env::var_os(name),
         terminal: out.is_terminal(),
+        err_terminal: std::io::stderr().is_terminal(),
         out: &mut out,
         err: &mut std::io::stderr(),
     };

@@ -406,7 +406,8 @@ fn an_unusable_value_that_the_caller_gives_ends_the_lookup() {
         ("http:/host", scheme),
         ("http://", "a URL without a host"),
         ("https:///x", "a URL without a host"),
-        ("http://a b", "not a URL: it has blanks"),
+        ("http://a b", scheme),
+        ("http://a\u{1}b", "not a URL: it has control characters"),
     ] {
         let message = guest().variable("ONEGATE_ENDPOINT", endpoint).message();
         let expected = format!("environment variable ONEGATE_ENDPOINT: {endpoint:?} is {what}");

@@ -180,6 +180,30 @@ fn one_field_without_jq() {
     }
 }
 
+#[test]
+fn peers_in_one_line() {
+    let server = Server::start();
+    let master = "8\tmaster\tmaster_0_(service_1)\tRUNNING\t192.168.122.23\n";
+    let slave = "9\tslave\tslave_0_(service_1)\tRUNNING\t192.168.122.24\n";
+    assert_eq!(
+        ok(&server.onegate(8, &["service", "peers"])),
+        format!("{master}{slave}")
+    );
+    assert_eq!(
+        ok(&server.onegate(8, &["service", "peers", "--role", "slave"])),
+        slave
+    );
+    let peers = json(&server.onegate(8, &["service", "peers", "--json", "-r", "slave"]));
+    assert_eq!(peers[0]["IP"][0], "192.168.122.24");
+    let output = server.onegate(8, &["service", "peers", "--role", "nobody"]);
+    assert_eq!(output.status.code(), Some(255));
+    assert!(
+        stderr(&output).contains("no role 'nobody'"),
+        "{}",
+        stderr(&output)
+    );
+}
+
 /// What was acknowledged is there.
 #[test]
 fn two_hundred_updates_at_once_lose_none() {

@@ -1,6 +1,6 @@
 //! `--help`, rendered from the tables.
 
-use super::table::{self, COMMANDS, COMMON, CommandEntry, OPTIONS, OptionEntry};
+use super::table::{self, COMMANDS, COMMON, CommandEntry, ONLINE, OPTIONS, OptionEntry};
 use crate::error::EXIT_CODES;
 use std::fmt::Write as _;
 
@@ -49,7 +49,8 @@ fn whole() -> String {
 fn command(entry: &CommandEntry) -> String {
     let mut out = format!("{}\n\nUsage: onegate {}", entry.summary, synopsis(entry));
     out.push_str("\n\nOptions:\n");
-    for opt in entry.options.iter().chain(COMMON) {
+    let online = if entry.online { ONLINE } else { &[] };
+    for opt in entry.options.iter().chain(online).chain(COMMON) {
         option(&mut out, table::entry(*opt));
     }
     if !entry.detail.is_empty() {

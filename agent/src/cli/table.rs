@@ -7,12 +7,18 @@ pub enum Command {
     VmShow,
     /// `vm update`
     VmUpdate,
+    /// `vm wait`
+    VmWait,
     /// `vm resume`, `vm stop`, …: the second word is the action's name.
     VmAct,
     /// `service show`
     ServiceShow,
     /// `service scale`
     ServiceScale,
+    /// `service peers`
+    ServicePeers,
+    /// `service wait`
+    ServiceWait,
     /// `vrouter show`
     VrouterShow,
     /// `vnet show`
@@ -36,6 +42,8 @@ pub struct CommandEntry {
     pub options: &'static [Opt],
     /// One line.
     pub summary: &'static str,
+    /// Does it speak to a server? Then [`ONLINE`] goes with it.
+    pub online: bool,
     /// What else there is to know; may be empty.
     pub detail: &'static str,
 }
@@ -67,6 +75,12 @@ pub enum Opt {
     Hard,
     Base64,
     Get,
+    Count,
+    Timeout,
+    ConnectTimeout,
+    Retry,
+    CaCert,
+    Insecure,
     Help,
     Version,
     Endpoint,
@@ -92,6 +106,15 @@ pub struct OptionEntry {
     pub help: &'static str,
 }
 
+/// The options that go with every command that speaks to a server.
+pub const ONLINE: &[Opt] = &[
+    Opt::Timeout,
+    Opt::ConnectTimeout,
+    Opt::Retry,
+    Opt::CaCert,
+    Opt::Insecure,
+];
+
 /// The options that go with every command.
 pub const COMMON: &[Opt] = &[
     Opt::Endpoint,
@@ -113,10 +136,22 @@ const fn act(words: &'static str, options: &'static [Opt], summary: &'static str
         words,
         operands: "ID",
         options,
+        online: true,
         summary,
         detail: ACT_DETAIL,
     }
 }
+
+const WAIT_DETAIL: &str = "\
+A CONDITION is KEY (the attribute is there), KEY=VALUE, or KEY!=VALUE (it is not there, or differs),
+where KEY is an attribute as 'vm update' sets it, or STATE with a state's name: STATE=RUNNING. All
+of them must hold. It asks the server often at first, then less and less, each VM at a pace of its
+own, and outlives the server's restarts. --timeout is that of the whole (default 300 seconds); when
+it is over the exit code is 124, and stderr says what was still missing.";
+const SERVICE_WAIT_DETAIL: &str = "\
+Conditions are those of 'vm wait'. Without --role, STATE is that of the service, and any other KEY
+must hold for every VM of the service. With --role all is about the VMs of that role: as many as the
+role shall have, or with --count at least N of them.";
 
 /// Every command, in the order in which help lists them.
 pub const COMMANDS: &[CommandEntry] = &[
@@ -125,6 +160,7 @@ pub const COMMANDS: &[CommandEntry] = &[
         words: "vm show",
         operands: "[ID]",
         options: &[Opt::Json, Opt::Get],
+        online: true,
         summary: "Show this VM, or a VM of the same service or virtual router",
         detail: "An empty ID, as in 'vm show \"\"', means this VM.",
     },
@@ -133,6 +169,7 @@ pub const COMMANDS: &[CommandEntry] = &[
         words: "vm update",
         operands: "[ID] [KEY=VALUE]...",
         options: &[Opt::Erase, Opt::Base64, Opt::Data],
+        online: true,
         summary: "Add, change or remove attributes of a VM's record (USER_TEMPLATE)",
         detail: "\
 Any VALUE is stored as it is given, commas, quotes, brackets, backslashes and newlines included.
@@ -144,6 +181,15 @@ A KEY is stored in upper case; given twice, it becomes a list.
 --data is sent as given, for scripts written for the Ruby client: OpenNebula refuses or damages
 what a comma, a quote, a bracket or a backslash is part of. Of --data and --erase the last one
 counts; several --erase count all.",
+    },
+    CommandEntry {
+        command: Command::VmWait,
+        words: "vm wait",
+        operands: "[ID] CONDITION...",
+        options: &[],
+        online: true,
+        summary: "Wait until a VM's record says what CONDITIONs say",
+        detail: WAIT_DETAIL,
     },
     act(
         "vm resume",
@@ -174,6 +220,7 @@ counts; several --erase count all.",
         words: "service show",
         operands: "",
         options: &[Opt::Json, Opt::Extended, Opt::Get],
+        online: true,
         summary: "Show the service of this VM, its roles and their VMs",
         detail: "",
     },
@@ -182,14 +229,34 @@ counts; several --erase count all.",
         words: "service scale",
         operands: "",
         options: &[Opt::Role, Opt::Cardinality],
+        online: true,
         summary: "Set the number of VMs of a role",
         detail: "Both options are required. The service passes through SCALING and COOLDOWN to RUNNING.",
+    },
+    CommandEntry {
+        command: Command::ServicePeers,
+        words: "service peers",
+        operands: "",
+        options: &[Opt::Role, Opt::Json],
+        online: true,
+        summary: "List the VMs of the service: ID, role, name, state and addresses, a line each",
+        detail: "Aligned on a terminal; elsewhere without a heading and separated by tabs.",
+    },
+    CommandEntry {
+        command: Command::ServiceWait,
+        words: "service wait",
+        operands: "[CONDITION]...",
+        options: &[Opt::Role, Opt::Count],
+        online: true,
+        summary: "Wait until the service, or the VMs of a role, are as CONDITIONs say",
+        detail: SERVICE_WAIT_DETAIL,
     },
     CommandEntry {
         command: Command::VrouterShow,
         words: "vrouter show",
         operands: "",
         options: &[Opt::Json, Opt::Extended, Opt::Get],
+        online: true,
         summary: "Show the virtual router of this VM",
         detail: "",
     },
@@ -198,6 +265,7 @@ counts; several --erase count all.",
         words: "vnet show",
         operands: "ID",
         options: &[Opt::Json, Opt::Extended, Opt::Get],
+        online: true,
         summary: "Show a virtual network, from a VM of a virtual router attached to it",
         detail: "",
     },
@@ -206,6 +274,7 @@ counts; several --erase count all.",
         words: "context show",
         operands: "",
         options: &[],
+        online: false,
         summary: "Show which endpoint, VM id and token are used, and where each was found",
         detail: "The token itself is never shown.",
     },
@@ -214,6 +283,7 @@ counts; several --erase count all.",
         words: "context env",
         operands: "",
         options: &[],
+        online: false,
         summary: "Print ONEGATE_ENDPOINT, VMID and TOKENTXT as shell assignments",
         detail: "For scripts that use curl: eval \"$(onegate context env)\"",
     },
@@ -327,10 +397,40 @@ pub const OPTIONS: &[OptionEntry] = &[
         "PATH",
         "Print what PATH leads to, one result a line, strings raw (with --json as JSON); exit 1 if nothing",
     ),
+    valued(Opt::Count, "count", "N", "At least this many VMs"),
     switch(
         Opt::Base64,
         "base64",
         "Store each VALUE encoded in base64, whatever bytes it holds",
+    ),
+    valued(
+        Opt::Timeout,
+        "timeout",
+        "SECONDS",
+        "How long one attempt may take in all (default 30), or the whole of a 'wait' (default 300)",
+    ),
+    valued(
+        Opt::ConnectTimeout,
+        "connect-timeout",
+        "SECONDS",
+        "How long a connection may take (default 10)",
+    ),
+    valued(
+        Opt::Retry,
+        "retry",
+        "N",
+        "Try again up to N times when there is no connection, or the answer is 429, 502, 503 or 504; never an action or a scale that may have arrived (default 0)",
+    ),
+    valued(
+        Opt::CaCert,
+        "cacert",
+        "FILE",
+        "Trust the certificate authorities in this PEM file alone",
+    ),
+    switch(
+        Opt::Insecure,
+        "insecure",
+        "Don't verify the server's certificate: anybody on the way can read the token",
     ),
     valued(
         Opt::Endpoint,

@@ -1,4 +1,4 @@
-use super::table::{COMMANDS, COMMON, Command, OPTIONS, Opt, entry};
+use super::table::{COMMANDS, COMMON, Command, ONLINE, OPTIONS, Opt, entry};
 use super::{Invocation, Parsed, parse};
 use crate::error::Error;
 
@@ -34,6 +34,7 @@ fn the_tables_are_whole() {
         .iter()
         .flat_map(|command| command.options)
         .chain(COMMON)
+        .chain(ONLINE)
     {
         assert_eq!(entry(*opt).opt, *opt, "an option without its entry");
     }
@@ -62,7 +63,7 @@ fn the_tables_are_whole() {
             .iter()
             .any(|command| command.options.contains(&option.opt));
         assert!(
-            used || COMMON.contains(&option.opt),
+            used || COMMON.contains(&option.opt) || ONLINE.contains(&option.opt),
             "--{} goes with no command",
             option.long
         );

@@ -79,6 +79,8 @@ pub struct Failure {
     server: String,
     url: String,
     place: String,
+    /// Other servers that could not be reached.
+    pub(super) before: Vec<String>,
 }
 
 impl Failure {
@@ -113,16 +115,13 @@ impl Failure {
             server: endpoint.to_string(),
             url: endpoint.url(),
             place: place.to_owned(),
+            before: Vec::new(),
         })
     }
 
-    pub(super) fn before(
-        phase: Phase,
-        endpoint: &Endpoint,
-        place: &str,
-        why: &str,
-    ) -> Box<Failure> {
-        Failure::new(Broken::new(phase, why).into(), endpoint, place)
+    /// Server and cause, for a list.
+    pub fn in_a_line(&self) -> String {
+        format!("{}: {}", self.server, self.why)
     }
 
     /// May the request have reached the server?
@@ -163,6 +162,9 @@ impl fmt::Display for Failure {
         };
         writeln!(f, "{what} ({}).", self.why)?;
         writeln!(f, "Server: {}", self.server)?;
+        for other in &self.before {
+            writeln!(f, "Before that: {other}")?;
+        }
         writeln!(f, "The endpoint {} is from {}.", self.url, self.place)?;
         f.write_str(self.advice.unwrap_or(advice))
     }

@@ -11,7 +11,7 @@ use super::tls::{self, Trust};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -20,15 +20,52 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-/// To which server, by which way.
+/// To which server, by which way, until when.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) endpoint: Endpoint,
-    pub(super) proxy: Option<Proxy>,
-    pub(super) trust: Trust,
+    proxy: Option<Proxy>,
+    trust: Trust,
+    /// How long a connection may take.
+    connect: Duration,
+    /// When the attempt that is under way ends.
+    deadline: Mutex<Instant>,
 }
 
 impl Route {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        proxy: Option<Proxy>,
+        trust: Trust,
+        connect: Duration,
+    ) -> Route {
+        Route {
+            endpoint,
+            proxy,
+            trust,
+            connect,
+            deadline: Mutex::new(Instant::now()),
+        }
+    }
+
+    pub(super) fn is_unverified(&self) -> bool {
+        self.endpoint.https && self.trust.insecure
+    }
+
+    pub(super) fn set_deadline(&self, deadline: Instant) {
+        // Nobody panics with the lock in hand; if somebody did, the deadline would be as good as ever.
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline(*self.deadline.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// When a connection that is begun now must be there.
+    fn connect_deadline(&self) -> Deadline {
+        Deadline(self.deadline().0.min(Instant::now() + self.connect))
+    }
+
     /// Whom to connect to.
     fn next_hop(&self) -> &Endpoint {
         self.proxy
@@ -52,14 +89,14 @@ impl Resolver for Names {
         &self,
         _: &Uri,
         _: &Config,
-        timeout: NextTimeout,
+        _: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let hop = self.0.next_hop();
         let mut found = self.empty();
         // An address needs no look-up, and no thread.
         match hop.to_string().parse() {
             Ok(address) => found.push(address),
-            Err(_) => look_up(hop, *timeout.after)?
+            Err(_) => look_up(hop, self.0.connect_deadline())?
                 .into_iter()
                 .take(MAX_ADDRESSES)
                 .for_each(|a| found.push(a)),
@@ -72,8 +109,11 @@ impl Resolver for Names {
 const MAX_ADDRESSES: usize = 16;
 
 /// libc's look-up knows no deadline: it runs in a thread, which is left behind when it takes too long.
-fn look_up(hop: &Endpoint, limit: Duration) -> Result<Vec<SocketAddr>, Broken> {
+fn look_up(hop: &Endpoint, deadline: Deadline) -> Result<Vec<SocketAddr>, Broken> {
     let broken = |why: String| Broken::new(Phase::Resolve, format!("{}: {why}", hop.host));
+    let limit = deadline
+        .left()
+        .map_err(|e| Broken::io(Phase::Resolve, &e))?;
     let (sender, receiver) = std::sync::mpsc::channel();
     let name = (hop.host.clone(), hop.port);
     let thread = std::thread::Builder::new().spawn(move || {
@@ -110,7 +150,7 @@ impl Connector for Connect {
         _: Option<()>,
     ) -> Result<Option<Wire>, ureq::Error> {
         let route = &*self.0;
-        let deadline = Deadline::after(details.timeout);
+        let deadline = route.connect_deadline();
         let mut socket = Socket {
             stream: tcp(&details.addrs, deadline)?,
             deadline,
@@ -143,7 +183,7 @@ impl Connector for Connect {
             buffers,
             absolute,
             at_head: true,
-            https: route.endpoint.https,
+            route: self.0.clone(),
         }))
     }
 }
@@ -153,12 +193,6 @@ impl Connector for Connect {
 struct Deadline(Instant);
 
 impl Deadline {
-    fn after(timeout: NextTimeout) -> Deadline {
-        // 'Never' is a span that no Instant can take; a year is as good.
-        let span = (*timeout.after).min(Duration::from_secs(31_536_000));
-        Deadline(Instant::now() + span)
-    }
-
     fn left(self) -> io::Result<Duration> {
         let left = self.0.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -284,7 +318,7 @@ pub(super) struct Wire {
     absolute: Option<Absolute>,
     /// Is what is sent next the beginning of a request, what is read next that of an answer?
     at_head: bool,
-    https: bool,
+    route: Arc<Route>,
 }
 
 #[derive(Debug)]
@@ -310,8 +344,8 @@ impl Transport for Wire {
         &mut self.buffers
     }
 
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.stream.socket().deadline = Deadline::after(timeout);
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        self.stream.socket().deadline = self.route.deadline();
         let output = &self.buffers.output()[..amount];
         let rewritten = self
             .absolute
@@ -327,8 +361,8 @@ impl Transport for Wire {
         Ok(sent.map_err(|e| Broken::io(Phase::Send, &e))?)
     }
 
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.stream.socket().deadline = Deadline::after(timeout);
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
+        self.stream.socket().deadline = self.route.deadline();
         let first = !self.at_head;
         self.at_head = true;
         let input = self.buffers.input_append_buf();
@@ -353,7 +387,7 @@ impl Transport for Wire {
             }
             Err(e) => return Err(Broken::io(Phase::Receive, &e).into()),
         };
-        if first && !self.https && input[..amount].starts_with(TLS_ALERT) {
+        if first && !self.route.endpoint.https && input[..amount].starts_with(TLS_ALERT) {
             let broken = Broken::new(Phase::Receive, "it speaks TLS");
             return Err(broken
                 .advising("The endpoint must begin with https://, or name another port.")

@@ -240,11 +240,17 @@ fn visible(value: &[u8], complaint: &'static str) -> Result<String, &'static str
     }
 }
 
+/// One URL, or several with blanks between: the next one is for when one can't be reached.
 fn endpoint(value: &[u8]) -> Result<String, &'static str> {
-    let url = visible(
-        value,
-        "not a URL: it has blanks or control characters in it",
-    )?;
+    let urls = value
+        .split(u8::is_ascii_whitespace)
+        .filter(|url| !url.is_empty())
+        .map(url);
+    Ok(urls.collect::<Result<Vec<_>, _>>()?.join(" "))
+}
+
+fn url(value: &[u8]) -> Result<String, &'static str> {
+    let url = visible(value, "not a URL: it has control characters in it")?;
     let host = ["http://", "https://"].iter().find_map(|scheme| {
         let (head, tail) = url.split_at_checked(scheme.len())?;
         head.eq_ignore_ascii_case(scheme).then_some(tail)

@@ -1,0 +1,351 @@
+//! `vm wait` and `service wait`: asks until what was hoped for is true, or the time is over.
+
+pub mod condition;
+
+use crate::api::{self, Request};
+use crate::cli::table::{Command, Opt};
+use crate::cli::{Invocation, Options};
+use crate::client::Client;
+use crate::document::{Document, Node};
+use crate::error::Error;
+use crate::jitter;
+use crate::output::text::{harmless, node_id};
+use crate::state;
+use crate::{World, accept};
+use condition::Condition;
+use std::time::{Duration, Instant};
+
+/// How long to wait, unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// Between the first two questions.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Between two questions, at most: a thousand VMs that wait are then some 45 requests a second.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What is waited for.
+#[derive(Debug)]
+pub struct Goal {
+    conditions: Vec<Condition>,
+    subject: Subject,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+enum Subject {
+    Vm,
+    Service,
+    Role { name: String, count: Option<usize> },
+}
+
+/// The goal of `vm wait` or `service wait`, and what to ask for.
+///
+/// # Errors
+/// [`Error::Usage`], where conditions, id or options can't be understood.
+pub fn plan(invocation: &Invocation, timeout: Option<Duration>) -> Result<(Goal, Request), Error> {
+    let words = &invocation.operands;
+    if invocation.command.command == Command::ServiceWait {
+        let goal = Goal::of_service(words, &invocation.options, timeout)?;
+        let request = api::service(goal.needs_vms());
+        return Ok((goal, request));
+    }
+    // No attribute's name begins with a digit.
+    let (id, words) = match words.split_first() {
+        Some((first, rest))
+            if first.is_empty() || first.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            (api::id(first, "VM")?, rest)
+        }
+        _ => (None, words.as_slice()),
+    };
+    Ok((Goal::of_vm(words, timeout)?, api::vm(id)))
+}
+
+impl Goal {
+    /// Of `vm wait`: `words` are its conditions.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there is no condition, or none that can be understood.
+    fn of_vm(words: &[String], timeout: Option<Duration>) -> Result<Goal, Error> {
+        let conditions = Condition::parse_all(words)?;
+        if conditions.is_empty() {
+            return Err(Error::Usage(
+                "'vm wait' needs a CONDITION: KEY, KEY=VALUE, KEY!=VALUE".to_owned(),
+            ));
+        }
+        Ok(Goal {
+            conditions,
+            subject: Subject::Vm,
+            timeout: timeout.unwrap_or(TIMEOUT),
+        })
+    }
+
+    /// Of `service wait`.
+    ///
+    /// # Errors
+    /// The same; and `--count` without a role or a number.
+    fn of_service(
+        words: &[String],
+        options: &Options,
+        timeout: Option<Duration>,
+    ) -> Result<Goal, Error> {
+        let conditions = Condition::parse_all(words)?;
+        let count = options.last(Opt::Count).map(|word| {
+            let digits = word
+                .bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| word.parse().ok())
+                .flatten();
+            digits.ok_or_else(|| Error::Usage(format!("--count is a number of VMs, not '{word}'")))
+        });
+        let count = count.transpose()?;
+        let subject = match options.last(Opt::Role) {
+            Some(role) => Subject::Role {
+                name: role.to_owned(),
+                count,
+            },
+            None if count.is_some() => return Err(Error::Usage("--count needs --role".to_owned())),
+            None => Subject::Service,
+        };
+        if conditions.is_empty() && !matches!(subject, Subject::Role { .. }) {
+            let what = "'service wait' needs a CONDITION, as in STATE=RUNNING, or a --role";
+            return Err(Error::Usage(what.to_owned()));
+        }
+        Ok(Goal {
+            conditions,
+            subject,
+            timeout: timeout.unwrap_or(TIMEOUT),
+        })
+    }
+
+    /// Must the service be asked for all that it knows of its VMs?
+    fn needs_vms(&self) -> bool {
+        match self.subject {
+            Subject::Vm => false,
+            Subject::Service => self
+                .conditions
+                .iter()
+                .any(|condition| !condition.is_of_state()),
+            Subject::Role { .. } => !self.conditions.is_empty(),
+        }
+    }
+
+    /// What is missing in this document, a line each; nothing when the goal is reached.
+    ///
+    /// # Errors
+    /// Where it can never be reached: there is no such role.
+    fn missing(&self, root: Node<'_>) -> Result<Vec<String>, Error> {
+        let service = root.get("SERVICE");
+        match &self.subject {
+            Subject::Vm => Ok(self.missing_in_vm(root.get("VM"))),
+            Subject::Service => {
+                let state = service.get("state").text();
+                let (of_service, of_vms): (Vec<_>, Vec<_>) =
+                    self.conditions.iter().partition(|c| c.is_of_state());
+                let mut missing: Vec<String> = of_service
+                    .iter()
+                    .filter_map(|c| c.missing_in_state(&state::service(&state), &state))
+                    .collect();
+                for node in service
+                    .get("roles")
+                    .each()
+                    .flat_map(|role| role.get("nodes").each())
+                {
+                    let vm = node.get("vm_info").get("VM");
+                    missing.extend(
+                        of_vms
+                            .iter()
+                            .filter_map(|c| c.missing_in_vm(vm))
+                            .map(|what| format!("VM {}: {what}", node_id(node))),
+                    );
+                }
+                Ok(missing)
+            }
+            Subject::Role { name, count } => self.missing_in_role(service, name, *count),
+        }
+    }
+
+    fn missing_in_vm(&self, vm: Node<'_>) -> Vec<String> {
+        self.conditions
+            .iter()
+            .filter_map(|condition| condition.missing_in_vm(vm))
+            .collect()
+    }
+
+    fn missing_in_role(
+        &self,
+        service: Node<'_>,
+        name: &str,
+        count: Option<usize>,
+    ) -> Result<Vec<String>, Error> {
+        let Some(role) = service
+            .get("roles")
+            .each()
+            .find(|role| role.get("name").text() == name)
+        else {
+            let names: Vec<String> = service
+                .get("roles")
+                .each()
+                .map(|role| role.get("name").text())
+                .collect();
+            return Err(Error::Usage(format!(
+                "the service has no role '{name}'; its roles are {}",
+                names.join(", ")
+            )));
+        };
+        let nodes: Vec<Node<'_>> = role.get("nodes").each().collect();
+        let wanted = count.unwrap_or_else(|| {
+            role.get("cardinality")
+                .text()
+                .parse()
+                .unwrap_or(0)
+                .max(nodes.len())
+        });
+        let mut missing = Vec::new();
+        for node in &nodes {
+            let in_vm = self.missing_in_vm(node.get("vm_info").get("VM"));
+            if !in_vm.is_empty() {
+                missing.push(format!("VM {}: {}", node_id(*node), in_vm.join(", ")));
+            }
+        }
+        let met = nodes.len() - missing.len();
+        if met >= wanted {
+            return Ok(Vec::new());
+        }
+        missing.insert(0, format!("role {name}: {met} of {wanted} VMs"));
+        Ok(missing)
+    }
+
+    /// The goal in one line, for a log.
+    fn in_a_line(&self) -> String {
+        let conditions: Vec<String> = self.conditions.iter().map(ToString::to_string).collect();
+        let whom = match &self.subject {
+            Subject::Vm | Subject::Service => String::new(),
+            Subject::Role {
+                name,
+                count: Some(count),
+            } => format!("{count} VMs of role {name} "),
+            Subject::Role { name, count: None } => format!("role {name} "),
+        };
+        format!("{whom}{}", conditions.join(" "))
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// Asks until the goal is reached. Faults that may pass (no connection, a server in trouble) don't end it: 401 is
+/// among them, which OneGate also answers while oned is down.
+///
+/// # Errors
+/// [`Error::TimedOut`] when the time is over, any other where waiting longer is of no use.
+pub fn wait(
+    goal: &Goal,
+    request: &Request,
+    client: &Client,
+    world: &mut World<'_>,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    let end = start + goal.timeout;
+    let mut progress = Progress { shown: 0, start };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let missing = match ask(goal, request, client, end) {
+            Ok(missing) if missing.is_empty() => {
+                progress.clear(world);
+                return Ok(());
+            }
+            Ok(missing) => missing,
+            Err(Asked::Trouble(what)) => vec![what],
+            Err(Asked::Failed(error)) => {
+                progress.clear(world);
+                return Err(error);
+            }
+        };
+        progress.show(goal, &missing, world);
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            progress.clear(world);
+            let (goal, seconds) = (goal.in_a_line(), goal.timeout.as_secs());
+            return Err(Error::TimedOut(format!(
+                "waited {seconds} s for {goal}, in vain:\n  {}",
+                missing.join("\n  ")
+            )));
+        }
+        std::thread::sleep(jitter::spread(pause).min(left));
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+    }
+}
+
+enum Asked {
+    /// May pass.
+    Trouble(String),
+    /// Won't.
+    Failed(Error),
+}
+
+/// At the very end there is time for one more answer.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+
+fn ask(
+    goal: &Goal,
+    request: &Request,
+    client: &Client,
+    end: Instant,
+) -> Result<Vec<String>, Asked> {
+    let until = end.max(Instant::now() + LAST_ANSWER);
+    let answer = client
+        .send(request, Some(until))
+        .map_err(|failure| Asked::Trouble(failure.in_a_line()))?;
+    if matches!(answer.status, 401 | 429 | 500..) {
+        let words = String::from_utf8_lossy(&answer.body);
+        let first = harmless(words.lines().next().unwrap_or_default()).into_owned();
+        return Err(Asked::Trouble(format!(
+            "the server answers {}: {first}",
+            answer.status
+        )));
+    }
+    let body = accept(answer, request).map_err(Asked::Failed)?;
+    let not_json = |why| {
+        Asked::Failed(Error::Answer(format!(
+            "The server's answer is not JSON: {why}."
+        )))
+    };
+    let document = Document::new(body).map_err(not_json)?;
+    goal.missing(document.root()).map_err(Asked::Failed)
+}
+
+/// On a terminal a line that is written over, elsewhere one line in all, on stderr.
+struct Progress {
+    shown: usize,
+    start: Instant,
+}
+
+impl Progress {
+    fn show(&mut self, goal: &Goal, missing: &[String], world: &mut World<'_>) {
+        // Nowhere is left to say that stderr can't be written.
+        let _ = if world.err_terminal {
+            let what: String = harmless(&missing.join("; ")).chars().take(60).collect();
+            let seconds = self.start.elapsed().as_secs();
+            write!(world.err, "\r\x1b[Kwaiting, {seconds} s: {what}")
+                .and_then(|()| world.err.flush())
+        } else if self.shown == 0 {
+            let (goal, seconds) = (goal.in_a_line(), goal.timeout.as_secs());
+            writeln!(
+                world.err,
+                "onegate: waiting up to {seconds} s for {}",
+                harmless(&goal)
+            )
+        } else {
+            Ok(())
+        };
+        self.shown += 1;
+    }
+
+    fn clear(&self, world: &mut World<'_>) {
+        if world.err_terminal && self.shown > 0 {
+            let _ = write!(world.err, "\r\x1b[K").and_then(|()| world.err.flush());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
