@@ -157,7 +157,7 @@ impl Case {
     pub(crate) fn reason(&self) -> Option<&str> {
         let made = self.recorded.iter().filter(|recorded| recorded.made);
         made.filter_map(|recorded| recorded.answer["reason"].as_str())
-            .last()
+            .next_back()
     }
 
     fn answer(&mut self, call: &Call) -> Reply {

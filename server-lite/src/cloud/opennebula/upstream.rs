@@ -12,7 +12,7 @@ use ureq::http::Request;
 /// Calls at once, and so connections in use: oned serves 15 by default (MAX_CONN), and has other clients.
 pub const MAX_CALLS: usize = 8;
 /// Connections kept while nothing is asked.
-pub const MAX_IDLE: usize = 4;
+pub const MAX_IDLE: usize = 6;
 /// How long they are kept: less than the 15 s (KEEPALIVE_TIMEOUT) after which oned closes them.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(10);
 /// The largest answer taken: a pool of some hundred VMs is a few megabytes.
