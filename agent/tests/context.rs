@@ -584,6 +584,49 @@ fn env_can_be_evaluated_whatever_the_values_are() {
     );
 }
 
+/// The real program: what goes where, and how it ends.
+#[test]
+fn the_commands_show_and_env() {
+    let guest = Guest::new().file("context/context.sh", context_sh(ENDPOINT, "8"));
+    let run = |command: &str| {
+        let mut onegate = Command::new(env!("CARGO_BIN_EXE_onegate"));
+        onegate
+            .env_clear()
+            .args(["context", command, "--root"])
+            .arg(guest.root.path());
+        let output = onegate.output().unwrap();
+        let text = |bytes: &[u8]| guest.seen_inside(str::from_utf8(bytes).unwrap());
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (code, out, err) = run("show");
+    assert_eq!(code, Some(255));
+    assert!(
+        out.starts_with("ENDPOINT : http") && out.ends_with("TOKEN    : missing\n"),
+        "{out}"
+    );
+    assert!(
+        err.contains("no usable token") && err.contains("\n  /context/token.txt: absent\n"),
+        "{err}"
+    );
+    let (code, out, err) = run("env");
+    assert_eq!((code, out.as_str()), (Some(255), ""));
+    assert!(err.contains("no usable token"), "{err}");
+
+    fs::write(guest.path("context/token.txt"), TOKEN).unwrap();
+    let (code, out, err) = run("show");
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(
+        out.contains("TOKEN    : present, 24 characters") && !out.contains(TOKEN),
+        "{out}"
+    );
+    let expected = format!("ONEGATE_ENDPOINT='{ENDPOINT}'\nVMID='8'\nTOKENTXT='{TOKEN}'\n");
+    assert_eq!(run("env"), (Some(0), expected, String::new()));
+}
+
 #[test]
 fn the_tables_are_sound() {
     for (index, source) in SOURCES.iter().enumerate() {

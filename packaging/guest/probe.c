@@ -2,12 +2,14 @@
  *
  *   probe held PID            the mount options of the ISO9660 volume that a process holds; exit 1 if it holds none
  *   probe free DEVICE         exit 0 if no file system holds the device, 1 if one does
+ *   probe as-nobody CMD…      runs a command without root's rights
  *   probe without-fsopen CMD… runs a command on what looks like Linux before 5.2: fsopen(2) fails with ENOSYS
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -56,6 +58,21 @@ static int is_free(const char *device)
     return 1;
 }
 
+static int run(char **command)
+{
+    execv(command[0], command);
+    perror(command[0]);
+    return 2;
+}
+
+static int as_nobody(char **command)
+{
+    if (!setgroups(0, NULL) && !setgid(65534) && !setuid(65534))
+        return run(command);
+    perror("setuid");
+    return 2;
+}
+
 static int without_fsopen(char **command)
 {
     struct sock_filter code[] = {
@@ -65,11 +82,9 @@ static int without_fsopen(char **command)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof code / sizeof *code, code};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-        perror("seccomp");
-    else
-        execv(command[0], command);
-    perror(command[0]);
+    if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+        return run(command);
+    perror("seccomp");
     return 2;
 }
 
@@ -79,8 +94,10 @@ int main(int argc, char **argv)
         return held(argv[2]);
     if (argc == 3 && !strcmp(argv[1], "free"))
         return is_free(argv[2]);
+    if (argc > 2 && !strcmp(argv[1], "as-nobody"))
+        return as_nobody(argv + 2);
     if (argc > 2 && !strcmp(argv[1], "without-fsopen"))
         return without_fsopen(argv + 2);
-    fputs("usage: probe held PID | free DEVICE | without-fsopen COMMAND…\n", stderr);
+    fputs("usage: probe held PID | free DEVICE | as-nobody COMMAND… | without-fsopen COMMAND…\n", stderr);
     return 2;
 }

@@ -42,7 +42,8 @@ pub(super) fn look(search: &mut Search<'_>) {
         let scan = match Scan::new(&search.root) {
             Ok(scan) => scan,
             Err(error) => {
-                return search.problem(search.root.shown(Path::new("/sys/block")), why(&error));
+                let what = why(&error) + " (block devices are found there: mount sysfs on /sys)";
+                return search.problem(search.root.shown(Path::new("/sys/block")), what);
             }
         };
         if let Some(device) = scan.found {
