@@ -23,6 +23,8 @@ lint: ## formatting, clippy, documentation: all warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
+	else echo 'SKIPPED: licences, sources and bans of dependencies: cargo-deny is not installed'; fi
 
 fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
 	@fuzz/run 5

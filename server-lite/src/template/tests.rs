@@ -1,5 +1,5 @@
-//! Tables of what is read, refused and written; properties over arbitrary input. The recorded updates are in
-//! `form/tests.rs`.
+//! Tables of what is read, refused and written; properties over arbitrary input. The recorded updates are
+//! sent by `tests/recordings.rs`.
 
 use super::*;
 use proptest::prelude::*;

@@ -8,6 +8,7 @@ const NO_NIC: &str = "the real server falls over a virtual router without NICs";
 const IDS: &str = "an id is decimal digits: neither 6abc, 0x1, 1_0 nor +6 (contract §5)";
 const TOKEN: &str =
     "a token has one spelling, compared in constant time; Ruby's Base64 takes any garbage between";
+const RAW: &str = "a message never repeats a control character to a terminal";
 const BAD_JSON: &str = "a malformed body is the client's mistake, said in our own words: 400";
 const MALFORMED: &str =
     "what oned refuses is the client's mistake: 400, and the message says where";
@@ -45,6 +46,7 @@ pub const DIFFERENCES: &[Difference] = &[
     ("get/vnet_id_hex", Says(400, "Invalid id format (ID: 0x1). ID must be an integer."), IDS),
     ("get/vnet_id_negative", Says(400, "Invalid id format (ID: -1). ID must be an integer."), IDS),
     ("get/vnet_id_octal_bad", Says(404, "Virtual network 08 not found"), IDS),
+    ("get/vnet_id_percent_null", Says(400, "Invalid id format (ID: 1\u{fffd}). ID must be an integer."), RAW),
     ("get/vnet_id_plus", Says(400, "Invalid id format (ID: +1). ID must be an integer."), IDS),
     ("get/vnet_id_underscore", Says(400, "Invalid id format (ID: 0_1). ID must be an integer."), IDS),
     ("put/erase_bad_xpath", Says(400, "nothing erased: '[' cannot stand in a name"), NAMES_ONLY),
