@@ -1,0 +1,115 @@
+//! Every session that README.md shows, run as shown, prints what README.md says.
+//!
+//! A block fenced as `console` is a shell session of VM 8 of the built-in scenario, `console vm1` one of VM 1. All of
+//! them share one server, in the order of the page. In what is printed, `…` stands for any text within a line;
+//! white space at the end of a line doesn't count.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use support::server::{Server, token};
+
+/// A command and what it prints.
+struct Step {
+    line: usize,
+    vm: u32,
+    command: String,
+    expected: Vec<String>,
+}
+
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut session = None;
+    for (number, line) in page.lines().enumerate() {
+        if let Some(fence) = line.strip_prefix("```") {
+            let mut words = fence.split_whitespace();
+            session = (session.is_none() && words.next() == Some("console")).then(|| {
+                words
+                    .next()
+                    .map_or(8, |vm| vm.trim_start_matches("vm").parse().unwrap())
+            });
+            continue;
+        }
+        let Some(vm) = session else { continue };
+        if let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step {
+                line: number + 1,
+                vm,
+                command: command.to_owned(),
+                expected: Vec::new(),
+            });
+        } else {
+            let step = steps.last_mut().expect("a session starts with a command");
+            match line.strip_prefix("> ") {
+                Some(more) => step.command.extend(["\n", more]),
+                None => step.expected.push(line.trim_end().to_owned()),
+            }
+        }
+    }
+    steps
+}
+
+/// Does the text follow the pattern, in which `…` stands for anything?
+fn follows(text: &str, pattern: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('…') else {
+        return text == pattern;
+    };
+    text.strip_prefix(start).is_some_and(|text| {
+        (0..=text.len()).any(|at| text.is_char_boundary(at) && follows(&text[at..], rest))
+    })
+}
+
+fn run(step: &Step, server: &Server, home: &Path) -> Vec<String> {
+    let bin = Path::new(env!("CARGO_BIN_EXE_onegate")).parent().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &format!("exec 2>&1\n{}", step.command)])
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("ONEGATE_ENDPOINT", server.url())
+        .env("VMID", step.vm.to_string())
+        .env("TOKENTXT", token(step.vm))
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let mut lines: Vec<_> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    lines
+}
+
+#[test]
+fn the_readme_shows_what_happens() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let mut steps = steps(&std::fs::read_to_string(page).unwrap());
+    assert!(steps.len() > 10, "only {} commands", steps.len());
+    let server = Server::start();
+    let home = tempfile::tempdir().unwrap();
+    for step in &mut steps {
+        while step.expected.last().is_some_and(String::is_empty) {
+            step.expected.pop();
+        }
+        let printed = run(step, &server, home.path());
+        let same = printed.len() == step.expected.len()
+            && printed
+                .iter()
+                .zip(&step.expected)
+                .all(|(line, pattern)| follows(line, pattern));
+        assert!(
+            same,
+            "README.md:{}: $ {}\nprints:\n{}\n\nand not:\n{}",
+            step.line,
+            step.command,
+            printed.join("\n"),
+            step.expected.join("\n")
+        );
+    }
+}
