@@ -3,6 +3,7 @@
 //! One attempt is one connection to one endpoint, within a deadline that covers the name look-up, the connection, TLS
 //! and every byte both ways. Redirects are never followed: the token would go with them.
 
+mod authorities;
 mod endpoint;
 mod failure;
 mod provider;
@@ -10,10 +11,10 @@ mod proxy;
 mod tls;
 mod wire;
 
+pub use authorities::Trust;
 pub use endpoint::Endpoint;
 pub use failure::{Failure, Phase};
 pub use proxy::{Proxies, Proxy};
-pub use tls::Trust;
 
 use crate::api::{Method, Request};
 use crate::context::Token;

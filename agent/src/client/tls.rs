@@ -1,32 +1,12 @@
-//! TLS that verifies: whom to believe, and what to say when a certificate isn't good.
+//! TLS that verifies, and what to say when a certificate isn't good.
 
+use super::authorities::{Authorities, Trust};
 use super::failure::{Broken, Phase};
 use super::provider::provider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Whom to believe.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trust {
-    /// These authorities alone: a PEM file.
-    pub ca_file: Option<PathBuf>,
-    /// These authorities alone: PEM text.
-    pub ca_cert: Option<Vec<u8>>,
-    /// Anybody.
-    pub insecure: bool,
-}
-
-/// Where distributions keep the authorities that they trust.
-const SYSTEM_STORES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt", // Debian, Alpine, Arch
-    "/etc/pki/tls/certs/ca-bundle.crt",   // Fedora, RHEL
-    "/etc/ssl/ca-bundle.pem",             // openSUSE
-    "/etc/ssl/cert.pem",                  // Alpine, BSD
-];
 
 /// A TLS connection that has yet to shake hands.
 pub(super) fn connection(trust: &Trust, host: &str) -> Result<ClientConnection, Broken> {
@@ -34,111 +14,91 @@ pub(super) fn connection(trust: &Trust, host: &str) -> Result<ClientConnection, 
     let name = host.split('%').next().unwrap_or(host);
     let name = ServerName::try_from(name.to_owned())
         .map_err(|_| unusable(format!("{host} can't be in a certificate")))?;
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
+    let provider = Arc::new(provider());
+    let authorities = Authorities::read(trust, &provider)?;
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| unusable(e.to_string()))?;
-    let config = if trust.insecure {
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(anybody::Anybody(provider())))
-    } else {
-        builder.with_root_certificates(roots(trust)?)
-    };
-    ClientConnection::new(Arc::new(config.with_no_client_auth()), name)
-        .map_err(|e| unusable(e.to_string()))
-}
-
-fn roots(trust: &Trust) -> Result<RootCertStore, Broken> {
-    let pem = match (&trust.ca_cert, &trust.ca_file) {
-        (Some(pem), _) => pem.clone(),
-        (None, Some(file)) => std::fs::read(file)
-            .map_err(|e| Broken::new(Phase::Tls, format!("can't read the authorities in {}: {e}", file.display())))?,
-        (None, None) => SYSTEM_STORES.iter().find_map(|file| std::fs::read(file).ok()).ok_or_else(|| {
-            Broken::new(Phase::Tls, "this system has no store of trusted authorities")
-                .advising("Install the package ca-certificates, or name the authority's certificate with --cacert.")
-        })?,
-    };
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
-    if roots.is_empty() {
-        return Err(Broken::new(
-            Phase::Tls,
-            "there is no certificate among the authorities to trust",
-        ));
-    }
-    Ok(roots)
+        .map_err(|e| unusable(e.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(authorities))
+        .with_no_client_auth();
+    ClientConnection::new(Arc::new(config), name).map_err(|e| unusable(e.to_string()))
 }
 
 /// What went wrong between us and the server, in words.
 pub(super) fn broken(error: &io::Error) -> Broken {
-    match error
+    let (why, advice) = match error
         .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        .and_then(|inner| inner.downcast_ref::<Error>())
     {
-        Some(rustls::Error::InvalidMessage(_)) => {
-            Broken::new(Phase::Tls, "it does not speak TLS").advising("Is http:// meant?")
-        }
-        Some(tls) => Broken::new(Phase::Tls, tls.to_string()),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Broken::new(Phase::Tls, "it hung up")
+            return Broken::new(Phase::Tls, "it hung up");
         }
-        None => Broken::io(Phase::Tls, error),
-    }
+        None => return Broken::io(Phase::Tls, error),
+        Some(Error::InvalidMessage(_)) => ("it does not speak TLS".to_owned(), "Is http:// meant?"),
+        Some(Error::InvalidCertificate(fault)) => certificate(fault),
+        Some(Error::PeerIncompatible(_)) => (
+            "it speaks no TLS 1.2 or 1.3 that is known here".to_owned(),
+            OLD,
+        ),
+        Some(Error::AlertReceived(
+            AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion,
+        )) => (
+            "it found no version or cipher suite that both know".to_owned(),
+            OLD,
+        ),
+        Some(other) => return Broken::new(Phase::Tls, other.to_string()),
+    };
+    Broken::new(Phase::Tls, why).advising(advice)
 }
 
-/// `--insecure`
-mod anybody {
-    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-    use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+const OLD: &str = "It must speak TLS 1.2 or 1.3 with ECDHE and AES-GCM.";
+const CLOCK: &str = "If its dates are right, look at the clock of this VM: date";
 
-    /// Takes any certificate; the server must still hold its key.
-    #[derive(Debug)]
-    pub(super) struct Anybody(pub(super) CryptoProvider);
-
-    impl ServerCertVerifier for Anybody {
-        fn verify_server_cert(
-            &self,
-            _: &CertificateDer<'_>,
-            _: &[CertificateDer<'_>],
-            _: &ServerName<'_>,
-            _: &[u8],
-            _: UnixTime,
-        ) -> Result<ServerCertVerified, Error> {
-            Ok(ServerCertVerified::assertion())
+fn certificate(fault: &CertificateError) -> (String, &'static str) {
+    let (why, advice) = match fault {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ("the server's certificate has expired", CLOCK)
         }
-
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            dss: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls12_signature(
-                message,
-                cert,
-                dss,
-                &self.0.signature_verification_algorithms,
-            )
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ("the server's certificate is not valid yet", CLOCK)
         }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            dss: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls13_signature(
-                message,
-                cert,
-                dss,
-                &self.0.signature_verification_algorithms,
-            )
+        CertificateError::UnknownIssuer => (
+            "the server's certificate is from an authority that is not trusted here",
+            "Name that authority's certificate with --cacert FILE or ONEGATE_CA_FILE, or in the context as \
+             ONEGATE_CA_CERT (base64 of the PEM).",
+        ),
+        CertificateError::BadSignature => (
+            "the server's certificate bears the name of an authority that is trusted here, but not its signature",
+            "Has the authority been made anew? Then its certificate here (--cacert, ONEGATE_CA_FILE) is the old one.",
+        ),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names = if presented.is_empty() {
+                "nobody".to_owned()
+            } else {
+                presented.join(", ")
+            };
+            return (
+                format!("the server's certificate is for {names}"),
+                ANOTHER_NAME,
+            );
         }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.0.signature_verification_algorithms.supported_schemes()
+        CertificateError::NotValidForName => {
+            ("the server's certificate is for another name", ANOTHER_NAME)
         }
-    }
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => (
+            "the server's certificate is an authority's own",
+            "A server needs one of its own, with basicConstraints CA:FALSE, be it self-signed.",
+        ),
+        other => {
+            return (
+                format!("the server's certificate is not good: {other}"),
+                "Its issuer must mend it.",
+            );
+        }
+    };
+    (why.to_owned(), advice)
 }
+
+const ANOTHER_NAME: &str =
+    "ONEGATE_ENDPOINT must have a name that is in the certificate, as subjectAltName.";

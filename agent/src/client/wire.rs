@@ -4,10 +4,11 @@
 //! proxy gets an absolute-form request, as proxies that only let port 5030 through expect; the look-up of a name ends
 //! with the deadline, and an address costs no thread; and rustls comes with few suites, which is small.
 
+use super::authorities::Trust;
 use super::endpoint::Endpoint;
 use super::failure::{Broken, NOT_ONEGATE, Phase};
 use super::proxy::Proxy;
-use super::tls::{self, Trust};
+use super::tls;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
