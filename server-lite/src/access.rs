@@ -64,7 +64,7 @@ impl From<Failure> for Response {
     fn from(failure: Failure) -> Self {
         // Some messages repeat what was sent.
         let message = message::shown(&failure.message, SHOWN);
-        crate::routes::json(failure.status, message.into_bytes())
+        crate::routes::respond(failure.status, message.into_bytes())
     }
 }
 

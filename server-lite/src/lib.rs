@@ -9,6 +9,7 @@ pub mod config;
 pub mod context;
 pub mod form;
 pub mod http;
+pub mod json;
 pub mod log;
 pub mod message;
 pub mod routes;

@@ -11,7 +11,7 @@ use crate::cloud::{Cloud, Document, Id, Refusal, id, list, parse_id};
 use crate::config::Config;
 use crate::form::{Parameters, Update};
 use crate::http::{Request, Response};
-use crate::{template, view};
+use crate::{json, template, view};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl Gate {
     /// Answers a request.
     pub fn answer(&self, request: &Request) -> Answer {
         let refused = |status, message: &str| Answer {
-            response: json(status, message.as_bytes().to_vec()),
+            response: respond(status, message.as_bytes().to_vec()),
             vm: None,
             cause: None,
         };
@@ -152,7 +152,7 @@ fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Answer {
 }
 
 /// An answer as the real server types them all, texts too: recordings, `response.headers`.
-pub(crate) fn json(status: u16, body: Vec<u8>) -> Response {
+pub(crate) fn respond(status: u16, body: Vec<u8>) -> Response {
     Response {
         status,
         headers: vec![
@@ -266,17 +266,17 @@ fn show_root(gate: &Gate, call: &Call) -> Result<Response, Failure> {
             )
         }
     };
-    Ok(json(200, view::root(&base)))
+    Ok(respond(200, view::root(&base)))
 }
 
 fn show_own_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     let vm = access::own_vm(gate.cloud(), &call.caller)?;
-    Ok(json(200, view::vm(&vm)))
+    Ok(respond(200, view::vm(&vm)))
 }
 
 fn show_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     let vm = access::vm(gate.cloud(), &call.caller, call.id()?)?;
-    Ok(json(200, view::vm(&vm)))
+    Ok(respond(200, view::vm(&vm)))
 }
 
 fn update_own_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
@@ -314,7 +314,7 @@ fn update(gate: &Gate, call: &Call, vm: Id) -> Result<Response, Failure> {
         }
     };
     done.map_err(|refusal| not_done(refusal, vm))?;
-    Ok(json(200, Vec::new()))
+    Ok(respond(200, Vec::new()))
 }
 
 fn act_on_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
@@ -389,7 +389,7 @@ fn show_service(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     } else {
         None
     };
-    Ok(json(200, view::service(id, &service, whole.as_deref())))
+    Ok(respond(200, view::service(id, &service, whole.as_deref())))
 }
 
 /// The whole records of a service's nodes, each read by itself: a pool's answer would leave out what is monitored.
@@ -440,7 +440,7 @@ fn scale_role(gate: &Gate, call: &Call) -> Result<Response, Failure> {
         .cloud
         .scale(&call.caller.user, service, role, cardinality)
     {
-        Ok(()) => Ok(json(200, Vec::new())),
+        Ok(()) => Ok(respond(200, Vec::new())),
         Err(Refusal::Unavailable(cause)) => Err(Failure::unavailable(cause)),
         Err(Refusal::NotFound) => Err(refused(None)),
         Err(Refusal::NotAllowed(cause) | Refusal::Invalid(cause) | Refusal::Failed(cause)) => {
@@ -451,7 +451,7 @@ fn scale_role(gate: &Gate, call: &Call) -> Result<Response, Failure> {
 
 fn show_vrouter(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     let vrouter = access::vrouter(gate.cloud(), &call.caller)?;
-    Ok(json(200, view::vrouter(&vrouter)))
+    Ok(respond(200, view::vrouter(&vrouter)))
 }
 
 fn show_vnet(gate: &Gate, call: &Call) -> Result<Response, Failure> {
@@ -468,7 +468,7 @@ fn show_vnet(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     } else {
         None
     };
-    Ok(json(
+    Ok(respond(
         200,
         view::vnet(&vnet, &gate.config.vnet_template_attributes, vms.as_deref()),
     ))
@@ -500,8 +500,7 @@ impl Call<'_> {
 
     /// The body as JSON, whatever its Content-Type says.
     fn json(&self) -> Result<Value, Failure> {
-        serde_json::from_slice(&self.request.body)
-            .map_err(|error| Failure::new(400, format!("the body is not JSON: {error}")))
+        json::parse(&self.request.body).map_err(|reason| Failure::new(400, reason))
     }
 
     /// A parameter of the query or of a form.

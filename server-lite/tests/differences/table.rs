@@ -123,6 +123,7 @@ pub const DIFFERENCES: &[Difference] = &[
     ("action/bad_bad_utf8", Says(400, "the body is not JSON: invalid unicode code point at line 1 column 23"), BAD_JSON),
     ("action/bad_comment", Says(400, "the body is not JSON: expected value at line 1 column 1"), BAD_JSON),
     ("action/bad_deep", Says(400, "the body is not JSON: recursion limit exceeded at line 1 column 128"), BAD_JSON),
+    ("action/bad_dup_keys", Says(400, "the key \"action\" stands twice"), "whoever looked at it before us may have gone by the other"),
     ("action/bad_empty", Says(400, "the body is not JSON: EOF while parsing a value at line 1 column 0"), BAD_JSON),
     ("action/bad_malformed", Says(400, "the body is not JSON: EOF while parsing a value at line 1 column 10"), BAD_JSON),
     ("action/bad_nan", Says(400, "the body is not JSON: expected value at line 1 column 11"), BAD_JSON),

@@ -1,0 +1,120 @@
+//! JSON as guests send it, read strictly: a key that stands twice in an object is refused, for whoever looked at the
+//! request before us (a proxy, a log) may have gone by the other one.
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// Reads a JSON text. Nesting is bounded by serde_json (128 levels).
+///
+/// # Errors
+/// What is wrong and where, for the guest.
+pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+    match serde_json::from_slice(bytes) {
+        Ok(Strict(value)) => Ok(value),
+        Err(error) => Err(format!("the body is not JSON: {error}")),
+    }
+}
+
+/// A value whose objects have each key once.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Strict)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Strict(value)) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = members.next_key::<String>()? {
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+            }
+            let Strict(value) = members.next_value()?;
+            object.insert(key, value);
+        }
+        Ok(object.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_read_as_it_is() {
+        let text = r#"{"a":[null,true,-1,18446744073709551615,1.5,"x"],"b":{"a":{}}}"#;
+        assert_eq!(
+            parse(text.as_bytes()),
+            Ok(serde_json::from_str(text).unwrap())
+        );
+    }
+
+    #[test]
+    fn what_is_doubtful_is_refused() {
+        for (text, words) in [
+            ("", "EOF while parsing a value at line 1 column 0"),
+            ("{} x", "trailing characters at line 1 column 4"),
+            (
+                r#"{"a":1,"a":1}"#,
+                r#"the key "a" stands twice at line 1 column 10"#,
+            ),
+            (
+                r#"[{"b":{"a":1,"\u0061":2}}]"#,
+                r#"the key "a" stands twice"#,
+            ),
+            ("1e400", "number out of range"),
+        ] {
+            let error = parse(text.as_bytes()).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(
+            parse(deep.as_bytes())
+                .unwrap_err()
+                .contains("recursion limit exceeded")
+        );
+    }
+}
