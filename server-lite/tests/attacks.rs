@@ -56,7 +56,10 @@ impl Place {
         }));
         let scenario = Scenario::parse(&scenario.to_string(), "attacks").unwrap();
         assert_eq!(scenario.warnings, [""; 0]);
-        let cloud = Arc::new(Embedded::in_memory(scenario, flow::Options::default()));
+        let cloud = Arc::new(Embedded::in_memory(
+            scenario.objects,
+            flow::Options::default(),
+        ));
         let served = Served::new(cloud.clone(), Config::default());
         Self { cloud, served }
     }

@@ -12,16 +12,31 @@ fn read(file: &str) -> String {
 /// The names under `[dependencies]` of a manifest.
 fn dependencies(manifest: &str) -> Vec<String> {
     let text = read(manifest);
-    let section = text.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
-    section.lines().filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned())).collect()
+    let section = text
+        .split("\n[dependencies]\n")
+        .nth(1)
+        .unwrap()
+        .split("\n[")
+        .next()
+        .unwrap();
+    section
+        .lines()
+        .filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned()))
+        .collect()
 }
 
 #[test]
 fn every_dependency_has_its_reason() {
     let mut expected: BTreeMap<String, &str> = BTreeMap::new();
-    for (manifest, crate_name) in [("agent/Cargo.toml", "agent"), ("server-lite/Cargo.toml", "server")] {
+    for (manifest, crate_name) in [
+        ("agent/Cargo.toml", "agent"),
+        ("server-lite/Cargo.toml", "server"),
+    ] {
         for name in dependencies(manifest) {
-            expected.entry(name).and_modify(|users| *users = "both").or_insert(crate_name);
+            expected
+                .entry(name)
+                .and_modify(|users| *users = "both")
+                .or_insert(crate_name);
         }
     }
     let table = read("docs/dependencies.md");

@@ -12,7 +12,7 @@ use gate::{Served, lines, recorded, settled};
 use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::config::Config;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use world::Swap;
 
@@ -36,9 +36,12 @@ fn config(name: &str) -> Config {
     Config::parse(text, name).unwrap()
 }
 
+/// Read once, for all groups.
+static WORLDS: LazyLock<world::Worlds> = LazyLock::new(world::Worlds::load);
+
 /// Sends every case of a group and judges the answers.
 fn replay(group: &str, cases: usize) {
-    let worlds = world::Worlds::load();
+    let worlds = &*WORLDS;
     let mut wrong = Vec::new();
     let mut met = Vec::new();
     let mut servers: Vec<(String, Served, Arc<Swap>)> = Vec::new();

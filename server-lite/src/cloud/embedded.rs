@@ -92,9 +92,11 @@ impl Embedded {
         options: flow::Options,
     ) -> Result<(Self, Vec<String>), OpenError> {
         let Some(directory) = state else {
-            let mut scenario = load(scenario)?;
-            let warnings = std::mem::take(&mut scenario.warnings);
-            return Ok((Self::in_memory(scenario, options), warnings));
+            let scenario = load(scenario)?;
+            return Ok((
+                Self::in_memory(scenario.objects, options),
+                scenario.warnings,
+            ));
         };
         let (mut store, stored) = Store::open(directory)?;
         let (objects, warnings) = match stored {
@@ -115,8 +117,8 @@ impl Embedded {
     }
 
     /// A cloud that lasts as long as the process.
-    pub fn in_memory(scenario: Scenario, options: flow::Options) -> Self {
-        Self::new(Commits::new(scenario.objects, None), options)
+    pub fn in_memory(objects: Objects, options: flow::Options) -> Self {
+        Self::new(Commits::new(objects, None), options)
     }
 
     /// Reads the cloud to look at it, while a server may have it open: nothing is changed.

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, missing_docs, clippy::unwrap_used)]
 
 use crate::gate::{fixture, lines};
+use onegate_server_lite::cloud::embedded::state::{Kind, Objects};
 use onegate_server_lite::cloud::embedded::{Embedded, Scenario, flow};
 use onegate_server_lite::cloud::opennebula::document;
 use onegate_server_lite::cloud::{Attribute, Cloud, Document, Id, Refusal, User, VmAction};
@@ -17,7 +18,7 @@ type Documents = BTreeMap<(&'static str, String), Value>;
 
 /// Every recorded moment.
 pub struct Worlds {
-    base: Documents,
+    base: Objects,
     cases: BTreeMap<String, (Documents, Option<String>)>,
 }
 
@@ -49,34 +50,45 @@ impl Worlds {
                 );
             }
         }
+        let base = scenario(base.iter());
         Self { base, cases }
     }
 
     /// The embedded cloud at the moment of a case.
     pub fn cloud_of(&self, case: &str) -> Arc<Embedded> {
-        let mut documents = self.base.clone();
+        let mut objects = self.base.clone();
         if let Some((seen, _)) = self.cases.get(case) {
             // The fixtures have less of a virtual router than the snapshot, which has not changed.
-            for (key, document) in seen.iter().filter(|((list, _), _)| *list != "vrouters") {
-                documents.insert(key.clone(), document.clone());
+            let of_then = scenario(seen.iter().filter(|((list, _), _)| *list != "vrouters"));
+            for kind in Kind::ALL {
+                for (id, document) in of_then.all(kind) {
+                    objects.set(kind, id, Some(document.clone()));
+                }
             }
         }
-        let mut scenario: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-        for ((list, _), document) in documents {
-            scenario.entry(list).or_default().push(document);
-        }
-        let scenario = Scenario::parse(&json!(scenario).to_string(), case).unwrap();
         let quick = flow::Options {
             vm_step: Duration::from_millis(1),
             ..flow::Options::default()
         };
-        Arc::new(Embedded::in_memory(scenario, quick))
+        Arc::new(Embedded::in_memory(objects, quick))
     }
 
     /// Why oned refused, where the last call of a case was refused.
     pub fn reason_of(&self, case: &str) -> Option<&str> {
         self.cases.get(case)?.1.as_deref()
     }
+}
+
+/// The documents as the embedded cloud keeps them.
+fn scenario<'a>(
+    documents: impl Iterator<Item = (&'a (&'static str, String), &'a Value)>,
+) -> Objects {
+    let mut scenario: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for ((list, _), document) in documents {
+        scenario.entry(list).or_default().push(document);
+    }
+    let scenario = Scenario::parse(&json!(scenario).to_string(), "a recording").unwrap();
+    scenario.objects
 }
 
 fn note(seen: &mut Documents, method: &str, answer: &Value) {

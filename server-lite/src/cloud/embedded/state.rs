@@ -42,7 +42,7 @@ impl Kind {
 }
 
 /// Every document of the cloud, by kind and id.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Objects {
     documents: [HashMap<Id, Document>; Kind::ALL.len()],
     /// The highest VM id so far, with those of VMs that are gone: ids are never used twice.
