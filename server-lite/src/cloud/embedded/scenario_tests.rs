@@ -156,3 +156,13 @@ fn the_built_in_scenario_is_the_documented_one() {
     assert_eq!(name(Kind::Vnet, 0).as_deref(), Some("vnet"));
     assert!(name(Kind::Vm, 1).is_some());
 }
+
+#[test]
+fn the_documentations_example_is_a_scenario() {
+    let text = include_str!("../../../../docs/scenario.md");
+    let (_, rest) = text.split_once("```json\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    let scenario = Scenario::parse(example, "docs/scenario.md").expect("right");
+    assert!(scenario.warnings.is_empty(), "{:?}", scenario.warnings);
+    assert!(scenario.objects.get(Kind::Vm, 0).is_some());
+}

@@ -62,7 +62,11 @@ pub(super) fn create(
                 readdress_context(context, index, nic);
             }
         }
-        record["TEMPLATE"][key] = Value::Array(nics);
+        // As oned has it: one is not a list.
+        record["TEMPLATE"][key] = match nics.len() {
+            1 => nics.remove(0),
+            _ => Value::Array(nics),
+        };
     }
     draft.set(Kind::Vm, vm, record);
     match failed {

@@ -226,8 +226,8 @@ fn a_new_vm_is_its_own() {
         ("/STIME", "1795348800"),
         ("/TEMPLATE/CREATED_BY", "2"),
         ("/TEMPLATE/VMID", "10"),
-        ("/TEMPLATE/NIC/0/IP", "10.0.0.2"),
-        ("/TEMPLATE/NIC/0/MAC", "02:00:0a:00:00:02"),
+        ("/TEMPLATE/NIC/IP", "10.0.0.2"),
+        ("/TEMPLATE/NIC/MAC", "02:00:0a:00:00:02"),
         ("/TEMPLATE/CONTEXT/VMID", "10"),
         ("/TEMPLATE/CONTEXT/ETH0_IP", "10.0.0.2"),
         ("/USER_TEMPLATE/SERVICE_ID", "1"),
@@ -322,7 +322,7 @@ fn a_service_without_vms_is_deployed_parents_first() {
         bench.service(1),
         "RUNNING front:RUNNING/2[2,3] back:RUNNING/2[0,1]"
     );
-    assert_eq!(bench.vm(3)["TEMPLATE"]["NIC"][0]["IP"], "10.0.0.5");
+    assert_eq!(bench.vm(3)["TEMPLATE"]["NIC"]["IP"], "10.0.0.5");
 }
 
 #[test]
