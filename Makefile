@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-elastic test lint fuzz-smoke static test-guest clean
+.PHONY: help demo demo-elastic test lint fuzz-smoke static sbom test-guest clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -31,6 +31,9 @@ fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
 
 static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
 	@scripts/build-static
+
+sbom: ## dist/*.cdx.json: what is in each binary, as CycloneDX
+	@scripts/sbom
 
 test-guest: static ## boot Linux in QEMU with the static agent and a context CD-ROM, and check all it says
 	@packaging/guest/run
