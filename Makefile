@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-elastic test lint fuzz-smoke static sbom test-guest clean
+.PHONY: help demo demo-elastic test lint bench fuzz-smoke static sbom test-guest clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -25,6 +25,9 @@ lint: ## formatting, clippy, documentation: all warnings denied
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
 	else echo 'SKIPPED: licences, sources and bans of dependencies: cargo-deny is not installed'; fi
+
+bench: ## requests a second and memory of the server, beside nginx; needs wrk and nginx
+	@bench/load
 
 fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
 	@fuzz/run 5
