@@ -1,7 +1,9 @@
 //! What a user may do with an object: OpenNebula's owner, group and other rights, and locks.
 
-use crate::cloud::{Id, id, list};
-use serde_json::Value;
+use super::state::{Kind, Objects};
+use crate::cloud::{Document, Id, User, id, list};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The rights that a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +89,40 @@ pub fn may_use_vnet(user: Id, document: Option<&Value>, vnet: &Value) -> bool {
     (in_cluster && !is_reservation) || may(user, document, Right::Use, vnet)
 }
 
+/// oned shows a user only the leases of what they may use (snapshot answers of VM 7: the leases of VM 1 and of network
+/// 7 are not in network 1).
+pub(super) fn with_visible_leases(document: Document, user: &User, objects: &Objects) -> Document {
+    let person = objects.get(Kind::User, user.id).map(Arc::as_ref);
+    let sees = |lease: &Value| {
+        [
+            ("VM", Kind::Vm),
+            ("VNET", Kind::Vnet),
+            ("VROUTER", Kind::Vrouter),
+        ]
+        .into_iter()
+        .any(|(key, kind)| {
+            let object = id(lease.get(key)).and_then(|id| objects.get(kind, id));
+            object.is_some_and(|object| match kind {
+                Kind::Vnet => may_use_vnet(user.id, person, object),
+                _ => may(user.id, person, Right::Use, object),
+            })
+        })
+    };
+    let leases = |ar: &Value| list(ar.get("LEASES").and_then(|l| l.get("LEASE"))).to_vec();
+    let ranges = list(document.get("AR_POOL").and_then(|pool| pool.get("AR")));
+    if ranges.iter().all(|ar| leases(ar).iter().all(sees)) {
+        return document;
+    }
+    let mut ranges = ranges.to_vec();
+    for range in &mut ranges {
+        let seen: Vec<Value> = leases(range).into_iter().filter(sees).collect();
+        range["LEASES"] = json!({ "LEASE": seen });
+    }
+    let mut document = Arc::unwrap_or_clone(document);
+    document["AR_POOL"]["AR"] = Value::Array(ranges);
+    Arc::new(document)
+}
+
 /// LOCK/LOCKED: 1 (use) and 4 (all) lock both, 2 locks managing, 3 administering.
 fn locks(object: &Value, right: Right) -> bool {
     match id(object.get("LOCK").and_then(|lock| lock.get("LOCKED"))) {
@@ -100,7 +136,6 @@ fn locks(object: &Value, right: Right) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn object(permissions: &str) -> Value {
         // umask-like: owner, group, other, each a digit of U=4, M=2, A=1.

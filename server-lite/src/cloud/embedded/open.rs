@@ -1,0 +1,116 @@
+//! Opening the embedded cloud: from a scenario, from a state directory, or from both.
+
+use super::commit::Commits;
+use super::scenario::{Scenario, ScenarioError};
+use super::state::Objects;
+use super::store::{Store, StoreError};
+use super::{Embedded, flow};
+use std::path::Path;
+
+/// Why the embedded cloud could not be opened, in words for whoever runs the server.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The scenario is wrong.
+    Scenario(ScenarioError),
+    /// The state directory can't be used.
+    Store(StoreError),
+}
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Scenario(e) => e.fmt(f),
+            Self::Store(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<ScenarioError> for OpenError {
+    fn from(error: ScenarioError) -> Self {
+        Self::Scenario(error)
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Embedded {
+    /// Opens the cloud to serve it: the scenario of `--cloud`, or the built-in one, kept in the directory of `--state`
+    /// where there is one. A state directory that holds a cloud already is taken as it is, whatever the scenario says
+    /// now. Beside the cloud: what is odd, for the log.
+    pub fn open(
+        scenario: Option<&Path>,
+        state: Option<&Path>,
+        options: flow::Options,
+    ) -> Result<(Self, Vec<String>), OpenError> {
+        let Some(directory) = state else {
+            let scenario = load(scenario)?;
+            return Ok((
+                Self::in_memory(scenario.objects, options),
+                scenario.warnings,
+            ));
+        };
+        let (mut store, stored) = Store::open(directory)?;
+        let (objects, warnings) = match stored {
+            Some(stored) => (
+                stored.objects,
+                outdated(scenario, &stored.scenario, directory)?,
+            ),
+            None => {
+                let scenario = load(scenario)?;
+                store.fill(&scenario.objects, &scenario.fingerprint)?;
+                (scenario.objects, scenario.warnings)
+            }
+        };
+        Ok((
+            Self::new(Commits::new(objects, Some(store)), options),
+            warnings,
+        ))
+    }
+
+    /// A cloud that lasts as long as the process.
+    pub fn in_memory(objects: Objects, options: flow::Options) -> Self {
+        Self::new(Commits::new(objects, None), options)
+    }
+
+    /// Reads the cloud to look at it, while a server may have it open: nothing is changed.
+    pub fn read(scenario: Option<&Path>, state: Option<&Path>) -> Result<Self, OpenError> {
+        let objects = match state {
+            Some(directory) => Store::read(directory)?.objects,
+            None => load(scenario)?.objects,
+        };
+        Ok(Self::new(
+            Commits::new(objects, None),
+            flow::Options::default(),
+        ))
+    }
+}
+
+fn load(scenario: Option<&Path>) -> Result<Scenario, ScenarioError> {
+    match scenario {
+        Some(file) => Scenario::load(file),
+        None => Scenario::built_in(),
+    }
+}
+
+/// A scenario file that is not the one the state began with is most likely an edit that is waited for in vain.
+fn outdated(
+    scenario: Option<&Path>,
+    began_with: &str,
+    directory: &Path,
+) -> Result<Vec<String>, ScenarioError> {
+    match scenario {
+        Some(file) if Scenario::load(file)?.fingerprint != began_with => Ok(vec![format!(
+            "{} is not the scenario that the state in {} began with, and is not read: the state is served as it is; \
+             start with an empty --state directory to begin anew",
+            file.display(),
+            directory.display()
+        )]),
+        _ => Ok(Vec::new()),
+    }
+}

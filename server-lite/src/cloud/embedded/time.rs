@@ -1,0 +1,131 @@
+//! Time in the embedded cloud: a thread that asks the service engine what is due, and everything else that the engine
+//! has a part in.
+
+use super::Embedded;
+use super::flow::Engine;
+use super::state::{Draft, Kind, Writes};
+use crate::cloud::{Document, Id, Refusal};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long the clock waits after a change of its own could not be stored.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+
+/// Wakes the clock when something has become due sooner than it knows.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    rung: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Embedded {
+    /// Lets time pass: a thread that moves VMs and services on when they are due, until the cloud is dropped.
+    /// `report` is told when a change of its own could not be stored.
+    pub fn start_clock(
+        self: &Arc<Self>,
+        report: impl Fn(&str) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let cloud = Arc::downgrade(self);
+        let alarm = Arc::clone(&self.alarm);
+        std::thread::Builder::new()
+            .name("clock".into())
+            .spawn(move || {
+                let mut first = true;
+                while let Some(cloud) = cloud.upgrade() {
+                    let wait = match cloud.advance(first) {
+                        Ok(due) => {
+                            first = false;
+                            Duration::try_from(due - Timestamp::now()).unwrap_or_default()
+                        }
+                        Err(refusal) => {
+                            report(&format!(
+                                "the clock's changes could not be stored: {refusal:?}"
+                            ));
+                            AFTER_A_FAILURE
+                        }
+                    };
+                    drop(cloud);
+                    alarm.wait(wait);
+                }
+            })?;
+        Ok(())
+    }
+
+    /// Does what is due, and says when to come again.
+    fn advance(&self, first: bool) -> Result<Timestamp, Refusal> {
+        self.with_engine(|engine, draft, now| {
+            if first {
+                engine.start(draft, now);
+            }
+            Ok(engine.advance(draft, now))
+        })
+    }
+
+    /// A change that the engine makes or has to know of.
+    pub(super) fn with_engine<T>(
+        &self,
+        change: impl FnOnce(&mut Engine, &mut Draft, Timestamp) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        self.commits.change(|draft| {
+            let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut engine, draft, Timestamp::now())
+        })
+    }
+
+    /// The services' ids, in order.
+    pub fn services(&self) -> Vec<Id> {
+        let none = Writes::new();
+        self.commits
+            .read(|objects| Draft::new(objects, &none).ids(Kind::Service))
+    }
+
+    /// What the engine knows of a service ([`Engine::report`]); `None` where there is none.
+    pub fn report(&self, service: Id) -> Option<Value> {
+        let none = Writes::new();
+        self.commits.read(|objects| {
+            let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+            engine.report(&Draft::new(objects, &none), service, Timestamp::now())
+        })
+    }
+
+    /// What OneFlow would refuse in the services ([`Engine::problems`]), each with its service.
+    pub fn problems(&self) -> Vec<String> {
+        self.commits.read(|objects| {
+            let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut services: Vec<_> = objects.all(Kind::Service).collect();
+            services.sort_by_key(|(id, _)| *id);
+            let problems = |(id, document): (Id, &Document)| {
+                engine
+                    .problems(document)
+                    .into_iter()
+                    .map(move |why| format!("service {id}, {why}"))
+            };
+            services.into_iter().flat_map(problems).collect()
+        })
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.alarm.ring();
+    }
+}
+
+impl Alarm {
+    pub(super) fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.bell.notify_one();
+    }
+
+    /// Waits so long, or until it rings.
+    fn wait(&self, at_most: Duration) {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut rung, _) = self
+            .bell
+            .wait_timeout_while(rung, at_most, |rung| !*rung)
+            .unwrap_or_else(PoisonError::into_inner);
+        *rung = false;
+    }
+}
