@@ -1,90 +1,20 @@
 //! The back end against stand-ins for oned and OneFlow: which calls it makes in whose name, how many connections it
 //! holds, and what it makes of every way in which an answer can fail.
 
+#![allow(clippy::unwrap_used)]
+
 mod upstream;
 
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::{MAX_CALLS, MAX_IDLE, Patience};
 use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
-use onegate_server_lite::cloud::{
-    Argument, Attribute, AttributeValue, Cloud, Document, Refusal, User, VmAction,
-};
+use onegate_server_lite::cloud::{Argument, Cloud, Document, Refusal};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use upstream::{Call, Reply, StandIn, done, done_to, refused, vm, wait_until};
-
-const PATIENCE: Patience = Patience {
-    turn: Duration::from_secs(5),
-    connect: Duration::from_secs(2),
-    answer: Duration::from_millis(300),
-    quiet: Duration::ZERO,
-};
-
-struct Bench {
-    cloud: Arc<OpenNebula>,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Bench {
-    fn new(oned: &str, oneflow: &str, patience: Patience) -> Self {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let lines = log.clone();
-        let settings = Settings {
-            one_xmlrpc: oned.to_string(),
-            oneflow_server: oneflow.to_string(),
-            auth: ServerAuth::parse("serveradmin:secret").expect("auth"),
-            lifetime: Lifetime::default(),
-            patience,
-        };
-        let cloud = OpenNebula::new(
-            settings,
-            Arc::new(move |line| lines.lock().expect("log").push(line.to_string())),
-        );
-        Bench {
-            cloud: Arc::new(cloud.expect("settings")),
-            log,
-        }
-    }
-
-    fn with_oned(oned: &StandIn) -> Self {
-        Self::new(&oned.url("/RPC2"), "http://127.0.0.1:1", PATIENCE)
-    }
-
-    /// The cause of the outage that this was: in the log, once, and nowhere else.
-    fn cause<T: std::fmt::Debug>(&self, ended: Result<T, Refusal>) -> String {
-        match ended {
-            Err(Refusal::Unavailable(who)) if who.ends_with("is out of order") => {}
-            other => panic!("{other:?}"),
-        }
-        let log = self.log();
-        assert_eq!(log.len(), 1, "once per outage: {log:?}");
-        log[0].clone()
-    }
-
-    fn log(&self) -> Vec<String> {
-        self.log.lock().expect("log").clone()
-    }
-}
-
-fn alice() -> User {
-    User {
-        id: 2,
-        name: "alice".to_string(),
-    }
-}
-
-fn single(name: &str, value: &str) -> Attribute {
-    Attribute {
-        name: name.to_string(),
-        value: AttributeValue::Text(value.to_string()),
-    }
-}
-
-fn action(name: &'static str, argument: Argument) -> VmAction {
-    VmAction { name, argument }
-}
+use upstream::bench::{Bench, PATIENCE, action, alice, single};
+use upstream::{Call, Reply, StandIn, done, done_to, refused, wait_until};
 
 const VM: &str = "<VM><ID>6</ID><UID>2</UID><UNAME>alice</UNAME></VM>";
 
@@ -411,6 +341,38 @@ fn a_caller_waits_for_its_turn_no_longer_than_said() {
 }
 
 #[test]
+fn nobody_waits_for_what_is_known_to_fail() {
+    let number = AtomicUsize::new(0);
+    let oned = StandIn::start(move |_| match number.fetch_add(1, Ordering::SeqCst) {
+        0..3 => Reply::Http(500, String::new()),
+        3 => Reply::Stall(Vec::new()),
+        _ => done(VM),
+    });
+    let patience = Patience {
+        answer: Duration::from_secs(2),
+        ..PATIENCE
+    };
+    let bench = Bench::new(&oned.url("/RPC2"), "http://127.0.0.1:1", patience);
+    for _ in 0..3 {
+        bench.cloud.vm_to_authenticate(6).unwrap_err();
+    }
+    let probe = std::thread::spawn({
+        let cloud = bench.cloud.clone();
+        move || cloud.vm_to_authenticate(6).unwrap_err()
+    });
+    wait_until("one call tries", || oned.requests() == 4);
+    for _ in 0..20 {
+        let told = bench.cloud.vm_to_authenticate(6);
+        assert!(matches!(told, Err(Refusal::Unavailable(_))), "{told:?}");
+    }
+    assert_eq!(oned.requests(), 4, "only one call tries");
+    probe.join().unwrap();
+    for _ in 0..5 {
+        bench.cloud.vm_to_authenticate(6).unwrap();
+    }
+}
+
+#[test]
 fn every_way_to_fail_is_unavailable_with_its_cause_in_the_log() {
     let whole = match done(VM) {
         Reply::Http(status, body) => upstream::http(status, &body),
@@ -527,181 +489,4 @@ fn addresses_that_cant_be_used_are_refused_at_the_start() {
             "{url}: {error}"
         );
     }
-}
-
-/// A oned with one VM, whose USER_TEMPLATE changes as oned changes it.
-fn oned_with_a_vm(attributes: vm::UserTemplate) -> (StandIn, Arc<Mutex<vm::UserTemplate>>) {
-    let template = Arc::new(Mutex::new(attributes));
-    let kept = template.clone();
-    let oned = StandIn::start(move |request| {
-        let call = request.call();
-        let mut attributes = kept.lock().expect("template");
-        match call.method.as_str() {
-            "one.vm.info" => done(&format!("<VM><ID>6</ID>{}</VM>", vm::to_xml(&attributes))),
-            "one.vm.update" => vm::update(&mut attributes, &call),
-            other => panic!("{other}"),
-        }
-    });
-    (oned, template)
-}
-
-#[test]
-fn every_value_arrives_as_given() {
-    let (oned, template) = oned_with_a_vm(Vec::new());
-    let bench = Bench::with_oned(&oned);
-    let long = "x,\"[]\\\n".repeat(10_000);
-    for value in [
-        "",
-        " ",
-        "1",
-        "x,y",
-        "a=b",
-        "say \"hi\"",
-        "C:\\new\\table",
-        "C:\\",
-        "\\\"",
-        "\\\\\"",
-        "[]",
-        "a[0]",
-        "{\"k\":[1,2]}",
-        "line1\nline2",
-        "\n",
-        "\ttab\t",
-        "it's <b>&amp;</b>",
-        "ünïcödé ☃ 日本",
-        "\u{7f}",
-        "#",
-        "]]",
-        "-----BEGIN X-----\nMIIB==\n",
-        long.as_str(),
-    ] {
-        let given = [single("A", value), single("B", "1,2"), single("B", "3")];
-        let vector = Attribute {
-            name: "V".to_string(),
-            value: AttributeValue::Vector(vec![
-                ("X".to_string(), value.to_string()),
-                ("Y".to_string(), "2".to_string()),
-            ]),
-        };
-        let mut expected: vm::UserTemplate = vec![
-            ("A".to_string(), json!(value)),
-            ("B".to_string(), json!("1,2")),
-            ("B".to_string(), json!("3")),
-        ];
-        bench
-            .cloud
-            .update(&alice(), 6, &given)
-            .unwrap_or_else(|e| panic!("{value:?}: {e:?}"));
-        assert_eq!(*template.lock().expect("template"), expected, "{value:?}");
-        bench
-            .cloud
-            .update(&alice(), 6, std::slice::from_ref(&vector))
-            .unwrap_or_else(|e| panic!("{value:?}: {e:?}"));
-        expected.push(("V".to_string(), json!({"X": value, "Y": "2"})));
-        assert_eq!(*template.lock().expect("template"), expected, "{value:?}");
-        // What is written back by an erase arrives too.
-        bench
-            .cloud
-            .update(&alice(), 6, &[single("GONE", "1")])
-            .expect("an update");
-        bench.cloud.erase(&alice(), 6, "GONE").expect("erased");
-        assert_eq!(*template.lock().expect("template"), expected, "{value:?}");
-        template.lock().expect("template").clear();
-    }
-}
-
-#[test]
-fn what_cant_be_kept_is_refused_before_it_is_sent() {
-    let (oned, _) = oned_with_a_vm(Vec::new());
-    let bench = Bench::with_oned(&oned);
-    for value in ["\u{1f600}", "a\rb", "\u{1b}[1m", "x]]>y", "\u{0}"] {
-        let refused = bench.cloud.update(&alice(), 6, &[single("A", value)]);
-        assert!(
-            matches!(&refused, Err(Refusal::Invalid(why)) if why.contains("Attribute A")),
-            "{value:?}: {refused:?}"
-        );
-        let refused = bench.cloud.act(
-            &alice(),
-            6,
-            &action("rename", Argument::Text(value.to_string())),
-        );
-        assert!(
-            matches!(refused, Err(Refusal::Invalid(_))),
-            "{value:?}: {refused:?}"
-        );
-    }
-    assert_eq!(oned.requests(), 0);
-}
-
-#[test]
-fn erasing_takes_every_attribute_of_a_name_and_nothing_else() {
-    let attributes = vm::parse("BASE=\"keep\"\nMULTI=\"1\"\nMULTI=\"2\"\nVEC=[A=\"1\"]\nE=\"\"")
-        .expect("a template");
-    let (oned, template) = oned_with_a_vm(attributes);
-    let bench = Bench::with_oned(&oned);
-    let names = || {
-        template
-            .lock()
-            .expect("template")
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    for name in ["NOPE", "*", "../NAME", "VEC/A", "BASE\nE", "base", ""] {
-        let absent = Err(Refusal::Failed("attribute not found".to_string()));
-        assert_eq!(bench.cloud.erase(&alice(), 6, name), absent, "{name:?}");
-    }
-    assert_eq!(names(), "BASE E MULTI MULTI VEC");
-    for (name, left) in [
-        ("MULTI", "BASE E VEC"),
-        ("VEC", "BASE E"),
-        ("BASE", "E"),
-        ("E", ""),
-    ] {
-        bench.cloud.erase(&alice(), 6, name).expect(name);
-        assert_eq!(names(), left);
-    }
-}
-
-#[test]
-fn updates_beside_erases_lose_nothing() {
-    let (oned, template) = oned_with_a_vm(Vec::new());
-    let bench = Bench::with_oned(&oned);
-    let threads: Vec<_> = (0..10)
-        .map(|thread| {
-            let cloud = bench.cloud.clone();
-            std::thread::spawn(move || {
-                for i in 0..10 {
-                    cloud
-                        .update(&alice(), 6, &[single(&format!("K{thread}_{i}"), "1")])
-                        .expect("an update");
-                    if i % 3 == 0 {
-                        cloud
-                            .erase(&alice(), 6, &format!("K{thread}_{i}"))
-                            .expect("an erase");
-                    }
-                }
-            })
-        })
-        .collect();
-    for thread in threads {
-        thread.join().expect("a thread");
-    }
-    let mut names: Vec<String> = template
-        .lock()
-        .expect("template")
-        .iter()
-        .map(|(name, _)| name.clone())
-        .collect();
-    names.sort();
-    let mut expected: Vec<String> = (0..10)
-        .flat_map(|thread| {
-            (0..10)
-                .filter(|i| i % 3 != 0)
-                .map(move |i| format!("K{thread}_{i}"))
-        })
-        .collect();
-    expected.sort();
-    assert_eq!(names, expected);
 }

@@ -7,6 +7,7 @@
     reason = "each test program uses its part"
 )]
 
+pub(crate) mod bench;
 pub(crate) mod replay;
 pub(crate) mod vm;
 

@@ -80,7 +80,8 @@ pub fn scale(
     let read = |(status, body): Answer| {
         let reason = || public(&String::from_utf8_lossy(&body), &[service]);
         match status {
-            200..300 => Ok(()),
+            // OneFlow's is 204; a page of something else's that says 200 is no answer.
+            200..300 if body.is_empty() => Ok(()),
             404 => Err(Refusal::NotFound),
             403 => Err(Refusal::NotAllowed(reason())),
             // OneFlow answers 500 to what it refuses for cause: `Maximum cardinality is 4`, `Role x not found`.

@@ -15,6 +15,9 @@ pub const MAX_CALLS: usize = 8;
 pub const MAX_IDLE: usize = 6;
 /// How long they are kept: less than the 15 s (KEEPALIVE_TIMEOUT) after which oned closes them.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(10);
+/// After so many failures with no answer between them one call at a time finds out whether the upstream is back; the
+/// others are given up at once, so that nobody waits for what hangs.
+const HOPELESS: u32 = 3;
 /// The largest answer taken: a pool of some hundred VMs is a few megabytes.
 const MAX_ANSWER: u64 = 32 << 20;
 
@@ -66,10 +69,17 @@ pub struct Upstream {
     kept: Agent,
     fresh: Agent,
     patience: Patience,
-    calls: Mutex<usize>,
+    calls: Mutex<Calls>,
     ended: Condvar,
     outage: Mutex<Option<Outage>>,
     log: Log,
+}
+
+#[derive(Default)]
+struct Calls {
+    in_hand: usize,
+    /// Failures since the last answer.
+    failed: u32,
 }
 
 struct Outage {
@@ -137,7 +147,7 @@ impl Upstream {
             kept: agent(MAX_IDLE),
             fresh: agent(0),
             patience,
-            calls: Mutex::new(0),
+            calls: Mutex::default(),
             ended: Condvar::new(),
             outage: Mutex::new(None),
             log,
@@ -196,6 +206,14 @@ impl Upstream {
     }
 
     fn failed(&self, cause: &str) {
+        let hopeless = {
+            let mut calls = lock(&self.calls);
+            calls.failed = calls.failed.saturating_add(1);
+            calls.failed >= HOPELESS
+        };
+        if hopeless {
+            self.ended.notify_all();
+        }
         let now = Instant::now();
         let mut outage = lock(&self.outage);
         match outage.as_mut() {
@@ -218,6 +236,7 @@ impl Upstream {
     }
 
     fn answered(&self) {
+        lock(&self.calls).failed = 0;
         let mut outage = lock(&self.outage);
         if let Some(past) = outage.as_ref()
             && past.last.elapsed() >= self.patience.quiet
@@ -256,18 +275,25 @@ impl Upstream {
 
     /// Waits for one of the calls in hand to end, if there are too many.
     fn turn(&self) -> Result<Turn<'_>, String> {
-        let calls = lock(&self.calls);
         let (mut calls, _) = self
             .ended
-            .wait_timeout_while(calls, self.patience.turn, |calls| *calls >= MAX_CALLS)
+            .wait_timeout_while(lock(&self.calls), self.patience.turn, |calls| {
+                calls.in_hand >= MAX_CALLS && calls.failed < HOPELESS
+            })
             .unwrap_or_else(PoisonError::into_inner);
-        if *calls >= MAX_CALLS {
+        if calls.failed >= HOPELESS && calls.in_hand > 0 {
             return Err(format!(
-                "{MAX_CALLS} calls were still waiting for it after {} s",
-                self.patience.turn.as_secs()
+                "the last {} calls failed, and another one is trying",
+                calls.failed
             ));
         }
-        *calls += 1;
+        if calls.in_hand >= MAX_CALLS {
+            let waited = self.patience.turn.as_secs();
+            return Err(format!(
+                "{MAX_CALLS} calls were still waiting for it after {waited} s"
+            ));
+        }
+        calls.in_hand += 1;
         Ok(Turn(self))
     }
 }
@@ -277,7 +303,7 @@ struct Turn<'a>(&'a Upstream);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *lock(&self.0.calls) -= 1;
+        lock(&self.0.calls).in_hand -= 1;
         self.0.ended.notify_one();
     }
 }
