@@ -1,6 +1,6 @@
 //! Command -> [`Request`]: what goes over the wire (contract §3).
 
-use crate::attribute::{self, verbatim};
+use crate::attribute::{self, Attribute, verbatim};
 use crate::cli::table::{Command, Opt};
 use crate::cli::{Invocation, Options};
 use crate::error::Error;
@@ -92,9 +92,12 @@ pub fn requests(
                 extended(options.has(Opt::Extended)),
             ))
         }
-        Command::VmWait | Command::ServiceWait | Command::ContextShow | Command::ContextEnv => {
-            Ok(Vec::new())
-        }
+        Command::VmWait
+        | Command::ServiceWait
+        | Command::Metrics
+        | Command::Doctor
+        | Command::ContextShow
+        | Command::ContextEnv => Ok(Vec::new()),
     }
 }
 
@@ -184,26 +187,18 @@ fn update(
     };
     let path = vm_path(first.map_or(Ok(None), |word| id(word, "VM"))?);
     let put = |data: &str, kind| {
-        let mut text = format!("data={}&type={kind}", form(data));
-        for (opt, field) in [
+        let more = [
             (Opt::Json, "&json=true"),
             (Opt::Extended, "&extended=true"),
             (Opt::Hard, "&hard=true"),
-        ] {
-            if options.has(opt) {
-                text.push_str(field);
-            }
-        }
-        let body = Some(Body {
-            content_type: FORM,
-            text,
-        });
-        Request {
-            method: Method::Put,
-            path: path.clone(),
-            body,
-            repeatable: true,
-        }
+        ];
+        let more = more.into_iter().filter(|(opt, _)| options.has(*opt));
+        put(
+            &path,
+            data,
+            kind,
+            &more.map(|(_, field)| field).collect::<String>(),
+        )
     };
     let erased = || options.all(Opt::Erase).map(|name| put(name, ERASE));
     if rest.iter().any(|word| word.contains('=')) {
@@ -246,6 +241,24 @@ fn update(
         None => Err(Error::Words(
             "You have to provide the data as a param (--data, --erase)",
         )),
+    }
+}
+
+/// Adds or changes attributes, in as few requests as their values allow.
+pub fn merge(path: &str, attributes: &[Attribute]) -> Vec<Request> {
+    let texts = attribute::encode(attributes).into_iter();
+    texts.map(|data| put(path, &data, MERGE, "")).collect()
+}
+
+fn put(path: &str, data: &str, kind: u8, more: &str) -> Request {
+    Request {
+        method: Method::Put,
+        path: path.to_owned(),
+        body: Some(Body {
+            content_type: FORM,
+            text: format!("data={}&type={kind}{more}", form(data)),
+        }),
+        repeatable: true,
     }
 }
 

@@ -19,7 +19,7 @@ use table::{COMMANDS, COMMON, CommandEntry, ONLINE, OPTIONS, Opt, OptionEntry};
 pub struct Invocation {
     /// The command.
     pub command: &'static CommandEntry,
-    /// What followed the command's two words.
+    /// What followed the command's words.
     pub operands: Vec<String>,
     /// Its options.
     pub options: Options,
@@ -129,7 +129,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> 
     }
     Ok(Parsed::Run(Invocation {
         command,
-        operands: words.split_off(2),
+        operands: words.split_off(command.words.split(' ').count()),
         options,
     }))
 }
@@ -223,6 +223,9 @@ fn command(words: &[String]) -> Result<&'static CommandEntry, Error> {
             help::commands(|_| true)
         )));
     };
+    if let Some(alone) = COMMANDS.iter().find(|entry| entry.words == resource) {
+        return Ok(alone);
+    }
     let of_resource = |entry: &CommandEntry| entry.resource() == resource;
     let known = COMMANDS.iter().any(of_resource);
     let Some(action) = words.get(1) else {

@@ -77,6 +77,8 @@ pub struct Answer {
     pub status: u16,
     /// Where a redirect would have led.
     pub location: Option<String>,
+    /// What time it is, as the server says.
+    pub date: Option<String>,
     /// When the server wants to be asked again.
     retry_after: Option<Duration>,
     /// The body.
@@ -140,6 +142,16 @@ impl Client {
             limits: settings.limits,
             retries: settings.retries,
         })
+    }
+
+    /// The server that was reached last, or else the first.
+    pub fn server(&self) -> &Endpoint {
+        &self.servers[self.current.get()].route.endpoint
+    }
+
+    /// The proxy on the way to it.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.servers[self.current.get()].route.proxy.as_ref()
     }
 
     /// Does it take any certificate?
@@ -234,6 +246,7 @@ impl Client {
                 .and_then(|value: &HeaderValue| value.to_str().ok())
         };
         let location = header("Location").map(str::to_owned);
+        let date = header("Date").map(str::to_owned);
         let retry_after = header("Retry-After")
             .and_then(|seconds| seconds.parse().ok())
             .map(Duration::from_secs);
@@ -245,6 +258,7 @@ impl Client {
         Ok(Answer {
             status: answer.status().as_u16(),
             location,
+            date,
             retry_after,
             body,
         })

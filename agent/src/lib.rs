@@ -9,9 +9,11 @@ pub mod attribute;
 pub mod cli;
 pub mod client;
 pub mod context;
+pub mod doctor;
 pub mod document;
 pub mod error;
 pub mod jitter;
+pub mod metrics;
 pub mod output;
 pub mod settings;
 pub mod state;
@@ -78,6 +80,7 @@ fn write(text: &str, world: &mut World<'_>) -> Result<(), Error> {
 
 /// What a command has to ask the server.
 enum Task {
+    Metrics(metrics::Plan),
     Requests(Vec<Request>),
     Wait(wait::Goal, Request),
 }
@@ -97,8 +100,15 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
             let (goal, request) = wait::plan(invocation, patience.timeout)?;
             Task::Wait(goal, request)
         }
+        Command::Metrics => Task::Metrics(metrics::Plan::of(options)?),
         _ => Task::Requests(api::requests(invocation, &read)?),
     };
+    let root = std::path::Path::new(options.last(Opt::Root).unwrap_or("/"));
+    if let Task::Metrics(plan) = &task
+        && !plan.push
+    {
+        return metrics::report(plan, root, None, world).map(|()| String::new());
+    }
     let found = look_up(options, world);
     match invocation.command.command {
         Command::ContextShow => {
@@ -113,6 +123,7 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
             let env = found.map(|context| output::context::env(&context));
             return env.map_err(Error::Missing);
         }
+        Command::Doctor => return examine(found, options, &patience, world),
         _ => {}
     }
     let waits = matches!(task, Task::Wait(..));
@@ -130,6 +141,10 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
     let requests = match task {
         Task::Wait(goal, request) => {
             wait::wait(&goal, &request, &client, world)?;
+            return Ok(String::new());
+        }
+        Task::Metrics(plan) => {
+            metrics::report(&plan, root, Some(&client), world)?;
             return Ok(String::new());
         }
         Task::Requests(requests) => requests,
@@ -151,6 +166,24 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
         text = show(invocation, get.as_ref(), body, world)?;
     }
     Ok(text)
+}
+
+/// What `doctor` found goes to stdout, why the first step failed to stderr.
+fn examine(
+    found: Result<Context, Box<Missing>>,
+    options: &Options,
+    patience: &Patience,
+    world: &mut World<'_>,
+) -> Result<String, Error> {
+    let mut report = doctor::Report::default();
+    report.context(&found);
+    let outcome = found.map_err(Error::Missing).and_then(|context| {
+        let client = settings::client(context, options, patience, false, world)
+            .inspect_err(|error| report.settings(error))?;
+        report.ask(&client)
+    });
+    write(report.text(), world)?;
+    outcome.map(|()| String::new())
 }
 
 const UNVERIFIED: &str = "the server's certificate is not verified (--insecure or ONEGATE_INSECURE): anybody on the way can read the token";

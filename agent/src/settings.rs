@@ -48,7 +48,10 @@ impl Patience {
 const LONGEST: u64 = 31_536_000;
 
 /// A number of seconds, or of times.
-fn number(options: &Options, opt: Opt) -> Result<Option<u64>, Error> {
+///
+/// # Errors
+/// [`Error::Usage`], where it is none.
+pub fn number(options: &Options, opt: Opt) -> Result<Option<u64>, Error> {
     let Some(word) = options.last(opt) else {
         return Ok(None);
     };

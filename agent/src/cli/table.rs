@@ -23,6 +23,10 @@ pub enum Command {
     VrouterShow,
     /// `vnet show`
     VnetShow,
+    /// `metrics`
+    Metrics,
+    /// `doctor`
+    Doctor,
     /// `context show`
     ContextShow,
     /// `context env`
@@ -76,6 +80,8 @@ pub enum Opt {
     Base64,
     Get,
     Count,
+    Push,
+    Every,
     Timeout,
     ConnectTimeout,
     Retry,
@@ -152,6 +158,11 @@ const SERVICE_WAIT_DETAIL: &str = "\
 Conditions are those of 'vm wait'. Without --role, STATE is that of the service, and any other KEY
 must hold for every VM of the service. With --role all is about the VMs of that role: as many as the
 role shall have, or with --count at least N of them.";
+
+const METRICS_DETAIL: &str = "\
+MEM_USED_PERC, SWAP_USED_PERC, DISK_USED_PERC_<device> for each mounted disk, CPU_USED_PERC (over one
+second, or since the report before) and LOAD_1: what a role's elasticity policies can be about.
+With --every it goes on until it is stopped, over one connection, and past any outage.";
 
 /// Every command, in the order in which help lists them.
 pub const COMMANDS: &[CommandEntry] = &[
@@ -268,6 +279,26 @@ counts; several --erase count all.",
         online: true,
         summary: "Show a virtual network, from a VM of a virtual router attached to it",
         detail: "",
+    },
+    CommandEntry {
+        command: Command::Metrics,
+        words: "metrics",
+        operands: "",
+        options: &[Opt::Push, Opt::Every],
+        online: true,
+        summary: "Print how busy this VM is, or push it into its record",
+        detail: METRICS_DETAIL,
+    },
+    CommandEntry {
+        command: Command::Doctor,
+        words: "doctor",
+        operands: "",
+        options: &[],
+        online: true,
+        summary: "Check the way from the context to an authorised answer, step by step",
+        detail: "\
+One line for each step: endpoint, VM id, token, name, connection, TLS, answer, identity, clock. The first that fails is
+explained, with what to do. Send its output along when you ask for help: no token is in it.",
     },
     CommandEntry {
         command: Command::ContextShow,
@@ -398,6 +429,13 @@ pub const OPTIONS: &[OptionEntry] = &[
         "Print what PATH leads to, one result a line, strings raw (with --json as JSON); exit 1 if nothing",
     ),
     valued(Opt::Count, "count", "N", "At least this many VMs"),
+    switch(Opt::Push, "push", "Write the metrics into this VM's record"),
+    valued(
+        Opt::Every,
+        "every",
+        "SECONDS",
+        "Keep on, once in so many seconds",
+    ),
     switch(
         Opt::Base64,
         "base64",

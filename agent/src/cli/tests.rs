@@ -16,7 +16,11 @@ fn run(words: &[&str]) -> Invocation {
 #[test]
 fn the_tables_are_whole() {
     for (at, command) in COMMANDS.iter().enumerate() {
-        assert_eq!(command.words.split(' ').count(), 2, "{}", command.words);
+        assert!(
+            (1..=2).contains(&command.words.split(' ').count()),
+            "{}",
+            command.words
+        );
         assert!(
             !command.summary.is_empty(),
             "{} is not documented",

@@ -25,7 +25,7 @@ use ureq::unversioned::transport::{
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) endpoint: Endpoint,
-    proxy: Option<Proxy>,
+    pub(super) proxy: Option<Proxy>,
     trust: Trust,
     /// How long a connection may take.
     connect: Duration,

@@ -1,0 +1,340 @@
+//! `doctor`: the way from the context to an authorised answer, as a list of steps, each passed, failed or not reached.
+//!
+//! One real request is all it takes: how far that came tells which step failed.
+
+use crate::api;
+use crate::client::{Answer, Client, Failure, Phase};
+use crate::context::{Context, Missing};
+use crate::document::Document;
+use crate::error::Error;
+use crate::output::text::harmless;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What came of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Passed,
+    Failed,
+    /// Worth a look, but no obstacle.
+    Odd,
+    /// Not reached, or not needed.
+    Open,
+}
+
+/// The list.
+#[derive(Debug, Default)]
+pub struct Report {
+    text: String,
+    failed: bool,
+}
+
+impl Report {
+    /// What goes to stdout.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn line(&mut self, mark: Mark, step: &str, what: &str) {
+        // After the first failure nothing is known any more.
+        let (mark, what) = if self.failed {
+            (Mark::Open, "not reached")
+        } else {
+            (mark, what)
+        };
+        let word = match mark {
+            Mark::Passed => "ok",
+            Mark::Failed => "FAILED",
+            Mark::Odd => "odd",
+            Mark::Open => "-",
+        };
+        self.failed |= mark == Mark::Failed;
+        // A String takes all that it is given.
+        let _ = writeln!(self.text, "{word:<8}{step:<12}{}", harmless(what));
+    }
+
+    /// The context: the first step.
+    pub fn context(&mut self, found: &Result<Context, Box<Missing>>) {
+        match found {
+            Ok(Context {
+                endpoint,
+                vmid,
+                token,
+                ..
+            }) => {
+                self.line(
+                    Mark::Passed,
+                    "endpoint",
+                    &format!("{} ({})", endpoint.value, endpoint.place),
+                );
+                self.line(
+                    Mark::Passed,
+                    "VM id",
+                    &format!("{} ({})", vmid.value, vmid.place),
+                );
+                let token = format!("{:?} ({})", token.value, token.place);
+                self.line(Mark::Passed, "token", &token);
+            }
+            Err(missing) => {
+                self.line(
+                    Mark::Failed,
+                    "context",
+                    &format!("no usable {}", missing.fields().join(", no usable ")),
+                );
+                self.after_context();
+            }
+        }
+    }
+
+    /// The client can't be made of the context.
+    pub fn settings(&mut self, error: &Error) {
+        let words = error.to_string();
+        self.line(
+            Mark::Failed,
+            "settings",
+            words.lines().next().unwrap_or_default(),
+        );
+        self.after_context();
+    }
+
+    fn after_context(&mut self) {
+        for step in ["name", "connection", "TLS", "answer", "identity", "clock"] {
+            self.line(Mark::Open, step, "not reached");
+        }
+    }
+
+    /// Asks for this VM's own record.
+    ///
+    /// # Errors
+    /// Why the first step that failed did so, and what to do.
+    pub fn ask(&mut self, client: &Client) -> Result<(), Error> {
+        let outcome = client.send(&api::vm(None), None);
+        let broke = outcome.as_ref().err().map(|failure| failure.phase);
+        self.way(client, outcome.as_ref().err().map(AsRef::as_ref));
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(failure) => {
+                if broke < Some(Phase::Send) {
+                    self.line(Mark::Open, "answer", "");
+                } else {
+                    self.line(Mark::Failed, "answer", &failure.in_a_line());
+                }
+                self.line(Mark::Open, "identity", "");
+                self.line(Mark::Open, "clock", "");
+                return Err(Error::Connection(failure));
+            }
+        };
+        self.line(
+            Mark::Passed,
+            "answer",
+            &format!("HTTP status {}", answer.status),
+        );
+        let verdict = self.token(&answer);
+        self.clock(answer.date.as_deref());
+        verdict
+    }
+
+    /// Name, connection, proxy and TLS, up to the failure, if there was one.
+    fn way(&mut self, client: &Client, failure: Option<&Failure>) {
+        let server = client.server();
+        let proxy = client.proxy();
+        let hop = proxy.map_or(server, |proxy| &proxy.address);
+        let name = if hop.host.parse::<IpAddr>().is_ok() {
+            format!("{} is an address: nothing to look up", hop.host)
+        } else {
+            format!("{} has an address", hop.host)
+        };
+        let role = if proxy.is_some() { " (a proxy)" } else { "" };
+        let mut steps = vec![
+            (Phase::Resolve, "name", Mark::Passed, name),
+            (
+                Phase::Connect,
+                "connection",
+                Mark::Passed,
+                format!("{hop}{role} accepts it"),
+            ),
+        ];
+        if proxy.is_some() && server.https {
+            steps.push((
+                Phase::Tunnel,
+                "proxy",
+                Mark::Passed,
+                format!("lets us through to {server}"),
+            ));
+        }
+        steps.push(if !server.https {
+            let what = "none, as the endpoint says http://: anybody on the way can read the token";
+            (Phase::Tls, "TLS", Mark::Open, what.to_owned())
+        } else if client.is_unverified() {
+            let what = "the certificate is NOT verified (--insecure or ONEGATE_INSECURE)";
+            (Phase::Tls, "TLS", Mark::Odd, what.to_owned())
+        } else {
+            (
+                Phase::Tls,
+                "TLS",
+                Mark::Passed,
+                "the certificate is good".to_owned(),
+            )
+        });
+        for (phase, step, mark, what) in steps {
+            match failure.filter(|failure| failure.phase == phase) {
+                Some(failure) => self.line(Mark::Failed, step, &failure.in_a_line()),
+                None => self.line(mark, step, &what),
+            }
+        }
+    }
+
+    fn token(&mut self, answer: &Answer) -> Result<(), Error> {
+        let words = String::from_utf8_lossy(&answer.body).trim().to_owned();
+        let (what, advice) = match answer.status {
+            200..300 => match Document::new(answer.body.clone()) {
+                Ok(document) if document.root().get("VM").is_object() => {
+                    let vm = document.root().get("VM");
+                    let name = format!(
+                        "accepted: VM {}, {}",
+                        vm.get("ID").text(),
+                        vm.get("NAME").text()
+                    );
+                    self.line(Mark::Passed, "identity", &name);
+                    return Ok(());
+                }
+                _ => (
+                    "the answer holds no VM".to_owned(),
+                    "Does something else than OneGate listen there?",
+                ),
+            },
+            401 => (
+                words,
+                "The token is not this VM's, the TOKEN_PASSWORD of the user who created the VM has changed since, or\n\
+                 OneGate can't ask oned at the moment (it says the same then). Compare the VM id and where the token\n\
+                 was found; 'onevm updateconf' or a restart of the VM makes a new context.",
+            ),
+            403 => (
+                words,
+                "OneGate is configured not to let VMs read their records: :permissions in onegate-server.conf.",
+            ),
+            _ => (words, "Look at OneGate's log on the front-end."),
+        };
+        let what = if what.is_empty() {
+            format!("HTTP status {}", answer.status)
+        } else {
+            what
+        };
+        self.line(
+            Mark::Failed,
+            "identity",
+            what.lines().next().unwrap_or_default(),
+        );
+        Err(Error::Refused(format!("{what}\n{advice}")))
+    }
+
+    /// A wrong clock breaks TLS, and makes a log hard to read.
+    fn clock(&mut self, date: Option<&str>) {
+        let Some(date) = date else {
+            return self.line(
+                Mark::Open,
+                "clock",
+                "the server doesn't say what time it is",
+            );
+        };
+        let Some(there) = seconds(date) else {
+            return self.line(
+                Mark::Odd,
+                "clock",
+                &format!("the server says that it is '{date}'"),
+            );
+        };
+        let here = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let off = here.abs_diff(there);
+        let which = if here < there { "behind" } else { "ahead of" };
+        if off > TOLERABLE {
+            let what = format!("{off} s {which} the server's: TLS may fail; is time synchronised?");
+            self.line(Mark::Odd, "clock", &what);
+        } else {
+            self.line(
+                Mark::Passed,
+                "clock",
+                &format!("within {TOLERABLE} s of the server's"),
+            );
+        }
+    }
+}
+
+/// How many seconds two clocks may differ.
+const TOLERABLE: u64 = 60;
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, IMF-fixdate) in seconds since 1970.
+fn seconds(date: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let mut words = date.split_once(", ")?.1.split(' ');
+    let day: u64 = words
+        .next()?
+        .parse()
+        .ok()
+        .filter(|day| (1..=31).contains(day))?;
+    let name = words.next()?;
+    let month = MONTHS.iter().position(|month| *month == name)? as u64 + 1;
+    let year: u64 = words
+        .next()?
+        .parse()
+        .ok()
+        .filter(|year| (1970..10_000).contains(year))?;
+    let mut clock = words
+        .next()?
+        .split(':')
+        .map(|number| number.parse::<u64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    if words.next()? != "GMT" || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    // Years that begin in March end with the leap day.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
+    (days * 86_400 + hour * 3600 + minute * 60 + second).checked_sub(719_468 * 86_400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_become_seconds() {
+        for (date, expected) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Tue, 29 Feb 2000 23:59:59 GMT", Some(951_868_799)),
+            ("Sun, 22 Nov 2026 12:54:53 GMT", Some(1_795_352_093)),
+            ("Sun, 06 Nov 1994 24:49:37 GMT", None),
+            ("Sun, 06 Foo 1994 08:49:37 GMT", None),
+            ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
+            ("now", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds(date), expected, "{date}");
+        }
+    }
+
+    #[test]
+    fn after_a_failure_nothing_is_known() {
+        let mut report = Report::default();
+        report.line(Mark::Passed, "name", "found");
+        report.line(Mark::Failed, "connection", "refused\x1b[2J");
+        report.line(Mark::Passed, "TLS", "good");
+        assert_eq!(
+            report.text(),
+            "ok      name        found\n\
+             FAILED  connection  refused\\u{1b}[2J\n\
+             -       TLS         not reached\n"
+        );
+    }
+}

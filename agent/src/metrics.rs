@@ -1,0 +1,344 @@
+//! `metrics`: how busy this VM is, in the names of OpenNebula's own example script, for the rules of an elastic service.
+//!
+//! Read from /proc and statvfs(2), with no other program's help. All figures but LOAD_1 are percentages with two
+//! decimals; they are reckoned in whole numbers, as floating point costs a small binary dear.
+
+use crate::attribute::Attribute;
+use crate::cli::Options;
+use crate::cli::table::Opt;
+use crate::client::Client;
+use crate::error::Error;
+use crate::settings;
+use crate::{World, accept, api, warn, write};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Between the two looks at the processors that a first figure takes.
+const CPU_SAMPLE: Duration = Duration::from_secs(1);
+
+/// What `--push` and `--every` say.
+#[derive(Debug)]
+pub struct Plan {
+    /// Send what is read, don't print it.
+    pub push: bool,
+    every: Option<Duration>,
+}
+
+impl Plan {
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// [`Error::Usage`], where `--every` is no number, or 0.
+    pub fn of(options: &Options) -> Result<Plan, Error> {
+        let every = settings::number(options, Opt::Every)?;
+        if every == Some(0) {
+            return Err(Error::Usage("--every takes 1 second or more".to_owned()));
+        }
+        Ok(Plan {
+            push: options.has(Opt::Push),
+            every: every.map(Duration::from_secs),
+        })
+    }
+}
+
+/// Prints the figures, or sends them where there is a client; with `--every` for as long as the process lives.
+///
+/// # Errors
+/// Where nothing can be read, printed or, the one time that it is asked for, sent.
+pub fn report(
+    plan: &Plan,
+    root: &Path,
+    client: Option<&Client>,
+    world: &mut World<'_>,
+) -> Result<(), Error> {
+    let mut source = Source::new(root)?;
+    sleep(CPU_SAMPLE);
+    let mut trouble = None;
+    loop {
+        let start = Instant::now();
+        let figures = source.read()?;
+        match client {
+            None => write(&lines(&figures), world)?,
+            Some(client) => {
+                let outcome = push(&figures, client);
+                match (outcome, plan.every) {
+                    (Err(error), None) => return Err(error),
+                    (Err(error), Some(_)) => {
+                        // Said once, not at each attempt: an outage shall not fill a log.
+                        let words = error.to_string();
+                        if trouble.as_ref() != Some(&words) {
+                            warn(
+                                world,
+                                &format!("metrics are not sent, but will be. {words}"),
+                            );
+                            trouble = Some(words);
+                        }
+                    }
+                    (Ok(()), _) => {
+                        if trouble.take().is_some() {
+                            warn(world, "metrics are sent again");
+                        }
+                    }
+                }
+            }
+        }
+        let Some(every) = plan.every else {
+            return Ok(());
+        };
+        sleep(every.saturating_sub(start.elapsed()));
+    }
+}
+
+fn push(figures: &[Attribute], client: &Client) -> Result<(), Error> {
+    for request in api::merge("/vm", figures) {
+        let answer = client.send(&request, None).map_err(Error::Connection)?;
+        accept(answer, &request)?;
+    }
+    Ok(())
+}
+
+fn lines(figures: &[Attribute]) -> String {
+    let mut text = String::new();
+    for Attribute { name, value } in figures {
+        // A String takes all that it is given.
+        let _ = writeln!(text, "{name}={value}");
+    }
+    text
+}
+
+/// Where the figures come from: the guest's /proc and mounted file systems.
+struct Source {
+    root: PathBuf,
+    cpu: Cpu,
+}
+
+impl Source {
+    fn new(root: &Path) -> Result<Source, Error> {
+        let mut source = Source {
+            root: root.to_owned(),
+            cpu: Cpu::default(),
+        };
+        source.cpu = Cpu::parse(&source.text("proc/stat")?);
+        Ok(source)
+    }
+
+    fn text(&self, name: &str) -> Result<String, Error> {
+        let path = self.root.join(name);
+        std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))
+    }
+
+    fn read(&mut self) -> Result<Vec<Attribute>, Error> {
+        let mut figures = memory(&self.text("proc/meminfo")?);
+        let mut names = BTreeSet::new();
+        for mount in mounts(&self.text("proc/self/mountinfo")?) {
+            // One that has gone meanwhile, or that only its owner may look at, is left out.
+            if let Ok(stat) =
+                rustix::fs::statvfs(self.root.join(mount.point.trim_start_matches('/')))
+                && let Some(used) = disk(stat.f_blocks, stat.f_bfree, stat.f_bavail)
+                && names.insert(mount.device.clone())
+            {
+                figures.push(figure(&format!("DISK_USED_PERC_{}", mount.device), used));
+            }
+        }
+        let cpu = Cpu::parse(&self.text("proc/stat")?);
+        figures.push(figure("CPU_USED_PERC", cpu.used_since(&self.cpu)));
+        self.cpu = cpu;
+        if let Some(load) = self.text("proc/loadavg")?.split_ascii_whitespace().next() {
+            figures.push(figure("LOAD_1", load.to_owned()));
+        }
+        Ok(figures)
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::Usage(format!("can't read {}: {error}", path.display()))
+}
+
+fn figure(name: &str, value: String) -> Attribute {
+    Attribute {
+        name: name.to_owned(),
+        value,
+    }
+}
+
+/// `part` of `whole` as a percentage with two decimals; of nothing, nothing is used.
+fn percentage(part: u64, whole: u64) -> String {
+    let hundredths = (u128::from(part) * 10_000 + u128::from(whole) / 2)
+        .checked_div(u128::from(whole))
+        .unwrap_or(0);
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+/// MEM_USED_PERC and SWAP_USED_PERC from /proc/meminfo. What the kernel could give to a program at once counts as free.
+fn memory(meminfo: &str) -> Vec<Attribute> {
+    let value = |name: &str| {
+        meminfo.lines().find_map(|line| {
+            let amount = line.strip_prefix(name)?.strip_prefix(':')?;
+            amount.split_ascii_whitespace().next()?.parse::<u64>().ok()
+        })
+    };
+    let of = |name: &str| value(name).unwrap_or(0);
+    // MemAvailable came with Linux 3.14.
+    let free =
+        value("MemAvailable").unwrap_or_else(|| of("MemFree") + of("Buffers") + of("Cached"));
+    let used = |total: &str, free: u64| percentage(of(total).saturating_sub(free), of(total));
+    vec![
+        figure("MEM_USED_PERC", used("MemTotal", free)),
+        figure("SWAP_USED_PERC", used("SwapTotal", of("SwapFree"))),
+    ]
+}
+
+/// A mounted file system on a disk.
+#[derive(Debug, PartialEq, Eq)]
+struct Mount {
+    /// The last part of its device's path, fit for an attribute's name: `VDA1`, `VG_ROOT`.
+    device: String,
+    point: String,
+}
+
+/// The disks in a mountinfo (proc_pid_mountinfo(5)), each once, where it was mounted first. Media that are always full
+/// (CD-ROMs, images behind a loop device) tell nothing.
+fn mounts(mountinfo: &str) -> Vec<Mount> {
+    let mut seen = BTreeSet::new();
+    let disks = mountinfo.lines().filter_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        let mut before = before.split(' ').skip(2);
+        let (number, point) = (before.next()?, before.nth(1)?);
+        let mut after = after.split(' ');
+        let (kind, device) = (after.next()?, after.next()?.strip_prefix("/dev/")?);
+        let full = matches!(kind, "iso9660" | "udf" | "squashfs") || device.starts_with("loop");
+        (!full && seen.insert(number)).then(|| Mount {
+            device: device
+                .trim_start_matches("mapper/")
+                .chars()
+                .map(|c| {
+                    if c.is_ascii_alphanumeric() {
+                        c.to_ascii_uppercase()
+                    } else {
+                        '_'
+                    }
+                })
+                .collect(),
+            point: point.replace("\\040", " "),
+        })
+    });
+    disks.collect()
+}
+
+/// As df reckons: what only root may fill counts neither as used nor as free. `None` for one without blocks.
+fn disk(blocks: u64, free: u64, available: u64) -> Option<String> {
+    let used = blocks.saturating_sub(free);
+    (blocks > 0).then(|| percentage(used, used + available))
+}
+
+/// What the processors have done since boot, in ticks.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Cpu {
+    busy: u64,
+    all: u64,
+}
+
+impl Cpu {
+    /// From the first line of /proc/stat: user nice system idle iowait irq softirq steal; guest is part of user.
+    fn parse(stat: &str) -> Cpu {
+        let line = stat.lines().next().unwrap_or_default();
+        let ticks: Vec<u64> = line
+            .split_ascii_whitespace()
+            .skip(1)
+            .take(8)
+            .map(|ticks| ticks.parse().unwrap_or(0))
+            .collect();
+        let all = ticks.iter().sum();
+        let idle: u64 = ticks.iter().skip(3).take(2).sum();
+        Cpu {
+            busy: all - idle,
+            all,
+        }
+    }
+
+    fn used_since(&self, before: &Cpu) -> String {
+        percentage(
+            self.busy.saturating_sub(before.busy),
+            self.all.saturating_sub(before.all),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_have_two_decimals_and_never_divide_by_nothing() {
+        for (part, whole, text) in [
+            (0, 0, "0.00"),
+            (0, 7, "0.00"),
+            (1, 3, "33.33"),
+            (2, 3, "66.67"),
+            (7, 7, "100.00"),
+            (u64::MAX, u64::MAX, "100.00"),
+        ] {
+            assert_eq!(percentage(part, whole), text, "{part} of {whole}");
+        }
+    }
+
+    #[test]
+    fn memory_is_what_no_program_could_have() {
+        for (meminfo, used) in [
+            (
+                "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 600 kB\nSwapTotal: 400 kB\nSwapFree: 300 kB\n",
+                ["40.00", "25.00"],
+            ),
+            (
+                "MemTotal: 1000 kB\nMemFree: 100 kB\nBuffers: 50 kB\nCached: 100 kB\n",
+                ["75.00", "0.00"],
+            ),
+            ("garbage", ["0.00", "0.00"]),
+        ] {
+            let values: Vec<_> = memory(meminfo).into_iter().map(|a| a.value).collect();
+            assert_eq!(values, used, "{meminfo}");
+        }
+    }
+
+    #[test]
+    fn disks_are_named_once_and_media_that_are_always_full_never() {
+        let mountinfo = "\
+22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n\
+23 22 0:21 / /proc rw - proc proc rw\n\
+24 22 253:0 / /var/my\\040data rw - xfs /dev/mapper/vg-data rw\n\
+25 22 254:1 /home /home rw shared:2 master:3 - ext4 /dev/vda1 rw\n\
+26 22 11:0 / /mnt ro - iso9660 /dev/sr0 ro\n\
+27 22 7:0 / /snap/x ro - squashfs /dev/loop0 ro\n\
+garbage\n";
+        let found: Vec<_> = mounts(mountinfo)
+            .into_iter()
+            .map(|mount| (mount.device, mount.point))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("VDA1".to_owned(), "/".to_owned()),
+                ("VG_DATA".to_owned(), "/var/my data".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_disk_is_as_full_as_df_says() {
+        assert_eq!(disk(1000, 400, 350).as_deref(), Some("63.16"));
+        assert_eq!(disk(0, 0, 0), None);
+    }
+
+    #[test]
+    fn processors_are_busy_when_they_neither_idle_nor_wait() {
+        let before = Cpu::parse("cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 1 2 3\n");
+        let after = Cpu::parse("cpu  150 0 75 900 60 5 5 5 40 0\n");
+        assert_eq!(after.used_since(&before), "45.00");
+        assert_eq!(before.used_since(&after), "0.00");
+        assert_eq!(Cpu::parse("garbage"), Cpu::default());
+    }
+}
