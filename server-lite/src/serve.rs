@@ -46,10 +46,11 @@ pub fn serve(options: &Options) -> Result<(), String> {
     let address = listener
         .local_addr()
         .map_err(|error| format!("cannot tell the address listened on: {error}"))?;
-    let cloud = if options.opennebula {
-        opennebula(options, &config, &log)?
+    let (cloud, own): (Arc<dyn Cloud>, _) = if options.opennebula {
+        (opennebula(options, &config, &log)?, None)
     } else {
-        embedded(options, &log)?
+        let own = embedded(options, &log)?;
+        (Arc::clone(&own) as _, Some(own))
     };
     let handler = Arc::new(Logged {
         gate: Gate::new(cloud, config),
@@ -82,7 +83,11 @@ pub fn serve(options: &Options) -> Result<(), String> {
             _ => break,
         }
     }
-    match server.stop() {
+    let left = server.stop();
+    if let Some(cloud) = own {
+        cloud.stop_clock();
+    }
+    match left {
         0 => Ok(()),
         left => Err(format!(
             "{left} requests were still being answered when the time to end was over"
@@ -138,7 +143,7 @@ fn listen(options: &Options, config: &Config) -> Result<TcpListener, String> {
     })
 }
 
-fn embedded(options: &Options, log: &Arc<Log>) -> Result<Arc<dyn Cloud>, String> {
+fn embedded(options: &Options, log: &Arc<Log>) -> Result<Arc<Embedded>, String> {
     let defaults = flow::Options::default();
     let pace = flow::Options {
         vm_step: options.vm_step.unwrap_or(defaults.vm_step),

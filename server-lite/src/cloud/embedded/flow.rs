@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use policy::Texts;
 use serde_json::Value;
+use service::Role;
 use std::time::Duration;
 
 /// How long things take.
@@ -47,11 +48,20 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The cooldown after a scaling of this role that no policy sets.
+    fn cooldown_of(&self, role: &Role) -> Duration {
+        role.cooldown.unwrap_or(self.cooldown)
+    }
+}
+
 /// The engine: its options and what it keeps at hand. It may be dropped and made again at any time.
 #[derive(Debug)]
 pub struct Engine {
     options: Options,
     next_poll: Option<Timestamp>,
+    /// VMs changed their states since the services were last compared with all of theirs.
+    vms_changed: bool,
     texts: Texts,
 }
 
@@ -62,6 +72,7 @@ impl Engine {
         Self {
             options,
             next_poll: None,
+            vms_changed: true,
             texts,
         }
     }
@@ -116,8 +127,14 @@ impl Engine {
     }
 
     /// Moves VMs and services on until nothing is due.
-    fn settle(&self, draft: &mut Draft<'_>, now: Timestamp) {
-        while vms::advance(draft, &self.options, now) | watch::advance(draft, &self.options, now) {}
+    fn settle(&mut self, draft: &mut Draft<'_>, now: Timestamp) {
+        loop {
+            let moved = vms::advance(draft, &self.options, now);
+            let all = moved || std::mem::take(&mut self.vms_changed);
+            if !watch::advance(draft, all, &self.options, now) && !moved {
+                break;
+            }
+        }
     }
 
     /// Performs an action on a VM, from the states in which oned allows it. The user's rights are the caller's to
@@ -129,6 +146,7 @@ impl Engine {
         action: &VmAction,
         now: Timestamp,
     ) -> Result<(), Refusal> {
+        self.vms_changed = true;
         vms::act(draft, vm, action, &self.options, now)
     }
 

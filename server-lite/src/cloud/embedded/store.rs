@@ -285,6 +285,9 @@ fn describe(path: &Path, error: redb::Error) -> StoreError {
                 "{path} has the database format {version} of an older version of this program: run that version"
             )
         }
+        redb::Error::RepairAborted => format!(
+            "{path} was left by a server that was killed: start a server with it once, which repairs it"
+        ),
         redb::Error::Corrupted(why) => format!("{path} is damaged: {why}"),
         error => format!("{path}: {error}"),
     })

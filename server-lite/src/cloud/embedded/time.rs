@@ -7,7 +7,9 @@ use super::state::{Draft, Kind, Writes};
 use crate::cloud::{Document, Id, Refusal};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How long the clock waits after a change of its own could not be stored.
@@ -18,10 +20,14 @@ const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 pub(super) struct Alarm {
     rung: Mutex<bool>,
     bell: Condvar,
+    /// The clock is to end.
+    over: AtomicBool,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Embedded {
-    /// Lets time pass: a thread that moves VMs and services on when they are due, until the cloud is dropped.
+    /// Lets time pass: a thread that moves VMs and services on when they are due, until [`Embedded::stop_clock`] or
+    /// until the cloud is dropped.
     /// `report` is told when a change of its own could not be stored.
     pub fn start_clock(
         self: &Arc<Self>,
@@ -29,11 +35,13 @@ impl Embedded {
     ) -> std::io::Result<()> {
         let cloud = Arc::downgrade(self);
         let alarm = Arc::clone(&self.alarm);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("clock".into())
             .spawn(move || {
                 let mut first = true;
-                while let Some(cloud) = cloud.upgrade() {
+                while !alarm.over.load(SeqCst)
+                    && let Some(cloud) = cloud.upgrade()
+                {
                     let wait = match cloud.advance(first) {
                         Ok(due) => {
                             first = false;
@@ -50,7 +58,20 @@ impl Embedded {
                     alarm.wait(wait);
                 }
             })?;
+        *self.alarm.thread() = Some(thread);
         Ok(())
+    }
+
+    /// Ends the clock's thread and waits for it: a process that ended while it holds the cloud would leave the store
+    /// as if it had been killed.
+    pub fn stop_clock(&self) {
+        let thread = self.alarm.thread().take();
+        if let Some(thread) = thread {
+            self.alarm.over.store(true, SeqCst);
+            self.alarm.ring();
+            // A fault in it was reported when it happened.
+            let _ = thread.join();
+        }
     }
 
     /// Does what is due, and says when to come again.
@@ -114,6 +135,10 @@ impl Drop for Embedded {
 }
 
 impl Alarm {
+    fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn ring(&self) {
         *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.bell.notify_one();

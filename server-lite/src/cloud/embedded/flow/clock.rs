@@ -40,9 +40,9 @@ pub struct RoleClock {
     /// The nodes that a scaling waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaited: Vec<Id>,
-    /// How long the cooldown after the scaling under way is to be, in seconds.
+    /// How long the cooldown after the scaling under way is to be, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cooldown: Option<u64>,
+    pub cooldown: Option<Millis>,
     /// When the cooldown ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown_until: Option<Millis>,

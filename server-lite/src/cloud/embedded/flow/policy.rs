@@ -3,11 +3,12 @@
 
 use super::expression::Expression;
 use super::schedule::Schedule;
-use super::service::{body, integer};
+use super::service::{self, body, integer};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What an adjustment does to a cardinality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +64,8 @@ pub struct Policy<W> {
     pub when: W,
     /// What it does.
     pub adjust: Adjust,
-    /// The cooldown after it, in seconds.
-    pub cooldown: Option<u64>,
+    /// The cooldown after it.
+    pub cooldown: Option<Duration>,
 }
 
 /// When an elasticity policy wants to.
@@ -115,7 +116,7 @@ impl Texts {
         Ok(Policy {
             when,
             adjust: adjust(policy)?,
-            cooldown: natural(policy, "cooldown")?,
+            cooldown: natural(policy, "cooldown")?.map(Duration::from_secs),
         })
     }
 
@@ -142,7 +143,7 @@ impl Texts {
         Ok(Policy {
             when,
             adjust: adjust(policy)?,
-            cooldown: natural(policy, "cooldown")?,
+            cooldown: natural(policy, "cooldown")?.map(Duration::from_secs),
         })
     }
 
@@ -183,12 +184,9 @@ fn adjust(policy: &Value) -> Result<Adjust, String> {
 fn natural(object: &Value, key: &str) -> Result<Option<u64>, String> {
     match object.get(key) {
         None => Ok(None),
-        value => {
-            let number = integer(value).and_then(|number| u64::try_from(number).ok());
-            number
-                .map(Some)
-                .ok_or_else(|| format!("{key} has to be a number from 0 on"))
-        }
+        value => service::natural(value)
+            .map(Some)
+            .ok_or_else(|| format!("{key} has to be a number from 0 on")),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::cloud::embedded::state::{Draft, Kind};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Evaluates every running service once.
 pub(super) fn poll(draft: &mut Draft<'_>, texts: &mut Texts, options: &Options, now: Timestamp) {
@@ -57,7 +58,7 @@ struct Turn<'t> {
 /// Why a role is to be scaled, and how.
 struct Wish {
     adjust: Adjust,
-    cooldown: Option<u64>,
+    cooldown: Option<Duration>,
     reason: String,
 }
 
@@ -168,12 +169,12 @@ impl Turn<'_> {
         if target != role.cardinality {
             return self.scale(draft, role, index, target, wish.cooldown, &wish.reason);
         }
-        let why = if role.cardinality >= max {
-            " is max_vms"
-        } else {
-            " nodes stay"
+        let limit = match (role.min_vms, role.max_vms) {
+            (Some(min), _) if role.cardinality <= min => ", which is min_vms",
+            (_, Some(max)) if role.cardinality >= max => ", which is max_vms",
+            _ => "",
         };
-        let text = format!("{}{why}: {}", role.cardinality, wish.reason);
+        let text = format!("stays at {}{limit}: {}", role.cardinality, wish.reason);
         self.clock.decide(self.now, &role.name, text);
         false
     }
@@ -184,15 +185,13 @@ impl Turn<'_> {
         role: &Role,
         index: usize,
         target: u32,
-        cooldown: Option<u64>,
+        cooldown: Option<Duration>,
         reason: &str,
     ) -> bool {
         if self.scaled {
             return true;
         }
-        let cooldown = cooldown
-            .or(role.cooldown)
-            .unwrap_or(self.options.cooldown.as_secs());
+        let cooldown = cooldown.unwrap_or_else(|| self.options.cooldown_of(role));
         let change = format!("{} -> {target}", role.cardinality);
         let clock = &mut self.clock;
         let (options, now) = (self.options, self.now);

@@ -4,6 +4,7 @@ use super::lease::list_mut;
 use crate::cloud::embedded::state::{Draft, Kind};
 use crate::cloud::{Id, id};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// How many lines a service's log keeps.
 const LOG_LINES: usize = 100;
@@ -94,8 +95,8 @@ pub struct Role {
     pub min_vms: Option<u32>,
     /// `max_vms`
     pub max_vms: Option<u32>,
-    /// `cooldown`, in seconds.
-    pub cooldown: Option<u64>,
+    /// `cooldown`
+    pub cooldown: Option<Duration>,
     /// Roles that have to be RUNNING before this one starts; none unless the deployment is straight.
     pub parents: Vec<String>,
     /// Its nodes, oldest first.
@@ -127,7 +128,7 @@ impl Service {
         let roles = body.get("roles")?.as_array()?;
         Some(Self {
             state: State::read(body.get("state")),
-            ready_gate: body.get("ready_status_gate").is_some_and(is_yes),
+            ready_gate: has_gate(body),
             roles: roles
                 .iter()
                 .map(|role| Role::read(role, straight))
@@ -176,7 +177,7 @@ impl Role {
             cardinality: count("cardinality").unwrap_or(nodes.len() as u32),
             min_vms: count("min_vms"),
             max_vms: count("max_vms"),
-            cooldown: integer(role.get("cooldown")).and_then(|n| u64::try_from(n).ok()),
+            cooldown: natural(role.get("cooldown")).map(Duration::from_secs),
             parents: if straight {
                 texts("parents")
             } else {
@@ -188,12 +189,27 @@ impl Role {
                 .and_then(Value::as_object)
                 .cloned()
                 .unwrap_or_default(),
-            next_name: integer(role.get("last_vmname"))
-                .and_then(|n| u64::try_from(n).ok())
-                .unwrap_or(nodes.len() as u64),
+            next_name: natural(role.get("last_vmname")).unwrap_or(nodes.len() as u64),
             nodes,
         }
     }
+}
+
+/// A service's state without the rest; `None` as in [`Service::state`], or where there is no service.
+pub fn state(draft: &Draft<'_>, service: Id) -> Option<State> {
+    State::read(body(draft.get(Kind::Service, service)?)?.get("state"))
+}
+
+/// Whether a service has a ready gate ([`Service::ready_gate`]).
+pub fn has_ready_gate(draft: &Draft<'_>, service: Id) -> bool {
+    draft
+        .get(Kind::Service, service)
+        .and_then(body)
+        .is_some_and(has_gate)
+}
+
+fn has_gate(body: &Value) -> bool {
+    body.get("ready_status_gate").is_some_and(is_yes)
 }
 
 /// OneFlow's body within the document.
@@ -210,6 +226,11 @@ pub fn integer(value: Option<&Value>) -> Option<i64> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     }
+}
+
+/// An integer that is not negative.
+pub fn natural(value: Option<&Value>) -> Option<u64> {
+    integer(value).and_then(|number| u64::try_from(number).ok())
 }
 
 fn id_like(value: Option<&Value>) -> Option<u32> {

@@ -2,7 +2,7 @@
 //! (Elasticity recordings `timeline_*`, `warning_*`, `min_vms_enforced_*`, `ready_gate_*`.)
 
 use super::clock::{Millis, RoleClock, ServiceClock};
-use super::service::{Node, Role, Service, State, Writer};
+use super::service::{self, Node, Role, Service, State, Writer};
 use super::{Options, later, new_vm, vms};
 use crate::cloud::embedded::state::{Draft, Kind};
 use crate::cloud::{Id, Refusal};
@@ -14,11 +14,14 @@ use std::time::Duration;
 /// How often a node is looked at that has yet to say READY=YES.
 const READY_LOOK: Duration = Duration::from_millis(250);
 
-/// Brings every service up to date with its VMs and its clocks. Whether any changed.
-pub(super) fn advance(draft: &mut Draft<'_>, options: &Options, now: Timestamp) -> bool {
+/// Brings services up to date with their VMs and their clocks: `all`, or only those that wait for something else than
+/// their VMs. Whether any changed.
+pub(super) fn advance(draft: &mut Draft<'_>, all: bool, options: &Options, now: Timestamp) -> bool {
     let mut changed = false;
     for service in draft.ids(Kind::Service) {
-        changed |= watch(draft, service, options, now);
+        if all || !matches!(service::state(draft, service), None | Some(State::Running)) {
+            changed |= watch(draft, service, options, now);
+        }
     }
     changed
 }
@@ -27,17 +30,14 @@ pub(super) fn advance(draft: &mut Draft<'_>, options: &Options, now: Timestamp) 
 pub(super) fn due(draft: &Draft<'_>, now: Timestamp) -> Option<Timestamp> {
     let mut due: Option<Timestamp> = None;
     for id in draft.ids(Kind::Service) {
-        let Some(service) = Service::read(draft, id) else {
-            continue;
-        };
-        let at = match service.state {
+        let at = match service::state(draft, id) {
             Some(State::Cooldown) => {
                 let clock = ServiceClock::read(draft, id);
                 let ends = clock.roles.values().filter_map(|role| role.cooldown_until);
                 ends.min()
                     .and_then(|end| Timestamp::from_millisecond(end).ok())
             }
-            Some(State::Deploying | State::Scaling) if service.ready_gate => {
+            Some(State::Deploying | State::Scaling) if service::has_ready_gate(draft, id) => {
                 Some(later(now, READY_LOOK))
             }
             _ => None,
@@ -92,7 +92,7 @@ pub(super) fn scale_by_hand(
             role.name
         ));
     }
-    let cooldown = role.cooldown.unwrap_or(options.cooldown.as_secs());
+    let cooldown = options.cooldown_of(role);
     let mut clock = ServiceClock::read(draft, id);
     scale(
         draft,
@@ -120,7 +120,7 @@ pub(super) fn scale(
     role: &Role,
     index: usize,
     cardinality: u32,
-    cooldown: u64,
+    cooldown: Duration,
     clock: &mut ServiceClock,
     options: &Options,
     now: Timestamp,
@@ -157,7 +157,7 @@ pub(super) fn scale(
     }
     let clock = clock.role(&role.name);
     clock.awaited = awaited;
-    clock.cooldown = Some(cooldown);
+    clock.cooldown = Some(millis(cooldown));
     for policy in clock.elasticity.iter_mut().chain(&mut clock.scheduled) {
         policy.true_evals = None;
     }
@@ -306,9 +306,9 @@ fn watch_role(
             done.then(|| after_scaling(role, clock, options, now))
         }
         State::Cooldown => {
-            let until = clock.cooldown_until.get_or_insert_with(|| {
-                cooldown_end(role.cooldown.unwrap_or(options.cooldown.as_secs()), now)
-            });
+            let until = clock
+                .cooldown_until
+                .get_or_insert_with(|| later(now, options.cooldown_of(role)).as_millisecond());
             (*until <= now.as_millisecond()).then(|| {
                 clock.cooldown_until = None;
                 State::Running
@@ -398,19 +398,16 @@ fn is_ready(vm: &Value) -> bool {
 }
 
 fn after_scaling(role: &Role, clock: &mut RoleClock, options: &Options, now: Timestamp) -> State {
-    let cooldown = clock
-        .cooldown
-        .take()
-        .or(role.cooldown)
-        .unwrap_or(options.cooldown.as_secs());
+    let cooldown = clock.cooldown.take();
+    let cooldown = cooldown.unwrap_or_else(|| millis(options.cooldown_of(role)));
     clock.awaited.clear();
     if cooldown == 0 {
         return State::Running;
     }
-    clock.cooldown_until = Some(cooldown_end(cooldown, now));
+    clock.cooldown_until = Some(now.as_millisecond().saturating_add(cooldown));
     State::Cooldown
 }
 
-fn cooldown_end(seconds: u64, now: Timestamp) -> Millis {
-    later(now, Duration::from_secs(seconds)).as_millisecond()
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
