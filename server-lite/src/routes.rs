@@ -187,19 +187,29 @@ fn find<'a>(method: &str, path: &'a str) -> Option<(&'static Route, Cow<'a, str>
 
 /// Was this sent by a page of another site? The real server says so too, but only after it has done what was asked.
 fn is_foreign(request: &Request) -> bool {
-    let Some(referer) = request.header("referer") else {
+    let Some((_, referer)) = request
+        .header("referer")
+        .and_then(|url| url.split_once("://"))
+    else {
         return false;
     };
-    if request
+    let by_script = request
         .header("x-requested-with")
-        .is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
-    {
-        return false;
-    }
-    let authority = referer
-        .split_once("://")
-        .map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    authority.is_some_and(|authority| request.header("host") != Some(authority))
+        .is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"));
+    let authority = referer.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    let own = request.header("host").and_then(host);
+    !by_script && (host(authority).is_none() || host(authority) != own)
+}
+
+/// The host of `HOST:PORT`, in lower case; `None` if that is not what it is.
+fn host(authority: &str) -> Option<String> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, ""),
+    };
+    let is_port = port.bytes().all(|b| b.is_ascii_digit());
+    (is_port && !host.is_empty()).then(|| host.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -77,8 +77,14 @@ fn a_page_of_another_site_is_foreign() {
     for (referer, with, foreign) in [
         (None, None, false),
         (Some("http://127.0.0.1:5030/x"), None, false),
+        (Some("https://127.0.0.1/x"), None, false),
         (Some("http://evil.example/x"), None, true),
         (Some("http://127.0.0.1:5030.evil.example/"), None, true),
+        (Some("http://127.0.0.1@evil.example/"), None, true),
+        (Some("http://127.0.0.1:5030@evil.example/"), None, true),
+        (Some("http://evil.example#@127.0.0.1/"), None, true),
+        (Some("http://[::1]/"), None, true),
+        (Some("http:///x"), None, true),
         (Some("http://evil.example/x"), Some("XMLHttpRequest"), false),
         (Some("/x"), None, false),
     ] {
