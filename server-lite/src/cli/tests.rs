@@ -144,3 +144,26 @@ fn the_tables_are_sound_and_the_help_has_all_of_them() {
         }
     }
 }
+
+#[test]
+fn every_command_and_option_is_documented_where_it_belongs() {
+    let documented = include_str!("../../../docs/server.md");
+    for command in COMMANDS {
+        let row = documented
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}", command.name)))
+            .unwrap_or_else(|| panic!("{} has no row", command.name));
+        for option in OPTIONS {
+            let written = match option.value {
+                Some(value) => format!("`--{} {value}`", option.name),
+                None => format!("`--{}`", option.name),
+            };
+            assert_eq!(
+                row.contains(&written),
+                option.commands.contains(&command.command),
+                "{}: {written}",
+                command.name
+            );
+        }
+    }
+}

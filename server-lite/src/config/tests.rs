@@ -207,3 +207,11 @@ fn what_cannot_be_read_is_refused_with_file_line_and_key() {
         "{absent}"
     );
 }
+
+#[test]
+fn every_key_is_documented() {
+    let documented = include_str!("../../../docs/server.md");
+    for (key, _) in KEYS {
+        assert!(documented.contains(&format!("`:{key}`")), ":{key}");
+    }
+}
