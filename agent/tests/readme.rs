@@ -1,8 +1,8 @@
 //! Every session that README.md shows, run as shown, prints what README.md says.
 //!
 //! A block fenced as `console` is a shell session of VM 8 of the built-in scenario, `console vm1` one of VM 1. All of
-//! them share one server, in the order of the page. In what is printed, `…` stands for any text within a line;
-//! white space at the end of a line doesn't count.
+//! them share one server, in the order of the page. In what is printed, `…` stands for any text within a line, and
+//! alone for any lines; white space at the end of a line doesn't count.
 
 #![allow(clippy::unwrap_used)]
 
@@ -62,6 +62,19 @@ fn follows(text: &str, pattern: &str) -> bool {
     })
 }
 
+/// The same for lines, of which `…` alone stands for any number.
+fn all_follow(lines: &[String], patterns: &[String]) -> bool {
+    match patterns.split_first() {
+        None => lines.is_empty(),
+        Some((any, rest)) if any == "…" => {
+            (0..=lines.len()).any(|at| all_follow(&lines[at..], rest))
+        }
+        Some((pattern, rest)) => lines
+            .split_first()
+            .is_some_and(|(line, lines)| follows(line, pattern) && all_follow(lines, rest)),
+    }
+}
+
 fn run(step: &Step, server: &Server, home: &Path) -> Vec<String> {
     let bin = Path::new(env!("CARGO_BIN_EXE_onegate")).parent().unwrap();
     let output = Command::new("sh")
@@ -98,13 +111,8 @@ fn the_readme_shows_what_happens() {
             step.expected.pop();
         }
         let printed = run(step, &server, home.path());
-        let same = printed.len() == step.expected.len()
-            && printed
-                .iter()
-                .zip(&step.expected)
-                .all(|(line, pattern)| follows(line, pattern));
         assert!(
-            same,
+            all_follow(&printed, &step.expected),
             "README.md:{}: $ {}\nprints:\n{}\n\nand not:\n{}",
             step.line,
             step.command,
