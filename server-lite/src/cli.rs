@@ -1,6 +1,6 @@
 //! The command line: argv becomes an [`Invocation`].
 //!
-//! [`COMMANDS`] and [`OPTIONS`] are the one list of what is understood; parsing and help are read from them.
+//! `COMMANDS` and `OPTIONS` are the one list of what is understood; parsing and help are read from them.
 
 use crate::cloud::{Id, parse_id};
 use std::ffi::OsString;

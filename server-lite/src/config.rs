@@ -1,7 +1,7 @@
 //! The configuration: OpenNebula's own `onegate-server.conf` (YAML whose keys are Ruby symbols), or the defaults
 //! of the file that OpenNebula ships.
 //!
-//! [`KEYS`] is the one list of what is read. A key that is not in it becomes a warning, so that a file of another
+//! `KEYS` is the one list of what is read. A key that is not in it becomes a warning, so that a file of another
 //! version still works and nobody believes in a setting that does nothing. What can't be read stops the start,
 //! with the file, the line and the key.
 

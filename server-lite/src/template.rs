@@ -1,6 +1,6 @@
 //! OpenNebula's attribute syntax: what a VM sends as `data` becomes [`Attribute`]s, and these become text again.
 //!
-//! Two forms are read, as oned reads them: lines of `KEY=VALUE` ([`text`]) and XML ([`xml`]); a text whose first
+//! Two forms are read, as oned reads them: lines of `KEY=VALUE` (`text`) and XML (`xml`); a text whose first
 //! character is `<` is XML. The real OneGate re-quotes the text by a naive scan before oned parses it and so
 //! spoils commas, quotes, brackets and newlines (contract §5); here a value is stored as it was meant. What oned
 //! itself refuses is refused, with an [`Error`] that says where.

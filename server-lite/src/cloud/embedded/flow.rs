@@ -138,7 +138,7 @@ impl Engine {
     }
 
     /// Performs an action on a VM, from the states in which oned allows it. The user's rights are the caller's to
-    /// check ([`action::Action::admin`]).
+    /// check ([`crate::action::Action::admin`]).
     pub fn act(
         &mut self,
         draft: &mut Draft<'_>,

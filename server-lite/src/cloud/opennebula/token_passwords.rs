@@ -2,7 +2,7 @@
 //!
 //! Every request is authenticated, and mostly with the same few users' passwords, so remembering them saves one call
 //! a request. A changed password takes effect at once for tokens made with the new one (a token that doesn't match is
-//! tried again with the password asked anew), and within [`FRESH`] for those made with the old one.
+//! tried again with the password asked anew), and within `FRESH` for those made with the old one.
 
 use crate::cloud::Id;
 use std::collections::HashMap;
