@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-elastic test lint bench fuzz-smoke static sbom test-guest clean
+.PHONY: help demo demo-elastic test lint bench fuzz-smoke static sbom test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ sbom: ## dist/*.cdx.json: what is in each binary, as CycloneDX
 
 test-guest: static ## boot Linux in QEMU with the static agent and a context CD-ROM, and check all it says
 	@packaging/guest/run
+
+test-cloud-init: ## boot Debian with cloud-init and the .deb of `make package`, wait for READY=YES; minutes, root
+	@packaging/guest/cloud-init
 
 clean: ## remove what was built
 	$(CARGO) clean

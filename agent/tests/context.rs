@@ -349,6 +349,11 @@ fn a_mounted_context_is_read_only_when_its_volume_is_labelled_context() {
         .file("dev/sr0", iso("CONTEXT"));
     assert_eq!(guest.found()[1], "9 @ /my disc/context.sh");
     assert_eq!(guest.found()[2], format!("{TOKEN} @ /my disc/token.txt"));
+    let mountinfo = guest.path("proc/self/mountinfo");
+    let mounts = fs::read_to_string(&mountinfo).unwrap();
+    fs::write(&mountinfo, mounts.replace("11:0", "7:0")).unwrap();
+    assert!(guest.message().contains("/my disc: mounted from a file"));
+    fs::write(&mountinfo, mounts).unwrap();
     for other in [
         iso("context"),
         iso("CONTEXT2"),

@@ -10,11 +10,16 @@ use super::search::{Search, why};
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
+/// The major device number of loop devices.
+const LOOP: &[u8] = b"7:";
+
 /// A mounted ISO9660 file system.
 #[derive(Debug, PartialEq, Eq)]
 struct Mount {
     point: PathBuf,
     device: PathBuf,
+    /// From a file: desktops let any user do that.
+    is_loop: bool,
 }
 
 /// Every ISO9660 file system that is mounted; it is the context's only if its volume says so.
@@ -27,8 +32,17 @@ pub(super) fn look(search: &mut Search<'_>) {
     if mounts.is_empty() {
         search.problem("mounted file systems", "no ISO9660 among them");
     }
-    for Mount { point, device } in mounts {
+    for Mount {
+        point,
+        device,
+        is_loop,
+    } in mounts
+    {
         let place = search.root.shown(&point);
+        if is_loop {
+            search.problem(place, "mounted from a file, which the context never is");
+            continue;
+        }
         match search
             .root
             .open(&device)
@@ -61,13 +75,15 @@ pub(super) fn look(search: &mut Search<'_>) {
 fn iso9660(text: &[u8]) -> Vec<Mount> {
     let mounts = text.split(|&byte| byte == b'\n').filter_map(|line| {
         let mut fields = line.split(|&byte| byte == b' ');
-        let point = fields.nth(4)?;
+        let is_loop = fields.nth(2)?.starts_with(LOOP);
+        let point = fields.nth(1)?;
         let mut after = fields.skip_while(|field| *field != b"-").skip(1);
         let kind = after.next()?;
         let device = after.next()?;
         (kind == b"iso9660").then(|| Mount {
             point: unescape(point),
             device: unescape(device),
+            is_loop,
         })
     });
     mounts.collect()
@@ -99,18 +115,22 @@ mod tests {
         let text = br"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 11:0 / /media/my\040disc\134x ro,nosuid shared:9 master:2 - iso9660 /dev/sr0 ro,nojoliet
 31 22 11:1 / /mnt ro - iso9660 /dev/sr1 ro
+34 22 7:1 / /iso ro - iso9660 /dev/disc ro
 32 22 0:5 / /iso9660 rw - tmpfs iso9660 rw
 broken
 33 22 11:2 / /x ro shared:1 iso9660 /dev/sr2 ro
 ";
         let found = iso9660(text);
-        let expected =
-            [(r"/media/my disc\x", "/dev/sr0"), ("/mnt", "/dev/sr1")].map(|(point, device)| {
-                Mount {
-                    point: point.into(),
-                    device: device.into(),
-                }
-            });
+        let expected = [
+            (r"/media/my disc\x", "/dev/sr0", false),
+            ("/mnt", "/dev/sr1", false),
+            ("/iso", "/dev/disc", true),
+        ]
+        .map(|(point, device, is_loop)| Mount {
+            point: point.into(),
+            device: device.into(),
+            is_loop,
+        });
         assert_eq!(found, expected);
         for cut in 0..text.len() {
             iso9660(&text[..cut]);
