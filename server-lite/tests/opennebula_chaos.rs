@@ -40,6 +40,7 @@ const PATIENCE: Patience = Patience {
     turn: Duration::from_secs(2),
     connect: Duration::from_secs(1),
     answer: Duration::from_secs(1),
+    between_tries: Duration::from_millis(100),
     quiet: Duration::ZERO,
 };
 

@@ -12,6 +12,7 @@ use onegate_server_lite::cloud::{Argument, Cloud, Document, Refusal};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use upstream::bench::{Bench, PATIENCE, action, alice, single};
 use upstream::{Call, Reply, StandIn, done, done_to, refused, wait_until};
@@ -340,8 +341,8 @@ fn a_caller_waits_for_its_turn_no_longer_than_said() {
     }
 }
 
-#[test]
-fn nobody_waits_for_what_is_known_to_fail() {
+/// A oned of which three calls failed; the fourth hangs, and it answers all that come later.
+fn hanging(between_tries: Duration) -> (StandIn, Bench, JoinHandle<Refusal>) {
     let number = AtomicUsize::new(0);
     let oned = StandIn::start(move |_| match number.fetch_add(1, Ordering::SeqCst) {
         0..3 => Reply::Http(500, String::new()),
@@ -350,26 +351,39 @@ fn nobody_waits_for_what_is_known_to_fail() {
     });
     let patience = Patience {
         answer: Duration::from_secs(2),
+        between_tries,
         ..PATIENCE
     };
     let bench = Bench::new(&oned.url("/RPC2"), "http://127.0.0.1:1", patience);
     for _ in 0..3 {
         bench.cloud.vm_to_authenticate(6).unwrap_err();
     }
-    let probe = std::thread::spawn({
-        let cloud = bench.cloud.clone();
-        move || cloud.vm_to_authenticate(6).unwrap_err()
-    });
+    let cloud = bench.cloud.clone();
+    let hangs = std::thread::spawn(move || cloud.vm_to_authenticate(6).unwrap_err());
     wait_until("one call tries", || oned.requests() == 4);
+    (oned, bench, hangs)
+}
+
+#[test]
+fn nobody_waits_for_what_is_known_to_hang() {
+    let (oned, bench, hangs) = hanging(Duration::MAX);
     for _ in 0..20 {
         let told = bench.cloud.vm_to_authenticate(6);
         assert!(matches!(told, Err(Refusal::Unavailable(_))), "{told:?}");
     }
     assert_eq!(oned.requests(), 4, "only one call tries");
-    probe.join().unwrap();
+    hangs.join().unwrap();
+    bench.cloud.vm_to_authenticate(6).unwrap();
+}
+
+#[test]
+fn a_call_that_hangs_keeps_nobody_from_finding_out_that_all_is_well() {
+    let (oned, bench, hangs) = hanging(Duration::ZERO);
     for _ in 0..5 {
         bench.cloud.vm_to_authenticate(6).unwrap();
     }
+    assert_eq!(oned.requests(), 9);
+    hangs.join().unwrap();
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) const PATIENCE: Patience = Patience {
     turn: Duration::from_secs(5),
     connect: Duration::from_secs(2),
     answer: Duration::from_millis(300),
+    between_tries: Duration::from_millis(100),
     quiet: Duration::ZERO,
 };
 

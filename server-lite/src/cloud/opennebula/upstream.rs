@@ -15,7 +15,7 @@ pub const MAX_CALLS: usize = 8;
 pub const MAX_IDLE: usize = 6;
 /// How long they are kept: less than the 15 s (KEEPALIVE_TIMEOUT) after which oned closes them.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(10);
-/// After so many failures with no answer between them one call at a time finds out whether the upstream is back; the
+/// After so many failures with no answer between them a call now and then finds out whether the upstream is back; the
 /// others are given up at once, so that nobody waits for what hangs.
 const HOPELESS: u32 = 3;
 /// The largest answer taken: a pool of some hundred VMs is a few megabytes.
@@ -30,6 +30,8 @@ pub struct Patience {
     pub connect: Duration,
     /// To send the call, and to receive each of the answer's head and body.
     pub answer: Duration,
+    /// Between two calls that find out whether it is back.
+    pub between_tries: Duration,
     /// An outage is over at the first answer this long after its last failure.
     pub quiet: Duration,
 }
@@ -40,6 +42,7 @@ impl Default for Patience {
             turn: Duration::from_secs(5),
             connect: Duration::from_secs(3),
             answer: Duration::from_secs(15),
+            between_tries: Duration::from_secs(1),
             quiet: Duration::from_secs(3),
         }
     }
@@ -80,6 +83,8 @@ struct Calls {
     in_hand: usize,
     /// Failures since the last answer.
     failed: u32,
+    /// When the last call began.
+    began: Option<Instant>,
 }
 
 struct Outage {
@@ -281,7 +286,10 @@ impl Upstream {
                 calls.in_hand >= MAX_CALLS && calls.failed < HOPELESS
             })
             .unwrap_or_else(PoisonError::into_inner);
-        if calls.failed >= HOPELESS && calls.in_hand > 0 {
+        let just_began = calls
+            .began
+            .is_some_and(|began| began.elapsed() < self.patience.between_tries);
+        if calls.failed >= HOPELESS && calls.in_hand > 0 && just_began {
             return Err(format!(
                 "the last {} calls failed, and another one is trying",
                 calls.failed
@@ -294,6 +302,7 @@ impl Upstream {
             ));
         }
         calls.in_hand += 1;
+        calls.began = Some(Instant::now());
         Ok(Turn(self))
     }
 }
