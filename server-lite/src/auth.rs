@@ -103,11 +103,5 @@ fn refuse(sent: &str) -> Result<Caller, Denied> {
 }
 
 fn unavailable(refusal: Refusal) -> Denied {
-    Denied::Unavailable(match refusal {
-        Refusal::NotFound => "the record of a user is gone".into(),
-        Refusal::NotAllowed(cause)
-        | Refusal::Invalid(cause)
-        | Refusal::Failed(cause)
-        | Refusal::Unavailable(cause) => cause,
-    })
+    Denied::Unavailable(refusal.cause().to_string())
 }

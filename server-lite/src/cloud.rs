@@ -86,6 +86,19 @@ pub enum Refusal {
     Unavailable(String),
 }
 
+impl Refusal {
+    /// The cause in a line, for the log.
+    pub fn cause(&self) -> &str {
+        match self {
+            Self::NotFound => "there is no such object",
+            Self::NotAllowed(cause)
+            | Self::Invalid(cause)
+            | Self::Failed(cause)
+            | Self::Unavailable(cause) => cause,
+        }
+    }
+}
+
 /// A cloud: the embedded one, or a real OpenNebula.
 pub trait Cloud: Send + Sync {
     /// The VM's record with the server's own rights, to authenticate it (one.vm.info as serveradmin).

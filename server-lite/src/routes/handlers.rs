@@ -182,27 +182,21 @@ fn holders(gate: &Gate, call: &Call, vms: &[Id]) -> Result<Vec<Document>, Failur
 pub(super) fn scale_role(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     let (service, _) = access::service(gate.cloud(), &call.caller)?;
     let role = call.parameter.as_ref();
-    let refused = |cause: Option<String>| Failure {
+    let refused = |cause: &str| Failure {
         status: 400,
         message: format!("Error performing action on service {service} role {role}"),
-        cause,
+        cause: Some(cause.to_string()),
     };
     let body = call.json()?;
-    let cardinality = id(body.get("cardinality")).ok_or_else(|| {
-        refused(Some(
-            "the cardinality is not a whole number from 0 up".into(),
-        ))
-    })?;
+    let cardinality = id(body.get("cardinality"))
+        .ok_or_else(|| refused("the cardinality is not a whole number from 0 up"))?;
     match gate
         .cloud
         .scale(&call.caller.user, service, role, cardinality)
     {
         Ok(()) => Ok(respond(200, Vec::new())),
         Err(Refusal::Unavailable(cause)) => Err(Failure::unavailable(cause)),
-        Err(Refusal::NotFound) => Err(refused(None)),
-        Err(Refusal::NotAllowed(cause) | Refusal::Invalid(cause) | Refusal::Failed(cause)) => {
-            Err(refused(Some(cause)))
-        }
+        Err(refusal) => Err(refused(refusal.cause())),
     }
 }
 

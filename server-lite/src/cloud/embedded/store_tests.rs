@@ -140,3 +140,15 @@ fn a_store_that_lost_its_file_does_not_begin_another() {
         .expect_err("no file");
     assert!(!directory.path().join(FILE).exists());
 }
+
+/// The state directory as version 0.1.0 wrote it: whatever comes later opens it, or says why not.
+#[test]
+fn the_state_of_earlier_versions_opens() {
+    let directory = tempfile::tempdir().unwrap();
+    let written = include_bytes!("../../../tests/fixtures/state-1/state.redb");
+    std::fs::write(directory.path().join(FILE), written).unwrap();
+    let stored = opened(directory.path()).1.expect("what was written");
+    let vm = stored.objects.get(Kind::Vm, 8).expect("VM 8");
+    assert_eq!(vm["NAME"], "master_0_(service_1)");
+    assert_eq!(vm["USER_TEMPLATE"]["KEPT"], "since layout 1");
+}

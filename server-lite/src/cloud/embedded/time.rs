@@ -28,7 +28,7 @@ pub(super) struct Alarm {
 impl Embedded {
     /// Lets time pass: a thread that moves VMs and services on when they are due, until [`Embedded::stop_clock`] or
     /// until the cloud is dropped.
-    /// `report` is told when a change of its own could not be stored.
+    /// `report` is told when a change of its own could not be stored, and when it can be again.
     pub fn start_clock(
         self: &Arc<Self>,
         report: impl Fn(&str) + Send + 'static,
@@ -39,18 +39,26 @@ impl Embedded {
             .name("clock".into())
             .spawn(move || {
                 let mut first = true;
+                let mut failing = false;
                 while !alarm.over.load(SeqCst)
                     && let Some(cloud) = cloud.upgrade()
                 {
                     let wait = match cloud.advance(first) {
                         Ok(due) => {
+                            if std::mem::take(&mut failing) {
+                                report("what time does is stored again");
+                            }
                             first = false;
                             Duration::try_from(due - Timestamp::now()).unwrap_or_default()
                         }
                         Err(refusal) => {
-                            report(&format!(
-                                "the clock's changes could not be stored: {refusal:?}"
-                            ));
+                            // Once is enough: it is tried again until it can be stored.
+                            if !std::mem::replace(&mut failing, true) {
+                                report(&format!(
+                                    "what time does cannot be stored: {}",
+                                    refusal.cause()
+                                ));
+                            }
                             AFTER_A_FAILURE
                         }
                     };
