@@ -1,14 +1,22 @@
 //! `--help`, rendered from the tables.
 
-use super::table::{self, COMMANDS, COMMON, CommandEntry, ONLINE, OPTIONS, OptionEntry};
+use super::table::{
+    self, COMMANDS, COMMON, CommandEntry, ENVIRONMENT, ONLINE, OPTIONS, OptionEntry, TOPICS,
+};
+use crate::context::VARIABLES;
 use crate::error::EXIT_CODES;
 use std::fmt::Write as _;
 
 /// Help for the command, or the group of commands, that `words` name; for all where they name none.
 pub fn of(words: &[&str]) -> String {
-    let exact = COMMANDS
-        .iter()
-        .find(|entry| words.len() > 1 && words[..2] == [entry.resource(), entry.action()]);
+    let named = |entry: &&CommandEntry| {
+        let mut rest = words.iter();
+        entry
+            .words
+            .split(' ')
+            .all(|word| rest.next() == Some(&word))
+    };
+    let exact = COMMANDS.iter().find(named);
     if let Some(entry) = exact {
         return command(entry);
     }
@@ -27,9 +35,7 @@ pub fn commands(wanted: impl Fn(&CommandEntry) -> bool) -> String {
         let synopsis = format!("{} {}", entry.words, entry.operands);
         row(&mut out, synopsis.trim_end(), entry.summary);
     }
-    out.push_str(
-        "\n'onegate COMMAND --help' says more about one of them, 'onegate --help' all about all.\n",
-    );
+    out.push_str("\n'onegate COMMAND --help' says more about one of them.\n");
     out
 }
 
@@ -38,43 +44,63 @@ fn whole() -> String {
         "onegate: what this VM knows of itself and its service, and what it tells them (OpenNebula's OneGate)\n\n",
     );
     out.push_str(&commands(|_| true));
-    out.push_str("\nOptions, anywhere in the line:\n");
-    for entry in OPTIONS {
-        option(&mut out, entry);
+    heading(&mut out, "Options, anywhere in the line");
+    OPTIONS.iter().for_each(|entry| option(&mut out, entry));
+    for (title, text) in TOPICS {
+        heading(&mut out, title);
+        paragraphs(&mut out, text);
     }
+    heading(&mut out, "Environment");
+    let variables = VARIABLES
+        .iter()
+        .map(|variable| (variable.name, variable.about));
+    variables
+        .chain(ENVIRONMENT.iter().copied())
+        .for_each(|(name, about)| row(&mut out, name, about));
     exit_codes(&mut out);
     out
 }
 
 fn command(entry: &CommandEntry) -> String {
-    let mut out = format!("{}\n\nUsage: onegate {}", entry.summary, synopsis(entry));
-    out.push_str("\n\nOptions:\n");
+    let mut out = format!("{}\n\nUsage: onegate {}\n", entry.summary, synopsis(entry));
+    if !entry.detail.is_empty() {
+        out.push('\n');
+        paragraphs(&mut out, entry.detail);
+    }
+    heading(&mut out, "Options");
     let online = if entry.online { ONLINE } else { &[] };
     for opt in entry.options.iter().chain(online).chain(COMMON) {
         option(&mut out, table::entry(*opt));
     }
-    if !entry.detail.is_empty() {
-        let _ = write!(out, "\n{}\n", entry.detail);
+    if !entry.examples.is_empty() {
+        heading(&mut out, "Examples");
+        entry
+            .examples
+            .iter()
+            .for_each(|example| line(&mut out, &["  ", example]));
     }
     exit_codes(&mut out);
     out
 }
 
-/// `vm update [ID] [--data DATA] [--erase KEY]`
+/// `vm update [ID] [KEY=VALUE]... [--erase KEY]`
 pub fn synopsis(entry: &CommandEntry) -> String {
     let mut out = entry.words.to_owned();
     if !entry.operands.is_empty() {
-        let _ = write!(out, " {}", entry.operands);
+        out += &[" ", entry.operands].concat();
     }
-    for opt in entry.options {
-        let option = table::entry(*opt);
-        let value = option
-            .value
-            .map(|value| format!(" {value}"))
-            .unwrap_or_default();
-        let _ = write!(out, " [--{}{value}]", option.long);
+    for option in entry.options.iter().map(|opt| table::entry(*opt)) {
+        out += &[" [--", option.long, &value(option), "]"].concat();
     }
     out
+}
+
+/// A blank and what an option takes, or nothing.
+fn value(entry: &OptionEntry) -> String {
+    entry
+        .value
+        .map(|value| format!(" {value}"))
+        .unwrap_or_default()
 }
 
 fn option(out: &mut String, entry: &OptionEntry) {
@@ -82,24 +108,71 @@ fn option(out: &mut String, entry: &OptionEntry) {
         .short
         .map(|letter| format!("-{letter}, "))
         .unwrap_or_default();
-    let value = entry
-        .value
-        .map(|value| format!(" {value}"))
-        .unwrap_or_default();
-    row(out, &format!("{short}--{}{value}", entry.long), entry.help);
+    row(
+        out,
+        &[&short, "--", entry.long, &value(entry)].concat(),
+        entry.help,
+    );
 }
 
 fn exit_codes(out: &mut String) {
-    out.push_str("\nExit codes:\n");
+    heading(out, "Exit codes");
     for (code, meaning) in EXIT_CODES {
         row(out, &code.to_string(), meaning);
     }
 }
 
+fn heading(out: &mut String, title: &str) {
+    line(out, &["\n", title, ":"]);
+}
+
+fn line(out: &mut String, parts: &[&str]) {
+    parts
+        .iter()
+        .chain(&["\n"])
+        .for_each(|part| out.push_str(part));
+}
+
+/// Columns of a page, and where the right half of a [`row`] begins.
+const WIDTH: usize = 88;
+const RIGHT: usize = 29;
+
 fn row(out: &mut String, left: &str, right: &str) {
-    let _ = if left.len() > 25 {
-        writeln!(out, "  {left}\n{:29}{right}", "")
+    // Writing to a String cannot fail.
+    let _ = write!(out, "  {left:<25}");
+    let mut column = if left.len() > RIGHT - 4 {
+        WIDTH
     } else {
-        writeln!(out, "  {left:<25}  {right}")
+        RIGHT - 2
     };
+    if column < WIDTH {
+        out.push_str("  ");
+        column = RIGHT;
+    }
+    words(out, right, column, RIGHT);
+}
+
+fn paragraphs(out: &mut String, text: &str) {
+    text.lines()
+        .for_each(|paragraph| words(out, paragraph, 0, 0));
+}
+
+/// The words from `column` on, over as many lines as it takes, each indented.
+fn words(out: &mut String, text: &str, mut column: usize, indent: usize) {
+    let mut first = true;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column + 1 + length > WIDTH {
+            out.push('\n');
+            (0..indent).for_each(|_| out.push(' '));
+            column = indent;
+        } else if !first {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+        first = false;
+    }
+    out.push('\n');
 }

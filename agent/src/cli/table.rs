@@ -1,5 +1,11 @@
 //! Every command and every option, once: parsing, help, man page and completions all read these tables.
 
+mod commands;
+mod options;
+
+pub use commands::COMMANDS;
+pub use options::OPTIONS;
+
 /// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
@@ -48,8 +54,10 @@ pub struct CommandEntry {
     pub summary: &'static str,
     /// Does it speak to a server? Then [`ONLINE`] goes with it.
     pub online: bool,
-    /// What else there is to know; may be empty.
+    /// What else there is to know, a paragraph a line; may be empty.
     pub detail: &'static str,
+    /// Command lines to learn from, as typed into a shell.
+    pub examples: &'static [&'static str],
 }
 
 impl CommandEntry {
@@ -131,371 +139,43 @@ pub const COMMON: &[Opt] = &[
     Opt::Version,
 ];
 
-const ACT: &[Opt] = &[];
-const ACT_HARD: &[Opt] = &[Opt::Hard];
-const ACT_DETAIL: &str =
-    "The ID is required: acting on oneself must be said, as in 'onegate vm poweroff $VMID'.";
-
-const fn act(words: &'static str, options: &'static [Opt], summary: &'static str) -> CommandEntry {
-    CommandEntry {
-        command: Command::VmAct,
-        words,
-        operands: "ID",
-        options,
-        online: true,
-        summary,
-        detail: ACT_DETAIL,
-    }
-}
-
-const WAIT_DETAIL: &str = "\
-A CONDITION is KEY (the attribute is there), KEY=VALUE, or KEY!=VALUE (it is not there, or differs),
-where KEY is an attribute as 'vm update' sets it, or STATE with a state's name: STATE=RUNNING. All
-of them must hold. It asks the server often at first, then less and less, each VM at a pace of its
-own, and outlives the server's restarts. --timeout is that of the whole (default 300 seconds); when
-it is over the exit code is 124, and stderr says what was still missing.";
-const SERVICE_WAIT_DETAIL: &str = "\
-Conditions are those of 'vm wait'. Without --role, STATE is that of the service, and any other KEY
-must hold for every VM of the service. With --role all is about the VMs of that role: as many as the
-role shall have, or with --count at least N of them.";
-
-const METRICS_DETAIL: &str = "\
-MEM_USED_PERC, SWAP_USED_PERC, DISK_USED_PERC_<device> for each mounted disk, CPU_USED_PERC (over one
-second, or since the report before) and LOAD_1: what a role's elasticity policies can be about.
-With --every it goes on until it is stopped, over one connection, and past any outage.";
-
-/// Every command, in the order in which help lists them.
-pub const COMMANDS: &[CommandEntry] = &[
-    CommandEntry {
-        command: Command::VmShow,
-        words: "vm show",
-        operands: "[ID]",
-        options: &[Opt::Json, Opt::Get],
-        online: true,
-        summary: "Show this VM, or a VM of the same service or virtual router",
-        detail: "An empty ID, as in 'vm show \"\"', means this VM.",
-    },
-    CommandEntry {
-        command: Command::VmUpdate,
-        words: "vm update",
-        operands: "[ID] [KEY=VALUE]...",
-        options: &[Opt::Erase, Opt::Base64, Opt::Data],
-        online: true,
-        summary: "Add, change or remove attributes of a VM's record (USER_TEMPLATE)",
-        detail: "\
-Any VALUE is stored as it is given, commas, quotes, brackets, backslashes and newlines included.
-KEY=@FILE takes the value from a file, without the newline at its end, and KEY=@- from standard
-input; KEY=@@TEXT is a value that begins with '@' itself. What OpenNebula can't store exactly is
-refused before anything is sent: blanks and newlines at either end, CR and other control
-characters, ']]>', and characters beyond U+FFFF. With --base64 these can be stored too.
-A KEY is stored in upper case; given twice, it becomes a list.
---data is sent as given, for scripts written for the Ruby client: OpenNebula refuses or damages
-what a comma, a quote, a bracket or a backslash is part of. Of --data and --erase the last one
-counts; several --erase count all.",
-    },
-    CommandEntry {
-        command: Command::VmWait,
-        words: "vm wait",
-        operands: "[ID] CONDITION...",
-        options: &[],
-        online: true,
-        summary: "Wait until a VM's record says what CONDITIONs say",
-        detail: WAIT_DETAIL,
-    },
-    act(
-        "vm resume",
-        ACT,
-        "Resume a VM that is stopped, suspended or powered off",
+/// What is said once, for all commands: a heading and its paragraphs, a line each.
+pub const TOPICS: &[(&str, &str)] = &[
+    (
+        "Paths",
+        "\
+--get takes a subset of JSONPath (RFC 9535): names (.NAME, ['NAME']), indices ([0], [-1]), wildcards (.*, [*]), \
+several of them ([0,1]), and filters: [?@.name=='slave'], [?@.state!=2], [?@.READY]. No slices, no '..', no functions.
+A path begins at the document's root with $, otherwise at the record itself: USER_TEMPLATE.ACTIVE of 'vm show' is \
+$.VM.USER_TEMPLATE.ACTIVE.",
     ),
-    act("vm stop", ACT, "Save a VM's state and release its host"),
-    act("vm suspend", ACT, "Save a VM's state on its host"),
-    act("vm terminate", ACT_HARD, "End a VM for good"),
-    act("vm reboot", ACT_HARD, "Reboot a VM"),
-    act("vm poweroff", ACT_HARD, "Power a VM off"),
-    act("vm resched", ACT, "Ask the scheduler for another host"),
-    act("vm unresched", ACT, "Withdraw 'resched'"),
-    act("vm hold", ACT, "Keep a pending VM from being deployed"),
-    act("vm release", ACT, "Let a held VM be deployed"),
-    act(
-        "vm delete",
-        ACT,
-        "OpenNebula 4's word for 'terminate --hard'",
+    (
+        "Credentials",
+        "\
+The endpoint, the VM's id and its token are each taken from the first source that has it; nothing further is touched \
+once all three are known. The environment wins over what the context scripts wrote (the Ruby client's wrapper did the \
+reverse). Several endpoints, with blanks between, are tried in turn when one can't be reached.",
     ),
-    act(
-        "vm shutdown",
-        ACT_HARD,
-        "OpenNebula 4's word for 'terminate'",
+    (
+        "Certificates",
+        "\
+An https endpoint must have a certificate from an authority that the system trusts, or from those in --cacert, \
+ONEGATE_CA_FILE or ONEGATE_CA_CERT, and from those alone. A cloud can set ONEGATE_CA_CERT for all its VMs in their \
+context.",
     ),
-    CommandEntry {
-        command: Command::ServiceShow,
-        words: "service show",
-        operands: "",
-        options: &[Opt::Json, Opt::Extended, Opt::Get],
-        online: true,
-        summary: "Show the service of this VM, its roles and their VMs",
-        detail: "",
-    },
-    CommandEntry {
-        command: Command::ServiceScale,
-        words: "service scale",
-        operands: "",
-        options: &[Opt::Role, Opt::Cardinality],
-        online: true,
-        summary: "Set the number of VMs of a role",
-        detail: "Both options are required. The service passes through SCALING and COOLDOWN to RUNNING.",
-    },
-    CommandEntry {
-        command: Command::ServicePeers,
-        words: "service peers",
-        operands: "",
-        options: &[Opt::Role, Opt::Json],
-        online: true,
-        summary: "List the VMs of the service: ID, role, name, state and addresses, a line each",
-        detail: "Aligned on a terminal; elsewhere without a heading and separated by tabs.",
-    },
-    CommandEntry {
-        command: Command::ServiceWait,
-        words: "service wait",
-        operands: "[CONDITION]...",
-        options: &[Opt::Role, Opt::Count],
-        online: true,
-        summary: "Wait until the service, or the VMs of a role, are as CONDITIONs say",
-        detail: SERVICE_WAIT_DETAIL,
-    },
-    CommandEntry {
-        command: Command::VrouterShow,
-        words: "vrouter show",
-        operands: "",
-        options: &[Opt::Json, Opt::Extended, Opt::Get],
-        online: true,
-        summary: "Show the virtual router of this VM",
-        detail: "",
-    },
-    CommandEntry {
-        command: Command::VnetShow,
-        words: "vnet show",
-        operands: "ID",
-        options: &[Opt::Json, Opt::Extended, Opt::Get],
-        online: true,
-        summary: "Show a virtual network, from a VM of a virtual router attached to it",
-        detail: "",
-    },
-    CommandEntry {
-        command: Command::Metrics,
-        words: "metrics",
-        operands: "",
-        options: &[Opt::Push, Opt::Every],
-        online: true,
-        summary: "Print how busy this VM is, or push it into its record",
-        detail: METRICS_DETAIL,
-    },
-    CommandEntry {
-        command: Command::Doctor,
-        words: "doctor",
-        operands: "",
-        options: &[],
-        online: true,
-        summary: "Check the way from the context to an authorised answer, step by step",
-        detail: "\
-One line for each step: endpoint, VM id, token, name, connection, TLS, answer, identity, clock. The first that fails is
-explained, with what to do. Send its output along when you ask for help: no token is in it.",
-    },
-    CommandEntry {
-        command: Command::ContextShow,
-        words: "context show",
-        operands: "",
-        options: &[],
-        online: false,
-        summary: "Show which endpoint, VM id and token are used, and where each was found",
-        detail: "The token itself is never shown.",
-    },
-    CommandEntry {
-        command: Command::ContextEnv,
-        words: "context env",
-        operands: "",
-        options: &[],
-        online: false,
-        summary: "Print ONEGATE_ENDPOINT, VMID and TOKENTXT as shell assignments",
-        detail: "For scripts that use curl: eval \"$(onegate context env)\"",
-    },
 ];
 
-const fn classic(
-    opt: Opt,
-    long: &'static str,
-    short: Option<char>,
-    help: &'static str,
-) -> OptionEntry {
-    OptionEntry {
-        opt,
-        long,
-        short,
-        value: None,
-        classic: true,
-        help,
-    }
-}
-
-const fn switch(opt: Opt, long: &'static str, help: &'static str) -> OptionEntry {
-    OptionEntry {
-        opt,
-        long,
-        short: None,
-        value: None,
-        classic: false,
-        help,
-    }
-}
-
-const fn valued(
-    opt: Opt,
-    long: &'static str,
-    value: &'static str,
-    help: &'static str,
-) -> OptionEntry {
-    OptionEntry {
-        opt,
-        long,
-        short: None,
-        value: Some(value),
-        classic: false,
-        help,
-    }
-}
-
-const fn classic_valued(
-    opt: Opt,
-    long: &'static str,
-    short: char,
-    value: &'static str,
-    help: &'static str,
-) -> OptionEntry {
-    OptionEntry {
-        opt,
-        long,
-        short: Some(short),
-        value: Some(value),
-        classic: true,
-        help,
-    }
-}
-
-/// Every option, in the order in which help lists them.
-pub const OPTIONS: &[OptionEntry] = &[
-    classic_valued(
-        Opt::Data,
-        "data",
-        'd',
-        "DATA",
-        "Attributes, KEY=VALUE, with a newline or \\n between two; sent as given",
+/// Variables that count besides [`crate::context::VARIABLES`]: a name and what it is for.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "http_proxy, https_proxy",
+        "The proxy on the way to an http or https endpoint. Lower case alone counts.",
     ),
-    classic_valued(
-        Opt::Erase,
-        "erase",
-        'e',
-        "KEY",
-        "Remove this attribute; may be given several times",
+    (
+        "no_proxy",
+        "Hosts that are reached without it: names, addresses, networks such as 10.0.0.0/8, or *.",
     ),
-    classic_valued(Opt::Role, "role", 'r', "ROLE", "A role of the service"),
-    classic_valued(
-        Opt::Cardinality,
-        "cardinality",
-        'c',
-        "N",
-        "The number of VMs that the role shall have",
-    ),
-    classic(
-        Opt::Json,
-        "json",
-        Some('j'),
-        "Print what the server sent, as JSON",
-    ),
-    classic(
-        Opt::Extended,
-        "extended",
-        None,
-        "Ask for everything that the server knows; for a service also STATE and IP of each VM",
-    ),
-    classic(
-        Opt::Hard,
-        "hard",
-        Some('f'),
-        "Don't wait for the guest to agree",
-    ),
-    valued(
-        Opt::Get,
-        "get",
-        "PATH",
-        "Print what PATH leads to, one result a line, strings raw (with --json as JSON); exit 1 if nothing",
-    ),
-    valued(Opt::Count, "count", "N", "At least this many VMs"),
-    switch(Opt::Push, "push", "Write the metrics into this VM's record"),
-    valued(
-        Opt::Every,
-        "every",
-        "SECONDS",
-        "Keep on, once in so many seconds",
-    ),
-    switch(
-        Opt::Base64,
-        "base64",
-        "Store each VALUE encoded in base64, whatever bytes it holds",
-    ),
-    valued(
-        Opt::Timeout,
-        "timeout",
-        "SECONDS",
-        "How long one attempt may take in all (default 30), or the whole of a 'wait' (default 300)",
-    ),
-    valued(
-        Opt::ConnectTimeout,
-        "connect-timeout",
-        "SECONDS",
-        "How long a connection may take (default 10)",
-    ),
-    valued(
-        Opt::Retry,
-        "retry",
-        "N",
-        "Try again up to N times when there is no connection, or the answer is 429, 502, 503 or 504; never an action or a scale that may have arrived (default 0)",
-    ),
-    valued(
-        Opt::CaCert,
-        "cacert",
-        "FILE",
-        "Trust the certificate authorities in this PEM file alone",
-    ),
-    switch(
-        Opt::Insecure,
-        "insecure",
-        "Don't verify the server's certificate: anybody on the way can read the token",
-    ),
-    valued(
-        Opt::Endpoint,
-        "endpoint",
-        "URL",
-        "The OneGate server, http://HOST:PORT",
-    ),
-    valued(Opt::Vmid, "vmid", "ID", "The id of this VM"),
-    valued(
-        Opt::TokenFile,
-        "token-file",
-        "FILE",
-        "A file with this VM's token",
-    ),
-    valued(
-        Opt::Root,
-        "root",
-        "DIR",
-        "Look for the context under DIR, not under /",
-    ),
-    classic(
-        Opt::Help,
-        "help",
-        Some('h'),
-        "Show help, for one command or for all, and exit",
-    ),
-    switch(Opt::Version, "version", "Print the version and exit"),
+    ("NO_COLOR", "Not empty: nothing bold or underlined."),
 ];
 
 /// The entry of an option.

@@ -173,6 +173,8 @@ fn help_is_neither_success_nor_failure() {
             "Usage: onegate vm update",
         ),
         (&["vnet", "--help"], "vnet show ID"),
+        (&["doctor", "-h"], "Usage: onegate doctor"),
+        (&["help", "metrics"], "Usage: onegate metrics"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
     ] {
         match line(words) {
