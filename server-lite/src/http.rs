@@ -23,6 +23,12 @@ pub trait Handler: Send + Sync {
     /// Answers one whole request.
     fn handle(&self, request: &Request) -> Response;
 
+    /// Whether answering this request may wait for a disk or another server. Where it does not, the thread that read
+    /// the request goes on watching the connections after it, and no other has to be woken for that.
+    fn may_wait(&self, _request: &Request) -> bool {
+        true
+    }
+
     /// A request that the HTTP layer refused by itself, for the log: it was malformed, too large, too slow or too many.
     fn refused(&self, _client: Option<IpAddr>, _refusal: &Refusal) {}
 }

@@ -102,6 +102,8 @@ pub struct Logged {
     pub gate: Gate,
     /// Where it is logged.
     pub log: Arc<Log>,
+    /// Whether reading may wait, because the cloud is another server; changing always may.
+    pub reads_wait: bool,
 }
 
 impl Handler for Logged {
@@ -110,6 +112,10 @@ impl Handler for Logged {
         let answer = self.gate.answer(request);
         self.log.request(request, &answer, start.elapsed());
         answer.response
+    }
+
+    fn may_wait(&self, request: &Request) -> bool {
+        self.reads_wait || !matches!(request.method.as_str(), "GET" | "HEAD")
     }
 
     fn refused(&self, client: Option<IpAddr>, refusal: &http::Refusal) {

@@ -55,6 +55,7 @@ pub fn serve(options: &Options) -> Result<(), String> {
     let handler = Arc::new(Logged {
         gate: Gate::new(cloud, config),
         log: Arc::clone(&log),
+        reads_wait: options.opennebula,
     });
     let server = Server::start(vec![listener], tls.clone(), handler, Limits::default())
         .map_err(|error| format!("cannot start the server: {error}"))?;

@@ -1,13 +1,15 @@
-//! The threads: one epoll set, edge-triggered, and a bounded pool of workers that all wait on it.
+//! The threads: one epoll set, edge-triggered, and a bounded pool of workers.
 //!
-//! A worker takes a ready connection, reads what is there, and when a request is whole calls the handler itself: no
-//! hand-over between threads on the way. A slow or idle client costs its connection and nothing else; a handler that
-//! blocks (a disk, oned) holds one worker. There is one worker more than handlers may run at once, so one is always
-//! there to read; requests that find all handlers busy wait in a bounded queue, and beyond it get 503 at once.
-//! A connection handles one request a turn and then goes behind the others. One thread more sweeps the deadlines.
+//! As many workers as there are processors watch the set ([`watch`]). Each takes a ready connection, reads what is
+//! there, and when a request is whole calls the handler itself: nothing is handed over on the way. Where the handler
+//! may wait (a disk, oned), another worker takes over the watch meanwhile. A slow or idle client costs its connection
+//! and nothing else. There is one worker more than handlers may run at once, so one is always there to read; requests
+//! that find all handlers busy wait in a bounded queue, and beyond it get 503 at once. A connection has one request
+//! handled a turn and then goes behind the others. One thread more sweeps the deadlines.
 
 mod accept;
 mod deadlines;
+mod watch;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -30,6 +32,7 @@ use super::limits::{BUSY, FAULT, Limits, Refusal, UNFINISHED_BODIES};
 use super::request::Request;
 use super::socket::Socket;
 use super::tls::Tls;
+use watch::Watch;
 
 /// Bytes read at a time, into a buffer that each worker has.
 const SCRATCH: usize = 16 * 1024;
@@ -96,6 +99,7 @@ impl Server {
         }
         let left = shared.running.load(SeqCst) + lock(&shared.queue).len();
         shared.stopped.store(true, SeqCst);
+        shared.watch.end();
         // Readable for ever: every worker sees it.
         let _ = rustix::io::write(&shared.stop_event, &1u64.to_ne_bytes());
         if let Some(sweeper) = lock(&shared.sweeper).as_ref() {
@@ -134,6 +138,23 @@ struct Seat {
     held: usize,
 }
 
+/// What a thread of the server has of its own.
+#[derive(Debug)]
+struct Worker {
+    scratch: Vec<u8>,
+    /// It has one of the places of [`Watch`].
+    watches: bool,
+}
+
+impl Worker {
+    fn new() -> Worker {
+        Worker {
+            scratch: vec![0; SCRATCH],
+            watches: false,
+        }
+    }
+}
+
 /// A request that waits for a handler; its connection's seat is its own until it is answered.
 #[derive(Debug)]
 struct Waiting {
@@ -146,6 +167,7 @@ struct Shared {
     epoll: OwnedFd,
     listeners: Mutex<Vec<Arc<TcpListener>>>,
     stop_event: OwnedFd,
+    watch: Watch,
     /// Given up for a moment when there is no other descriptor left.
     reserve: Mutex<Option<OwnedFd>>,
     tls: Option<Arc<Tls>>,
@@ -208,6 +230,7 @@ impl Shared {
             epoll,
             listeners: Mutex::new(listeners.into_iter().map(Arc::new).collect()),
             stop_event,
+            watch: Watch::new(),
             reserve: Mutex::new(accept::reserve_descriptor()),
             tls,
             handler,
@@ -231,13 +254,17 @@ impl Shared {
     // --- a worker ---
 
     fn work(&self) {
-        let mut scratch = vec![0; SCRATCH];
+        let mut worker = Worker::new();
         let mut events = Vec::with_capacity(1);
-        while !self.stopped.load(SeqCst) {
+        while worker.watches || self.watch.take() {
+            worker.watches = true;
             events.clear();
             match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => return,
+            }
+            if self.stopped.load(SeqCst) {
+                return;
             }
             let Some(event) = events.first() else {
                 continue;
@@ -253,16 +280,16 @@ impl Shared {
                     },
                     SeqCst,
                 );
-                self.visit(number, &mut scratch);
+                self.visit(number, &mut worker);
             } else {
-                self.accept(number.wrapping_sub(self.slots.len()), &mut scratch);
+                self.accept(number.wrapping_sub(self.slots.len()), &mut worker);
             }
-            self.run_waiting(&mut scratch);
+            self.run_waiting(&mut worker);
         }
     }
 
     /// Looks at a connection that had an event, unless another worker has it: that one will then look again.
-    fn visit(&self, number: usize, scratch: &mut [u8]) {
+    fn visit(&self, number: usize, worker: &mut Worker) {
         let slot = &self.slots[number];
         while slot.event.load(SeqCst) != 0 {
             let Ok(mut seat) = slot.seat.try_lock() else {
@@ -273,8 +300,8 @@ impl Shared {
                 && let Some(live) = seat.as_mut()
             {
                 live.connection.woken(event & ENDED != 0);
-                let step = live.connection.advance(scratch);
-                self.go_on(number, &mut seat, step, scratch);
+                let step = live.connection.advance(&mut worker.scratch);
+                self.go_on(number, &mut seat, step, worker);
             }
         }
     }
@@ -305,7 +332,7 @@ impl Shared {
     }
 
     /// Does what a connection asks for, until it has to wait.
-    fn go_on(&self, number: usize, seat: &mut Option<Box<Seat>>, first: Step, scratch: &mut [u8]) {
+    fn go_on(&self, number: usize, seat: &mut Option<Box<Seat>>, first: Step, worker: &mut Worker) {
         let mut step = first;
         loop {
             let Some(live) = seat.as_mut() else { return };
@@ -315,13 +342,13 @@ impl Shared {
             match step {
                 Step::Request(request) => {
                     if self.begin() {
-                        self.answer(live, &request);
+                        self.answer(live, &request, worker);
                     } else if let Some(refusal) = self.enqueue(number, live, request) {
                         live.connection.refuse(refusal);
                     } else {
                         break;
                     }
-                    step = live.connection.advance(scratch);
+                    step = live.connection.advance(&mut worker.scratch);
                 }
                 Step::Close => return self.close(number, seat),
                 // It waits in the queue.
@@ -329,7 +356,7 @@ impl Shared {
                 Step::Wait | Step::Again => {
                     if self.exceeds_memory(live, live.connection.body_held()) {
                         live.connection.refuse(UNFINISHED_BODIES.refusal);
-                        step = live.connection.advance(scratch);
+                        step = live.connection.advance(&mut worker.scratch);
                         continue;
                     }
                     // Either way epoll looks again: for room to write, or just to put it behind the others.
@@ -363,7 +390,11 @@ impl Shared {
     }
 
     /// Has a request handled, by a handler that [`Shared::begin`] took.
-    fn answer(&self, live: &mut Seat, request: &Request) {
+    fn answer(&self, live: &mut Seat, request: &Request, worker: &mut Worker) {
+        if worker.watches && self.handler.may_wait(request) {
+            worker.watches = false;
+            self.watch.give();
+        }
         let response = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)));
         self.running.fetch_sub(1, SeqCst);
         match response {
@@ -393,7 +424,7 @@ impl Shared {
     }
 
     /// Handles the requests that wait, as long as there are any and a handler is free.
-    fn run_waiting(&self, scratch: &mut [u8]) {
+    fn run_waiting(&self, worker: &mut Worker) {
         while self.waiting.load(SeqCst) > 0 && self.begin() {
             let Some(Waiting { slot, request, .. }) = lock(&self.queue).pop_front() else {
                 self.running.fetch_sub(1, SeqCst);
@@ -402,9 +433,9 @@ impl Shared {
             self.waiting.fetch_sub(1, SeqCst);
             let mut seat = lock(&self.slots[slot].seat);
             if let Some(live) = seat.as_mut() {
-                self.answer(live, &request);
-                let step = live.connection.advance(scratch);
-                self.go_on(slot, &mut seat, step, scratch);
+                self.answer(live, &request, worker);
+                let step = live.connection.advance(&mut worker.scratch);
+                self.go_on(slot, &mut seat, step, worker);
             }
             drop(seat);
             self.look_again(slot);

@@ -10,7 +10,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
-use super::{LISTEN, READ, Seat, Shared, lock, token};
+use super::{LISTEN, READ, Seat, Shared, Worker, lock, token};
 use crate::http::connection::Connection;
 use crate::http::limits::{NO_DESCRIPTOR, Refusal, TOO_MANY_CONNECTIONS, TOO_MANY_OF_ONE_CLIENT};
 use crate::http::response::{Framing, Response};
@@ -21,7 +21,7 @@ const ACCEPTS: usize = 64;
 
 impl Shared {
     /// Accepts what waits at a listener. One worker at a time does, until it asks for the listener's next event.
-    pub(super) fn accept(&self, number: usize, scratch: &mut [u8]) {
+    pub(super) fn accept(&self, number: usize, worker: &mut Worker) {
         let Some(listener) = lock(&self.listeners).get(number).map(Arc::clone) else {
             return;
         };
@@ -33,7 +33,7 @@ impl Shared {
                 Ok((socket, address)) => {
                     let address = address.and_then(|address| SocketAddr::try_from(address).ok());
                     let address = address.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |a| a.ip());
-                    self.admit(TcpStream::from(socket), address, scratch);
+                    self.admit(TcpStream::from(socket), address, worker);
                 }
                 Err(Errno::AGAIN) => break,
                 Err(Errno::MFILE | Errno::NFILE) if !self.refuse_without_descriptor(&listener) => {
@@ -59,7 +59,7 @@ impl Shared {
     }
 
     /// Seats a new connection, or tells it that there is no place.
-    fn admit(&self, socket: TcpStream, address: IpAddr, scratch: &mut [u8]) {
+    fn admit(&self, socket: TcpStream, address: IpAddr, worker: &mut Worker) {
         // Answers are written whole: waiting to fill a segment would only delay them.
         let _ = socket.set_nodelay(true);
         let Some(number) = lock(&self.free).pop() else {
@@ -99,8 +99,8 @@ impl Shared {
         }
         if let Some(refusal) = refusal {
             live.connection.refuse(refusal);
-            let step = live.connection.advance(scratch);
-            self.go_on(number, &mut seat, step, scratch);
+            let step = live.connection.advance(&mut worker.scratch);
+            self.go_on(number, &mut seat, step, worker);
         } else {
             self.set_deadline(number, live);
         }

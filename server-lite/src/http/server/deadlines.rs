@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::accept::reserve_descriptor;
-use super::{SCRATCH, Seat, Shared, Waiting, lock, millis};
+use super::{Seat, Shared, Waiting, Worker, lock, millis};
 use crate::http::connection::Timer;
 use crate::http::limits::{BUSY, Limits};
 
@@ -25,7 +25,7 @@ impl Shared {
             .min()
             .unwrap_or_default();
         let tick = (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1));
-        let mut scratch = vec![0; SCRATCH];
+        let mut worker = Worker::new();
         while !self.stopped.load(SeqCst) {
             // A server at rest sleeps.
             if self.open.load(SeqCst) == 0 && !self.starved.load(SeqCst) {
@@ -33,12 +33,12 @@ impl Shared {
             } else {
                 thread::park_timeout(tick);
             }
-            self.sweep_queue(&mut scratch);
+            self.sweep_queue(&mut worker);
             let now = millis(self.start.elapsed());
             for (number, slot) in self.slots.iter().enumerate() {
                 let deadline = slot.deadline.load(SeqCst);
                 if deadline != 0 && deadline <= now {
-                    self.expire(number, now, &mut scratch);
+                    self.expire(number, now, &mut worker);
                 }
             }
             if self.starved.swap(false, SeqCst) {
@@ -54,7 +54,7 @@ impl Shared {
     }
 
     /// Ends a connection whose deadline is over, unless a worker has it: then it is not waiting.
-    fn expire(&self, number: usize, now: u64, scratch: &mut [u8]) {
+    fn expire(&self, number: usize, now: u64, worker: &mut Worker) {
         let slot = &self.slots[number];
         if let Ok(mut seat) = slot.seat.try_lock() {
             let deadline = slot.deadline.load(SeqCst);
@@ -62,15 +62,15 @@ impl Shared {
                 && deadline != 0
                 && deadline <= now
             {
-                let step = live.connection.expire(scratch);
-                self.go_on(number, &mut seat, step, scratch);
+                let step = live.connection.expire(&mut worker.scratch);
+                self.go_on(number, &mut seat, step, worker);
             }
         }
         self.look_again(number);
     }
 
     /// Refuses the requests that have waited too long for a handler.
-    fn sweep_queue(&self, scratch: &mut [u8]) {
+    fn sweep_queue(&self, worker: &mut Worker) {
         loop {
             let mut queue = lock(&self.queue);
             if queue
@@ -87,8 +87,8 @@ impl Shared {
             let mut seat = lock(&self.slots[slot].seat);
             if let Some(live) = seat.as_mut() {
                 live.connection.refuse(BUSY);
-                let step = live.connection.advance(scratch);
-                self.go_on(slot, &mut seat, step, scratch);
+                let step = live.connection.advance(&mut worker.scratch);
+                self.go_on(slot, &mut seat, step, worker);
             }
             drop(seat);
             self.look_again(slot);
