@@ -12,6 +12,7 @@ pub mod http;
 pub mod json;
 pub mod log;
 pub mod message;
+pub mod reply;
 pub mod routes;
 pub mod serve;
 pub mod service_show;

@@ -7,11 +7,11 @@
 mod handlers;
 mod path;
 
-use crate::access::Failure;
 use crate::auth::{self, Caller, Denied};
 use crate::cloud::{Cloud, Id};
 use crate::config::Config;
 use crate::http::{Request, Response};
+use crate::reply::{Failure, respond};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -147,18 +147,6 @@ fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Answer {
             cause: failure.cause.take(),
             response: failure.into(),
         },
-    }
-}
-
-/// An answer as the real server types them all, texts too: recordings, `response.headers`.
-pub(crate) fn respond(status: u16, body: Vec<u8>) -> Response {
-    Response {
-        status,
-        headers: vec![
-            ("Content-Type", "application/json;charset=utf-8".into()),
-            ("X-Content-Type-Options", "nosniff".into()),
-        ],
-        body,
     }
 }
 

@@ -1,10 +1,11 @@
 //! What each route does once it is known who asks.
 
-use super::{Call, Gate, respond};
-use crate::access::{self, Failure};
+use super::{Call, Gate};
+use crate::access;
 use crate::cloud::{Document, Id, Refusal, id, list, parse_id};
 use crate::form::{Parameters, Update};
 use crate::http::Response;
+use crate::reply::{Failure, respond};
 use crate::{action, json, template, view};
 use serde_json::Value;
 
