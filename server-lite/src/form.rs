@@ -26,7 +26,7 @@ impl Parameters {
     /// Reads the query and, where the Content-Type says that it is a form or JSON, the body.
     ///
     /// # Errors
-    /// Malformed multipart; the reason in words. What is wrong with one parameter is said by [`Parameters::get`].
+    /// Malformed multipart or JSON; the reason in words. What is wrong with one parameter is said by [`Parameters::get`].
     pub fn read(request: &Request) -> Result<Self, String> {
         let content_type = request.header("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default();
@@ -34,7 +34,7 @@ impl Parameters {
             "application/x-www-form-urlencoded" => urlencoded(&request.body),
             "multipart/form-data" => multipart::parts(content_type, &request.body)
                 .map_err(|reason| format!("malformed multipart/form-data: {reason}"))?,
-            "application/json" => json(&request.body),
+            "application/json" => json(&request.body)?,
             _ => Vec::new(),
         };
         let query = urlencoded(request.query.as_bytes());
@@ -149,10 +149,13 @@ fn utf8(bytes: Vec<u8>) -> Result<String, String> {
         .map_err(|error| format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
 }
 
-/// A JSON object's members. A body that is no object has none: it may be a template under JSON's Content-Type.
-fn json(bytes: &[u8]) -> Vec<Parameter> {
-    let Ok(Value::Object(members)) = serde_json::from_slice(bytes) else {
-        return Vec::new();
+/// A JSON object's members. A body that begins as no object has none: it may be a template under JSON's Content-Type.
+fn json(bytes: &[u8]) -> Result<Vec<Parameter>, String> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Ok(Vec::new());
+    }
+    let Value::Object(members) = crate::json::parse(bytes)? else {
+        return Ok(Vec::new());
     };
     let text = |value| match value {
         Value::String(text) => Ok(text),
@@ -162,10 +165,8 @@ fn json(bytes: &[u8]) -> Vec<Parameter> {
             Err("is neither text nor a number".to_owned())
         }
     };
-    members
-        .into_iter()
-        .map(|(name, value)| (name, text(value)))
-        .collect()
+    let members = members.into_iter();
+    Ok(members.map(|(name, value)| (name, text(value))).collect())
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
+pub use text::write as as_text;
+pub use xml::write as as_xml;
+
 use crate::cloud::{Attribute, AttributeValue};
 use crate::config::Config;
 use std::fmt;
@@ -105,21 +108,6 @@ pub fn restricted<'a>(attributes: &'a [Attribute], config: &Config) -> Option<&'
         .iter()
         .map(|attribute| attribute.name.as_str())
         .find(|name| config.restricts(name))
-}
-
-/// Writes attributes for oned, in the form that keeps these values: text, or XML where a value ends in a
-/// backslash, which text cannot say. [`parse`] gives the same attributes back. (oned itself stores no value with
-/// `]]>` in either form, and in XML it drops empty values and trims white space.)
-pub fn render(attributes: &[Attribute]) -> String {
-    let ends_in_backslash = |attribute: &Attribute| match &attribute.value {
-        AttributeValue::Text(value) => value.ends_with('\\'),
-        AttributeValue::Vector(items) => items.iter().any(|(_, value)| value.ends_with('\\')),
-    };
-    if attributes.iter().any(ends_in_backslash) {
-        xml::render(attributes)
-    } else {
-        text::render(attributes)
-    }
 }
 
 fn is_name_character(c: char) -> bool {

@@ -283,8 +283,10 @@ fn hostile_json_is_refused_and_nothing_is_done() {
     for twice in [
         r#"{"data":"A=1","data":"SERVICE_ID=9"}"#,
         r#"{"data":"SERVICE_ID=9","data":"A=1"}"#,
+        r#"{"data":"A=1","type":1,"type":2}"#,
     ] {
-        siege.send_as("PUT /vm", &headers, twice.as_bytes());
+        let answer = siege.send_as("PUT /vm", &headers, twice.as_bytes());
+        assert_eq!(answer.status, 400, "{twice}: {answer:?}");
         assert!(!siege.record(ALONE).contains("SERVICE_ID"), "{twice}");
     }
     siege.lift();

@@ -97,6 +97,18 @@ fn forms_are_read_strictly() {
         (
             "application/json",
             "",
+            br#"{"data":"A=1","data":"A=2"}"#,
+            Err("the body is not JSON: "),
+        ),
+        (
+            "application/json",
+            "",
+            br#" {"data":"A=1""#,
+            Err("the body is not JSON: "),
+        ),
+        (
+            "application/json",
+            "",
             br#"{"data":{"A":1}}"#,
             Err("'data' is neither text nor a number"),
         ),

@@ -421,11 +421,21 @@ fn attribute() -> impl Strategy<Value = Attribute> {
     (stored_name(), value).prop_map(|(name, value)| Attribute { name, value })
 }
 
+/// What text can't say.
+fn ends_in_backslash(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| match &attribute.value {
+        AttributeValue::Text(value) => value.ends_with('\\'),
+        AttributeValue::Vector(items) => items.iter().any(|(_, value)| value.ends_with('\\')),
+    })
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_back(attributes in proptest::collection::vec(attribute(), 0..4)) {
-        prop_assert_eq!(&parse(&render(&attributes)).unwrap(), &attributes);
-        prop_assert_eq!(&parse(&xml::render(&attributes)).unwrap(), &attributes);
+        prop_assert_eq!(&parse(&as_xml(&attributes)).unwrap(), &attributes);
+        if !ends_in_backslash(&attributes) {
+            prop_assert_eq!(&parse(&as_text(&attributes)).unwrap(), &attributes);
+        }
     }
 
     #[test]
@@ -444,7 +454,7 @@ proptest! {
             for attribute in &attributes {
                 prop_assert_eq!(name(&attribute.name), Ok(attribute.name.clone()));
             }
-            prop_assert_eq!(&parse(&render(&attributes)).unwrap(), &attributes);
+            prop_assert_eq!(&parse(&as_xml(&attributes)).unwrap(), &attributes);
         }
     }
 }

@@ -7,6 +7,7 @@
 //! quote, as OpenNebula's own tools write it, which can say all but a backslash at a value's end.
 
 use crate::cloud::{Attribute, AttributeValue};
+use crate::template::{as_text, as_xml};
 use serde_json::Value;
 
 /// Writes attributes for one.vm.update. The error is a whole sentence that names the attribute.
@@ -20,7 +21,7 @@ pub fn template(attributes: &[Attribute]) -> Result<String, String> {
     }
     let all = || attributes.iter().flat_map(values).map(|(_, value)| value);
     if !all().any(is_odd) {
-        return Ok(text(attributes));
+        return Ok(as_text(attributes));
     }
     let ends_in_backslash = all().any(|value| value.ends_with('\\'));
     let only_text_can = attributes.iter().find(|attribute| {
@@ -34,9 +35,9 @@ pub fn template(attributes: &[Attribute]) -> Result<String, String> {
              value that ends in a backslash: send them in two updates",
             attribute.name
         )),
-        Some(_) => Ok(text(attributes)),
-        None if ready && !ends_in_backslash => Ok(text(attributes)),
-        None => Ok(xml(attributes)),
+        Some(_) => Ok(as_text(attributes)),
+        None if ready && !ends_in_backslash => Ok(as_text(attributes)),
+        None => Ok(as_xml(attributes)),
     }
 }
 
@@ -129,64 +130,6 @@ fn is_odd(value: &str) -> bool {
     value.contains([',', '"', '[', ']', '\\', '\n'])
 }
 
-fn text(attributes: &[Attribute]) -> String {
-    let quoted = |value: &str| format!("\"{}\"", value.replace('"', "\\\""));
-    let lines: Vec<String> = attributes
-        .iter()
-        .map(|Attribute { name, value }| match value {
-            AttributeValue::Text(value) => format!("{name}={}", quoted(value)),
-            AttributeValue::Vector(members) => {
-                let members: Vec<String> = members
-                    .iter()
-                    .map(|(name, value)| format!("{name}={}", quoted(value)))
-                    .collect();
-                format!("{name}=[{}]", members.join(","))
-            }
-        })
-        .collect();
-    lines.join("\n")
-}
-
-fn xml(attributes: &[Attribute]) -> String {
-    let mut out = String::from("<TEMPLATE>");
-    for attribute in attributes {
-        let name = element_name(&attribute.name);
-        out.push_str(&format!("<{name}>"));
-        match &attribute.value {
-            AttributeValue::Text(value) => escape(value, &mut out),
-            AttributeValue::Vector(members) => {
-                for (name, value) in members {
-                    let name = element_name(name);
-                    out.push_str(&format!("<{name}>"));
-                    escape(value, &mut out);
-                    out.push_str(&format!("</{name}>"));
-                }
-            }
-        }
-        out.push_str(&format!("</{name}>"));
-    }
-    out.push_str("</TEMPLATE>");
-    out
-}
-
-/// oned itself puts `ONE_` before a name that can't be an element's.
-fn element_name(name: &str) -> String {
-    if name.starts_with(|c: char| c.is_ascii_digit()) {
-        return format!("ONE_{name}");
-    }
-    name.to_string()
-}
-
-fn escape(value: &str, out: &mut String) {
-    for c in value.chars() {
-        match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' => out.push(c),
-            '_' | '-' | '.' | '/' | ':' | '@' | '%' | '+' | '~' => out.push(c),
-            c => out.push_str(&format!("&#{};", c as u32)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,8 +181,8 @@ mod tests {
             (
                 vec![
                     single("A", "{\"k\":[1]}"),
-                    single("1B", "\\"),
-                    vector("V", &[("2C", "<é\n>")]),
+                    single("ONE_1B", "\\"),
+                    vector("V", &[("ONE_2C", "<é\n>")]),
                 ],
                 "<TEMPLATE><A>&#123;&#34;k&#34;:&#91;1&#93;&#125;</A><ONE_1B>&#92;</ONE_1B>\
                  <V><ONE_2C>&#60;&#233;&#10;&#62;</ONE_2C></V></TEMPLATE>",
