@@ -411,8 +411,6 @@ fn every_way_to_fail_is_unavailable_with_its_cause_in_the_log() {
         (Reply::Http(200, "<html>".to_string()), "can't be read"),
         (Reply::Http(500, "oops".to_string()), "HTTP status 500"),
         (Reply::Http(302, String::new()), "HTTP status 302"),
-        (done("<VM><ID>6</VM>"), "can't be read"),
-        (done("<NET/>"), "<NET> where <VM>"),
         (
             refused("User couldn't be authenticated, aborting call.", 256),
             "does not accept the server's own user",
@@ -428,6 +426,29 @@ fn every_way_to_fail_is_unavailable_with_its_cause_in_the_log() {
             assert!(cause.contains(words), "{shown}: {cause}");
             assert!(!cause.contains("secret"), "{cause}");
         }
+    }
+}
+
+#[test]
+fn a_record_that_cant_be_read_is_no_outage() {
+    for (record, words) in [
+        ("<VM><ID>6</VM>", "not well-formed"),
+        ("<NET/>", "<NET> where <VM>"),
+        ("", "ends in the middle"),
+    ] {
+        let oned = StandIn::start(move |_| done(record));
+        let bench = Bench::with_oned(&oned);
+        for _ in 0..5 {
+            let Err(Refusal::Unavailable(cause)) = bench.cloud.vm_to_authenticate(6) else {
+                panic!("{record}")
+            };
+            assert!(
+                cause.contains("one.vm.info") && cause.contains(words),
+                "{cause}"
+            );
+        }
+        assert_eq!(oned.requests(), 5, "others are not told to go away");
+        assert!(bench.log().is_empty(), "{:?}", bench.log());
     }
 }
 

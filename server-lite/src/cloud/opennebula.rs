@@ -67,7 +67,8 @@ impl OpenNebula {
         })
     }
 
-    /// Makes one call to oned. `read` makes of its answer what is wanted, or says why it is none.
+    /// Makes one call to oned. `read` makes of its answer what is wanted, or says why it is none: a record that can't
+    /// be read is that VM's trouble, not an outage.
     fn call<T>(
         &self,
         as_whom: Option<&User>,
@@ -84,18 +85,23 @@ impl OpenNebula {
             Ok((200, body)) => {
                 let answer = std::str::from_utf8(&body).map_err(|_| "it isn't UTF-8".to_string());
                 match answer.and_then(xmlrpc::answer) {
-                    Ok(Answer::Done(result)) => read(result).map_err(unreadable),
+                    Ok(Answer::Done(result)) => Ok(result),
                     Ok(Answer::Refused { reason, code }) => {
                         Err(self.refused(&reason, code, as_whom, parameters))
                     }
-                    Err(what) => Err(unreadable(what)),
+                    Err(what) => Err(Refusal::Unavailable(format!(
+                        "its answer can't be read: {what}"
+                    ))),
                 }
             }
             Ok((status, _)) => Err(Refusal::Unavailable(format!(
                 "it answered with HTTP status {status}"
             ))),
         };
-        self.oned.judged(ended)
+        let result = self.oned.judged(ended)?;
+        read(result).map_err(|what| {
+            Refusal::Unavailable(format!("oned's answer to {method} can't be read: {what}"))
+        })
     }
 
     /// oned's refusal; the ids that the call named and the owner's own are no secret to the guest.
@@ -312,10 +318,6 @@ impl Cloud for OpenNebula {
         };
         oneflow::scale(&self.oneflow, as_whom, service, role, cardinality)
     }
-}
-
-fn unreadable(what: String) -> Refusal {
-    Refusal::Unavailable(format!("its answer can't be read: {what}"))
 }
 
 /// Unix time. A clock before 1970 makes sessions that oned refuses.
