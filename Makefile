@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-elastic test lint bench fuzz-smoke static sbom test-guest test-cloud-init clean
+.PHONY: help demo demo-elastic test lint bench fleet fuzz-smoke static sbom test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -26,8 +26,14 @@ lint: ## formatting, clippy, documentation: all warnings denied
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
 	else echo 'SKIPPED: licences, sources and bans of dependencies: cargo-deny is not installed'; fi
 
-bench: ## requests a second and memory of the server, beside nginx; needs wrk and nginx
+bench: ## what elasticity costs; requests a second and memory of the server, beside nginx (needs wrk and nginx)
+	@$(CARGO) bench --quiet -p onegate-server-lite --bench elasticity
 	@bench/load
+
+fleet: ## VMS=N guests for SECONDS=S against a server of our own, or URL=http://HOST:PORT with its CLOUD=FILE
+	@$(CARGO) build --quiet --profile bench -p onegate-server-lite --bins --example fleet
+	@target/release/examples/fleet --vms $(or $(VMS),1000) --seconds $(or $(SECONDS),30) \
+		$(if $(URL),--url $(URL)) $(if $(CLOUD),--cloud $(CLOUD))
 
 fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
 	@fuzz/run 5

@@ -114,7 +114,8 @@ impl Engine {
     pub fn advance(&mut self, draft: &mut Draft<'_>, now: Timestamp) -> Timestamp {
         self.settle(draft, now);
         let next_poll = match self.next_poll {
-            Some(next) if next > now => next,
+            // One too far away is from before the clock was set back.
+            Some(next) if next > now && next <= later(now, self.options.interval) => next,
             _ => {
                 poll::poll(draft, &mut self.texts, &self.options, now);
                 self.settle(draft, now);

@@ -40,7 +40,7 @@ pub struct RoleClock {
     /// The nodes that a scaling waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaited: Vec<Id>,
-    /// How long the cooldown after the scaling under way is to be, in milliseconds.
+    /// How long the cooldown after the scaling is, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown: Option<Millis>,
     /// When the cooldown ends.

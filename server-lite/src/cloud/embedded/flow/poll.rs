@@ -230,9 +230,11 @@ fn is_due(policy: &Policy<Measured>, clock: &PolicyClock, now: Timestamp) -> boo
     let period = i64::try_from(policy.when.period)
         .unwrap_or(i64::MAX)
         .saturating_mul(1000);
+    let now = now.as_millisecond();
+    // One evaluated in the future is from before the clock was set back.
     clock
         .last_eval
-        .is_none_or(|last| last.saturating_add(period) <= now.as_millisecond())
+        .is_none_or(|last| last > now || last.saturating_add(period) <= now)
 }
 
 /// Evaluates an elasticity policy if its period is over.

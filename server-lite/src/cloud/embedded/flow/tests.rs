@@ -465,3 +465,27 @@ fn rename_is_the_one_call_of_its_own_that_does_something() {
     let answer = bench.change(|engine, draft, now| engine.act(draft, 9, &call, now));
     assert!(matches!(answer, Err(Refusal::Failed(_))));
 }
+
+#[test]
+fn nothing_hangs_when_the_clock_is_set_back() {
+    let mut bench = small(json!({"min_vms": 1, "max_vms": 3, "elasticity_policies": [
+        {"expression": "1 < 2", "type": "CHANGE", "adjust": 1, "period": 10, "period_number": 1}]}));
+    let hour = Duration::from_secs(3600);
+    let back = |bench: &mut Bench| bench.now = bench.now.checked_sub(hour).expect("a time");
+    bench.pass(1.0);
+    assert_eq!(bench.service(1), "SCALING work:SCALING/2[9,10]");
+    back(&mut bench);
+    bench.pass(4.0);
+    assert_eq!(
+        bench.service(1),
+        "COOLDOWN work:COOLDOWN/2[9,10]",
+        "its VM went on"
+    );
+    back(&mut bench);
+    bench.pass(10.0);
+    assert_eq!(
+        bench.service(1),
+        "SCALING work:SCALING/3[9,10,11]",
+        "its cooldown ended, and its policy was evaluated"
+    );
+}

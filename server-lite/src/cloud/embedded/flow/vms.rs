@@ -11,9 +11,12 @@ use jiff::Timestamp;
 /// Moves every VM on whose time has come. Whether any was.
 pub(super) fn advance(draft: &mut Draft<'_>, options: &Options, now: Timestamp) -> bool {
     let mut moved = false;
+    // One that is due later than a step from now is from before the clock was set back.
+    let steps = now.as_millisecond()..later(now, options.vm_step).as_millisecond();
     for vm in draft.ids(Kind::VmClock) {
-        let due = VmClock::read(draft, vm).is_none_or(|clock| clock.due <= now.as_millisecond());
-        if !due {
+        let waits = VmClock::read(draft, vm)
+            .is_some_and(|clock| clock.due > steps.start && clock.due <= steps.end);
+        if waits {
             continue;
         }
         moved = true;

@@ -306,11 +306,18 @@ fn watch_role(
             done.then(|| after_scaling(role, clock, options, now))
         }
         State::Cooldown => {
+            let length = *clock
+                .cooldown
+                .get_or_insert_with(|| millis(options.cooldown_of(role)));
+            let now = now.as_millisecond();
+            let latest = now.saturating_add(length);
+            // One that ends later than it lasts is from before the clock was set back.
             let until = clock
                 .cooldown_until
-                .get_or_insert_with(|| later(now, options.cooldown_of(role)).as_millisecond());
-            (*until <= now.as_millisecond()).then(|| {
-                clock.cooldown_until = None;
+                .map_or(latest, |until| until.min(latest));
+            clock.cooldown_until = Some(until);
+            (until <= now).then(|| {
+                (clock.cooldown, clock.cooldown_until) = (None, None);
                 State::Running
             })
         }
@@ -398,13 +405,15 @@ fn is_ready(vm: &Value) -> bool {
 }
 
 fn after_scaling(role: &Role, clock: &mut RoleClock, options: &Options, now: Timestamp) -> State {
-    let cooldown = clock.cooldown.take();
-    let cooldown = cooldown.unwrap_or_else(|| millis(options.cooldown_of(role)));
+    let length = *clock
+        .cooldown
+        .get_or_insert_with(|| millis(options.cooldown_of(role)));
     clock.awaited.clear();
-    if cooldown == 0 {
+    if length == 0 {
+        clock.cooldown = None;
         return State::Running;
     }
-    clock.cooldown_until = Some(now.as_millisecond().saturating_add(cooldown));
+    clock.cooldown_until = Some(now.as_millisecond().saturating_add(length));
     State::Cooldown
 }
 
