@@ -217,47 +217,60 @@ fn long(name: &str) -> Result<&'static OptionEntry, Error> {
 }
 
 fn command(words: &[String]) -> Result<&'static CommandEntry, Error> {
-    let Some(resource) = words.first() else {
-        return Err(Error::Usage(format!(
-            "no command given\n\n{}",
-            help::commands(|_| true)
-        )));
-    };
-    if let Some(alone) = COMMANDS.iter().find(|entry| entry.words == resource) {
-        return Ok(alone);
-    }
-    let of_resource = |entry: &CommandEntry| entry.resource() == resource;
-    let known = COMMANDS.iter().any(of_resource);
-    let Some(action) = words.get(1) else {
-        if known {
+    let (resource, action) = match words {
+        [] => {
             return Err(Error::Usage(format!(
-                "'{resource}' what?\n\n{}",
-                help::commands(of_resource)
+                "no command given\n\n{}",
+                help::commands(|_| true)
             )));
         }
-        let hint = suggest(nearest::to(
-            resource,
-            COMMANDS
-                .iter()
-                .flat_map(|entry| [entry.words, entry.resource()]),
-        ));
-        return Err(Error::Usage(format!("'{resource}' is not a command{hint}")));
+        [resource] => (resource, ""),
+        [resource, action, ..] => (resource, action.as_str()),
     };
-    let exact = COMMANDS
-        .iter()
-        .find(|entry| of_resource(entry) && entry.action() == action);
-    exact.ok_or_else(|| {
-        let hint = suggest(nearest::to(
-            &format!("{resource} {action}"),
-            COMMANDS.iter().map(|entry| entry.words),
-        ));
-        Error::Usage(format!("'{resource} {action}' is not a command{hint}"))
-    })
+    let named = |entry: &&CommandEntry| {
+        entry.resource() == resource && (entry.action() == action || entry.action().is_empty())
+    };
+    if let Some(entry) = COMMANDS.iter().find(named) {
+        return Ok(entry);
+    }
+    if action.is_empty() && COMMANDS.iter().any(|entry| entry.resource() == resource) {
+        let choice = help::commands(|entry| entry.resource() == resource);
+        return Err(Error::Usage(format!("'{resource}' what?\n\n{choice}")));
+    }
+    let typed = format!("{resource} {action}");
+    let typed = typed.trim_end();
+    let hint = match meant(resource, typed)[..] {
+        [] => String::new(),
+        [ref all @ .., last] if !all.is_empty() => {
+            format!("; did you mean {} or '{last}'?", quoted(all))
+        }
+        [only, ..] => format!("; did you mean '{only}'?"),
+    };
+    Err(Error::Usage(format!("'{typed}' is not a command{hint}")))
 }
 
-fn suggest(near: Option<&str>) -> String {
-    near.map(|near| format!("; did you mean '{near}'?"))
-        .unwrap_or_default()
+/// The commands of which the first word is the action, as in `onegate show`; else the nearest one.
+fn meant(first: &str, typed: &str) -> Vec<&'static str> {
+    let of_action = COMMANDS
+        .iter()
+        .filter(|entry| entry.action() == first)
+        .map(|entry| entry.words);
+    let meant: Vec<&str> = of_action.collect();
+    if !meant.is_empty() {
+        return meant;
+    }
+    let words = COMMANDS
+        .iter()
+        .flat_map(|entry| [entry.words, entry.resource()]);
+    nearest::to(typed, words).into_iter().collect()
+}
+
+fn quoted(words: &[&str]) -> String {
+    words
+        .iter()
+        .map(|word| format!("'{word}'"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

@@ -200,6 +200,8 @@ fn length(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
 
     fn document(text: &str) -> Document {
         Document::new(text.as_bytes().to_vec()).unwrap_or_else(|e| panic!("{text}: {e}"))
@@ -276,5 +278,57 @@ mod tests {
             assert!(Document::new(text.as_bytes().to_vec()).is_err(), "{text}");
         }
         assert!(Document::new(vec![b'"', 0xff, b'"']).is_err());
+    }
+
+    /// Any JSON at all, with white space strewn in.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+            r#"[\\"{}\[\],: ]{0,8}"#.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(r#".{0,4}|[\\"{}:, ]{0,4}"#, inner, 0..6)
+                    .prop_map(|members| Value::from_iter(members)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_serde_json_writes_is_read_alike(value in json(), pretty in any::<bool>()) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+            let document = document(&text);
+            same(document.root(), &value)?;
+            for printed in [crate::output::json::pretty(document.root()), crate::output::json::compact(document.root())] {
+                prop_assert_eq!(&serde_json::from_str::<Value>(&printed).unwrap(), &value);
+            }
+        }
+    }
+
+    fn same(node: Node<'_>, value: &Value) -> Result<(), TestCaseError> {
+        match value {
+            Value::Object(members) => {
+                prop_assert_eq!(node.members().count(), members.len());
+                for ((name, node), (key, value)) in node.members().zip(members) {
+                    prop_assert_eq!(&name.text(), key);
+                    same(node, value)?;
+                }
+            }
+            Value::Array(elements) => {
+                prop_assert_eq!(node.elements().count(), elements.len());
+                for (node, value) in node.elements().zip(elements) {
+                    same(node, value)?;
+                }
+            }
+            Value::String(text) => prop_assert_eq!(&node.text(), text),
+            Value::Null => prop_assert!(node.is_null()),
+            other => prop_assert_eq!(node.text(), other.to_string()),
+        }
+        Ok(())
     }
 }

@@ -11,8 +11,7 @@ mod support;
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use support::{Listener, Received, answer, closed_port};
 
 /// What differs on purpose.
@@ -292,37 +291,10 @@ fn run(case: &Case, port: u16) -> (String, i32) {
         command.env(name, value);
     }
     if case.recorded["stdout_is_tty"].as_bool().unwrap() {
-        return on_a_terminal(command);
+        return support::terminal::run(command);
     }
     let output = command.stdin(Stdio::null()).output().unwrap();
     (support::stdout(&output), output.status.code().unwrap())
-}
-
-/// Runs a command with a pseudo-terminal for its stdout.
-fn on_a_terminal(mut command: Command) -> (String, i32) {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap();
-    let slave = std::fs::File::options()
-        .write(true)
-        .open(name.to_str().unwrap())
-        .unwrap();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(slave)
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    drop(command); // and with it our copy of the slave, so that the end is seen
-    let mut printed = Vec::new();
-    // A terminal whose other side has closed answers EIO, which is its end of file.
-    let _ = std::fs::File::from(master).read_to_end(&mut printed);
-    (
-        String::from_utf8_lossy(&printed).into_owned(),
-        child.wait().unwrap().code().unwrap(),
-    )
 }
 
 fn compare_output(case: &Case, stdout: &str, exit: i32) -> Result<(), String> {

@@ -151,6 +151,14 @@ fn misuse_is_named() {
         ),
         (&["service", "foo"], "'service foo' is not a command", 255),
         (&["servce", "show"], "did you mean 'service show'?", 255),
+        (&["poweroff", "6"], "did you mean 'vm poweroff'?", 255),
+        (
+            &["show"],
+            "did you mean 'vm show', 'service show', 'vrouter show', 'vnet show' or 'context show'?",
+            255,
+        ),
+        (&["vmm"], "'vmm' is not a command; did you mean 'vm'?", 255),
+        (&["docter"], "did you mean 'doctor'?", 255),
         (&["vrouter"], "vrouter show", 255),
     ] {
         let error = line(words).expect_err("misuse");

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // Not every test uses all of it.
 
 pub mod server;
+pub mod terminal;
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
