@@ -395,6 +395,7 @@ impl Shared {
             worker.watches = false;
             self.watch.give();
         }
+        // The static binary is built without unwinding: there a panic ends the server, and init starts it again.
         let response = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)));
         self.running.fetch_sub(1, SeqCst);
         match response {
@@ -445,7 +446,10 @@ impl Shared {
     /// Counts what a connection's body holds; true if that is too much for all together.
     fn exceeds_memory(&self, live: &mut Seat, held: usize) -> bool {
         let before = std::mem::replace(&mut live.held, held);
-        if held <= before {
+        if held == before {
+            return false;
+        }
+        if held < before {
             self.bodies.fetch_sub(before - held, SeqCst);
             return false;
         }
