@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod http_common;
 mod real;
 
+use http_common::tls::{Files, connect_tls, session};
 use real::{Running, credentials, fixture, printed, refused, run};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 fn snapshot() -> String {
     fixture("snapshot/cloud.json")
@@ -253,6 +257,45 @@ fn warnings_of_the_configuration_are_logged() {
         log.contains("warning: ") && log.contains("c.conf, line 2: :hots is not known"),
         "{log}"
     );
+}
+
+#[test]
+fn a_certificate_is_served_and_read_again_on_sighup() {
+    let files = Files::new();
+    let text = |path: &Path| path.display().to_string();
+    let (certificate, key) = (text(&files.certificate), text(&files.key));
+    let server = Running::start(&["--tls-cert", &certificate, "--tls-key", &key]);
+    let address = server.address.parse().unwrap();
+    let request: &[u8] = b"GET /vm HTTP/1.1\r\nHost: gate\r\n\r\n";
+    assert_eq!(connect_tls(address, &files).send(request).answer().status, 401);
+
+    // What is no certificate is not taken; the log says so, and the one in use stays.
+    let good = read(&files.certificate);
+    std::fs::write(&files.certificate, "nonsense").unwrap();
+    server.signal(rustix::process::Signal::HUP);
+    std::fs::write(&files.certificate, good).unwrap();
+    assert_eq!(connect_tls(address, &files).send(request).answer().status, 401);
+
+    let renewed = files.renew();
+    let deadline = Instant::now() + real::PATIENCE;
+    while served_certificate(&server.address, &files).as_deref() != Some(renewed.as_slice()) {
+        assert!(Instant::now() < deadline, "the new certificate is not served");
+        server.signal(rustix::process::Signal::HUP);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (status, log) = server.stop();
+    assert!(status.success(), "{status}");
+    assert!(log.contains("the certificate and its key were read again"), "{log}");
+}
+
+/// The certificate that a client is shown which trusts only the file's.
+fn served_certificate(address: &str, files: &Files) -> Option<Vec<u8>> {
+    let mut session = session(files, &rustls::version::TLS13);
+    let mut stream = TcpStream::connect(address).unwrap();
+    while session.is_handshaking() {
+        session.complete_io(&mut stream).ok()?;
+    }
+    Some(session.peer_certificates()?.first()?.to_vec())
 }
 
 #[test]

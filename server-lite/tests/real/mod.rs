@@ -98,10 +98,10 @@ impl Running {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let Some(address) = line
+        let listening = line
             .trim_end()
-            .strip_prefix("onegate-server-lite listening on http://")
-        else {
+            .strip_prefix("onegate-server-lite listening on ");
+        let Some((_, address)) = listening.and_then(|url| url.split_once("://")) else {
             let _ = child.wait();
             panic!("it does not listen: {line:?}, {}", log.join().unwrap());
         };
