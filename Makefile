@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-elastic test lint bench fleet fuzz-smoke static sbom test-guest test-cloud-init clean
+.PHONY: generate help demo demo-elastic test lint bench fleet fuzz-smoke static sbom test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -37,6 +37,9 @@ fleet: ## VMS=N guests for SECONDS=S against a server of our own, or URL=http://
 
 fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
 	@fuzz/run 5
+
+generate: ## the agent's man page and completions, from its tables of commands and options
+	$(CARGO) run --package onegate --example generate
 
 static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
 	@scripts/build-static

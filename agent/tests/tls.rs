@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -306,6 +306,70 @@ fn settings_that_cannot_be_used() {
         assert_eq!(output.status.code(), Some(255));
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
     }
+}
+
+/// A proxy that opens a tunnel to wherever it is told to, once; tells what it was asked.
+fn tunnel() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            client.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut server = TcpStream::connect(head.split(' ').nth(1).unwrap()).unwrap();
+        sender.send(head).unwrap();
+        client
+            .write_all(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n")
+            .unwrap();
+        let (mut from_client, mut to_server) =
+            (client.try_clone().unwrap(), server.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
+        // Either side may hang up first.
+        let _ = std::io::copy(&mut server, &mut client);
+    });
+    (url, receiver)
+}
+
+#[test]
+fn through_a_tunnel() {
+    let authority = Authority::new();
+    let (url, request) = serve(&authority.issue("127.0.0.1", |_| {}), rustls::ALL_VERSIONS);
+    let (proxy, asked) = tunnel();
+    let file = authority.file();
+    let output = show(
+        &url,
+        &[("https_proxy", &proxy)],
+        &["--cacert", file.to_str().unwrap()],
+    );
+    assert_eq!(
+        (output.status.code(), stderr(&output)),
+        (Some(0), String::new())
+    );
+    let server = url.strip_prefix("https://").unwrap();
+    assert_eq!(
+        asked.recv().unwrap(),
+        format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n\r\n")
+    );
+    assert!(request.recv().unwrap().starts_with("GET /vm HTTP/1.1\r\n"));
+}
+
+#[test]
+fn a_handshake_that_takes_too_long() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let output = show(&url, &[], &["--connect-timeout", "1", "--insecure"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(255), "{said}");
+    assert!(
+        said.contains("Error securing the connection to the server (it took too long)"),
+        "{said}"
+    );
 }
 
 /// The real server, and the authority in the VM's own context.sh.
