@@ -267,25 +267,37 @@ fn a_certificate_is_served_and_read_again_on_sighup() {
     let server = Running::start(&["--tls-cert", &certificate, "--tls-key", &key]);
     let address = server.address.parse().unwrap();
     let request: &[u8] = b"GET /vm HTTP/1.1\r\nHost: gate\r\n\r\n";
-    assert_eq!(connect_tls(address, &files).send(request).answer().status, 401);
+    assert_eq!(
+        connect_tls(address, &files).send(request).answer().status,
+        401
+    );
 
     // What is no certificate is not taken; the log says so, and the one in use stays.
     let good = read(&files.certificate);
     std::fs::write(&files.certificate, "nonsense").unwrap();
     server.signal(rustix::process::Signal::HUP);
     std::fs::write(&files.certificate, good).unwrap();
-    assert_eq!(connect_tls(address, &files).send(request).answer().status, 401);
+    assert_eq!(
+        connect_tls(address, &files).send(request).answer().status,
+        401
+    );
 
     let renewed = files.renew();
     let deadline = Instant::now() + real::PATIENCE;
     while served_certificate(&server.address, &files).as_deref() != Some(renewed.as_slice()) {
-        assert!(Instant::now() < deadline, "the new certificate is not served");
+        assert!(
+            Instant::now() < deadline,
+            "the new certificate is not served"
+        );
         server.signal(rustix::process::Signal::HUP);
         std::thread::sleep(Duration::from_millis(5));
     }
     let (status, log) = server.stop();
     assert!(status.success(), "{status}");
-    assert!(log.contains("the certificate and its key were read again"), "{log}");
+    assert!(
+        log.contains("the certificate and its key were read again"),
+        "{log}"
+    );
 }
 
 /// The certificate that a client is shown which trusts only the file's.
