@@ -26,6 +26,8 @@ pub struct Source {
     pub name: &'static str,
     /// What is there and who put it there.
     pub about: &'static str,
+    /// Looking costs nothing, so it is done even when all three are known: there may be TLS settings too.
+    free: bool,
     look: fn(&mut Search<'_>),
 }
 
@@ -34,41 +36,49 @@ pub static SOURCES: &[Source] = &[
     Source {
         name: "--endpoint, --vmid, --token-file",
         about: "The options of this command line.",
+        free: true,
         look: given::options,
     },
     Source {
         name: "ONEGATE_ENDPOINT, VMID, TOKENTXT, ONEGATE_TOKEN",
         about: "The environment. It wins over one_env: what the caller exports counts.",
+        free: true,
         look: given::environment,
     },
     Source {
         name: files::ONE_ENV,
         about: "What OpenNebula's context scripts found at boot. Read as data, never run. Only root may read it.",
+        free: false,
         look: files::one_env,
     },
     Source {
         name: "/var/run/one-context/context.sh.{network,online,local}",
         about: "The copies of context.sh that the context scripts keep; the newest first.",
+        free: false,
         look: files::copies,
     },
     Source {
         name: files::DIRECTORY,
         about: "context.sh and token.txt where the host put them in place, as OpenNebula does for LXC.",
+        free: false,
         look: files::directory,
     },
     Source {
         name: "/proc/self/mountinfo",
         about: "A context CD-ROM (ISO9660, label CONTEXT) that is already mounted somewhere.",
+        free: false,
         look: mountinfo::look,
     },
     Source {
         name: "/dev/sr0 and other block devices",
         about: "The context CD-ROM itself, mounted for a moment, read-only and unseen by other processes; needs root.",
+        free: false,
         look: cdrom::look,
     },
     Source {
         name: "vmtoolsd",
         about: "VMware's guestinfo.opennebula.context, where open-vm-tools is installed.",
+        free: false,
         look: vmware::look,
     },
 ];
@@ -304,10 +314,10 @@ impl std::error::Error for Missing {}
 pub fn find(lookup: &Lookup<'_>) -> Result<Context, Box<Missing>> {
     let mut search = Search::new(lookup)?;
     for source in SOURCES {
-        (source.look)(&mut search);
-        if search.is_over() {
+        if search.is_refused() || (search.is_complete() && !source.free) {
             break;
         }
+        (source.look)(&mut search);
     }
     search.result()
 }

@@ -389,6 +389,30 @@ fn a_labelled_device_is_the_one_to_mount() {
 }
 
 #[test]
+fn a_fifo_or_a_directory_in_place_of_a_file_makes_nobody_wait() {
+    let guest = Guest::new().file("context/token.txt/file", "");
+    fs::create_dir_all(guest.path("var/run/one-context")).unwrap();
+    for fifo in [ONE_ENV, "context/context.sh"] {
+        assert!(
+            Command::new("mkfifo")
+                .arg(guest.path(fifo))
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    let message = guest.message();
+    assert!(
+        message.contains("/one_env: no ONEGATE_ENDPOINT, no VMID, no token"),
+        "{message}"
+    );
+    assert!(
+        message.contains("/context/token.txt: Is a directory"),
+        "{message}"
+    );
+}
+
+#[test]
 fn an_unusable_value_that_the_caller_gives_ends_the_lookup() {
     let guest = || Guest::new().file(ONE_ENV, one_env(ENDPOINT, "8", TOKEN));
     for vmid in ["abc", "+5", "-1", "0x1", "1_0", "5\u{1b}[2J", "5 6"] {
@@ -542,6 +566,19 @@ fn tls_settings_come_from_the_sources_that_were_consulted() {
         tls.ca_file.unwrap().value,
         Path::new("/my/ca.pem"),
         "a caller's path is the caller's"
+    );
+
+    let mut guest = Guest::new()
+        .file("token", TOKEN)
+        .variable("ONEGATE_INSECURE", "YES")
+        .variable("VMID", "not looked at");
+    guest.endpoint = Some("https://h".to_owned());
+    guest.vmid = Some("8".to_owned());
+    guest.token_file = Some(guest.path("token"));
+    let tls = guest.find().unwrap().tls;
+    assert!(
+        tls.insecure.unwrap().value,
+        "although the options say everything else"
     );
 
     let guest = Guest::new()

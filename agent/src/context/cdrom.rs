@@ -127,7 +127,7 @@ impl Scan {
         }
         let path = Path::new("/dev").join(name);
         let place = root.shown(&path);
-        let file = match root.open(&path) {
+        let file = match root.open_device(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Containers see the host's devices in /sys and have no nodes for them: worth a word for a drive only.

@@ -45,7 +45,7 @@ pub(super) fn look(search: &mut Search<'_>) {
         }
         match search
             .root
-            .open(&device)
+            .open_device(&device)
             .and_then(|device| cdrom::label(&device))
         {
             Ok(Some(label)) if label == cdrom::LABEL => {

@@ -53,10 +53,19 @@ impl Root {
             .replace(char::is_control, "?")
     }
 
-    /// Opens for reading. A symbolic link is followed inside the root: `/var/run` is often one to `/run`.
+    /// Opens a file or directory for reading; a FIFO in its place makes nobody wait. A symbolic link is followed inside
+    /// the root: `/var/run` is often one to `/run`.
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
-        // O_NONBLOCK would make an empty drive open; a FIFO in the place of a context file is nobody's mistake.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+        self.open_with(path, OFlags::NONBLOCK)
+    }
+
+    /// Opens a block device for reading. An error says so when there is no medium in it.
+    pub(super) fn open_device(&self, path: &Path) -> io::Result<File> {
+        self.open_with(path, OFlags::empty())
+    }
+
+    fn open_with(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
         let fd = match &self.dir {
             None => rustix::fs::open(path, flags, Mode::empty())?,
             Some(dir) => {

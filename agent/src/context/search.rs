@@ -41,11 +41,12 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// All three are known, or a value that the caller insisted on is unusable.
-    pub(super) fn is_over(&self) -> bool {
-        self.refused || self.is_complete()
+    /// A value that the caller insisted on is unusable.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused
     }
 
+    /// All three are known.
     pub(super) fn is_complete(&self) -> bool {
         self.found.endpoint.is_some() && self.found.vmid.is_some() && self.found.token.is_some()
     }
