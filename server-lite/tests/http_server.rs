@@ -338,9 +338,9 @@ fn blocked_handlers_do_not_keep_others_waiting_while_one_is_free() {
 }
 
 #[test]
-fn beyond_the_queue_503_at_once_and_the_queue_is_served_in_order() {
+fn beyond_its_quarter_of_the_queue_503_at_once() {
     let gate = Arc::new(Gate::default());
-    let (_server, address) = start(gate.handler(), short(|l| (l.handlers, l.queue) = (2, 3)));
+    let (_server, address) = start(gate.handler(), short(|l| (l.handlers, l.queue) = (2, 12)));
     let mut slow: Vec<Client> = (0..2).map(|_| connect(address)).collect();
     for client in &mut slow {
         client.send(SLOW);
@@ -378,6 +378,39 @@ fn beyond_the_queue_503_at_once_and_the_queue_is_served_in_order() {
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
     assert!(slow.iter_mut().all(|client| client.answer().status == 200));
+}
+
+#[test]
+fn one_client_with_many_requests_does_not_keep_another_waiting() {
+    let gate = Arc::new(Gate::default());
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (seen, handler) = (order.clone(), gate.handler());
+    let in_order = move |request: &Request| {
+        seen.lock().unwrap().push(request.path.clone());
+        handler(request)
+    };
+    let (server, address) = start(Arc::new(in_order), short(|l| l.handlers = 1));
+    let mut slow = connect(address);
+    slow.send(SLOW);
+    gate.wait_for(1);
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: gate\r\n\r\n");
+    let mut greedy: Vec<Client> = (0..20).map(|_| connect(address)).collect();
+    for client in &mut greedy {
+        client.send(get("/greedy").as_bytes());
+    }
+    until("they wait", || server.waiting() == 20);
+    let mut modest = http_common::connect_from([127, 0, 0, 2], address);
+    modest.send(get("/modest").as_bytes());
+    until("it waits too", || server.waiting() == 21);
+    gate.open();
+    assert_eq!(modest.answer().status, 200);
+    assert!(
+        greedy
+            .iter_mut()
+            .all(|client| client.answer().status == 200)
+    );
+    let order = order.lock().unwrap();
+    assert_eq!(order[..4], ["/slow", "/greedy", "/modest", "/greedy"]);
 }
 
 #[test]

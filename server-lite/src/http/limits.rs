@@ -111,7 +111,8 @@ pub const RETRY_AFTER: &str = "1";
 pub struct Limits {
     /// Requests that are handled at once: threads that may block on a disk or on oned.
     pub handlers: usize,
-    /// Requests that wait for a handler; one more gets [`BUSY`].
+    /// Requests that wait for a handler, each client in its turn; one more gets [`BUSY`], and so does one more from a
+    /// client that has a quarter of them.
     pub queue: usize,
     /// How long a request waits for a handler before it gets [`BUSY`].
     pub wait: Duration,

@@ -9,33 +9,30 @@
 
 mod accept;
 mod deadlines;
+mod queue;
 mod watch;
+mod worker;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, TcpListener};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::fd::OwnedFd;
-use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Handler;
-use super::connection::{Connection, Step, Timer};
-use super::limits::{BUSY, FAULT, Limits, Refusal, UNFINISHED_BODIES};
-use super::request::Request;
+use super::connection::{Connection, Timer};
+use super::limits::Limits;
 use super::socket::Socket;
 use super::tls::Tls;
+use queue::Queue;
 use watch::Watch;
 
-/// Bytes read at a time, into a buffer that each worker has.
-const SCRATCH: usize = 16 * 1024;
 /// Connections beyond the limit that are open at once to be told so.
 const REFUSED: usize = 128;
 /// Connections that the kernel holds for us until we accept them.
@@ -97,7 +94,7 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        let left = shared.running.load(SeqCst) + lock(&shared.queue).len();
+        let left = shared.running.load(SeqCst) + shared.waiting.load(SeqCst);
         shared.stopped.store(true, SeqCst);
         shared.watch.end();
         // Readable for ever: every worker sees it.
@@ -111,6 +108,11 @@ impl Server {
             }
         }
         left
+    }
+
+    /// Requests that wait for a handler now.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(SeqCst)
     }
 
     /// Connections open now.
@@ -138,31 +140,6 @@ struct Seat {
     held: usize,
 }
 
-/// What a thread of the server has of its own.
-#[derive(Debug)]
-struct Worker {
-    scratch: Vec<u8>,
-    /// It has one of the places of [`Watch`].
-    watches: bool,
-}
-
-impl Worker {
-    fn new() -> Worker {
-        Worker {
-            scratch: vec![0; SCRATCH],
-            watches: false,
-        }
-    }
-}
-
-/// A request that waits for a handler; its connection's seat is its own until it is answered.
-#[derive(Debug)]
-struct Waiting {
-    slot: usize,
-    request: Request,
-    since: Instant,
-}
-
 struct Shared {
     epoll: OwnedFd,
     listeners: Mutex<Vec<Arc<TcpListener>>>,
@@ -179,7 +156,7 @@ struct Shared {
     clients: Mutex<HashMap<IpAddr, usize>>,
     open: AtomicUsize,
     running: AtomicUsize,
-    queue: Mutex<VecDeque<Waiting>>,
+    queue: Mutex<Queue>,
     /// The queue's length: it is empty most of the time, and then nobody takes its lock.
     waiting: AtomicUsize,
     /// A listener found no descriptor, not even the reserve.
@@ -241,7 +218,7 @@ impl Shared {
             clients: Mutex::new(HashMap::new()),
             open: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
-            queue: Mutex::new(VecDeque::new()),
+            queue: Mutex::new(Queue::default()),
             waiting: AtomicUsize::new(0),
             starved: AtomicBool::new(false),
             bodies: AtomicUsize::new(0),
@@ -249,250 +226,6 @@ impl Shared {
             stopped: AtomicBool::new(false),
             sweeper: Mutex::new(None),
         })
-    }
-
-    // --- a worker ---
-
-    fn work(&self) {
-        let mut worker = Worker::new();
-        let mut events = Vec::with_capacity(1);
-        while worker.watches || self.watch.take() {
-            worker.watches = true;
-            events.clear();
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => return,
-            }
-            if self.stopped.load(SeqCst) {
-                return;
-            }
-            let Some(event) = events.first() else {
-                continue;
-            };
-            let number = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
-            if let Some(slot) = self.slots.get(number) {
-                let flags = event.flags;
-                slot.event.fetch_or(
-                    if flags.intersects(END) {
-                        EVENT | ENDED
-                    } else {
-                        EVENT
-                    },
-                    SeqCst,
-                );
-                self.visit(number, &mut worker);
-            } else {
-                self.accept(number.wrapping_sub(self.slots.len()), &mut worker);
-            }
-            self.run_waiting(&mut worker);
-        }
-    }
-
-    /// Looks at a connection that had an event, unless another worker has it: that one will then look again.
-    fn visit(&self, number: usize, worker: &mut Worker) {
-        let slot = &self.slots[number];
-        while slot.event.load(SeqCst) != 0 {
-            let Ok(mut seat) = slot.seat.try_lock() else {
-                return;
-            };
-            let event = slot.event.swap(0, SeqCst);
-            if event != 0
-                && let Some(live) = seat.as_mut()
-            {
-                live.connection.woken(event & ENDED != 0);
-                let step = live.connection.advance(&mut worker.scratch);
-                self.go_on(number, &mut seat, step, worker);
-            }
-        }
-    }
-
-    /// After a seat was held for something else than an event: has epoll tell again of an event that came meanwhile.
-    fn look_again(&self, number: usize) {
-        let slot = &self.slots[number];
-        while slot.event.load(SeqCst) != 0 {
-            let Ok(seat) = slot.seat.try_lock() else {
-                return;
-            };
-            slot.event.store(0, SeqCst);
-            if let Some(live) = seat.as_ref() {
-                let interest = if live.connection.wants_write() {
-                    WRITE
-                } else {
-                    READ
-                };
-                // The socket is in the set as long as it is seated.
-                let _ = epoll::modify(
-                    &self.epoll,
-                    live.connection.stream(),
-                    token(number),
-                    interest,
-                );
-            }
-        }
-    }
-
-    /// Does what a connection asks for, until it has to wait.
-    fn go_on(&self, number: usize, seat: &mut Option<Box<Seat>>, first: Step, worker: &mut Worker) {
-        let mut step = first;
-        loop {
-            let Some(live) = seat.as_mut() else { return };
-            if let Some(refusal) = live.connection.take_refusal() {
-                self.handler.refused(Some(live.client), &refusal);
-            }
-            match step {
-                Step::Request(request) => {
-                    if self.begin() {
-                        self.answer(live, &request, worker);
-                    } else if let Some(refusal) = self.enqueue(number, live, request) {
-                        live.connection.refuse(refusal);
-                    } else {
-                        break;
-                    }
-                    step = live.connection.advance(&mut worker.scratch);
-                }
-                Step::Close => return self.close(number, seat),
-                // It waits in the queue.
-                Step::Wait if live.connection.timer().1 == Timer::None => break,
-                Step::Wait | Step::Again => {
-                    if self.exceeds_memory(live, live.connection.body_held()) {
-                        live.connection.refuse(UNFINISHED_BODIES.refusal);
-                        step = live.connection.advance(&mut worker.scratch);
-                        continue;
-                    }
-                    // Either way epoll looks again: for room to write, or just to put it behind the others.
-                    if (step == Step::Again || live.connection.wants_write())
-                        && epoll::modify(
-                            &self.epoll,
-                            live.connection.stream(),
-                            token(number),
-                            WRITE,
-                        )
-                        .is_err()
-                    {
-                        return self.close(number, seat);
-                    }
-                    break;
-                }
-            }
-        }
-        if let Some(live) = seat.as_mut() {
-            self.set_deadline(number, live);
-        }
-    }
-
-    /// Takes one of the handlers, if one is free.
-    fn begin(&self) -> bool {
-        self.running
-            .fetch_update(SeqCst, SeqCst, |n| {
-                (n < self.limits.handlers).then_some(n + 1)
-            })
-            .is_ok()
-    }
-
-    /// Has a request handled, by a handler that [`Shared::begin`] took.
-    fn answer(&self, live: &mut Seat, request: &Request, worker: &mut Worker) {
-        if worker.watches && self.handler.may_wait(request) {
-            worker.watches = false;
-            self.watch.give();
-        }
-        // The static binary is built without unwinding: there a panic ends the server, and init starts it again.
-        let response = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)));
-        self.running.fetch_sub(1, SeqCst);
-        match response {
-            Ok(response) => live
-                .connection
-                .respond(&response, self.stopping.load(SeqCst)),
-            Err(_) => live.connection.refuse(FAULT),
-        }
-    }
-
-    /// Puts a request in the queue, or says why not.
-    fn enqueue(&self, slot: usize, live: &mut Seat, request: Request) -> Option<Refusal> {
-        if self.exceeds_memory(live, request.body.capacity()) {
-            return Some(UNFINISHED_BODIES.refusal);
-        }
-        let mut queue = lock(&self.queue);
-        if queue.len() >= self.limits.queue {
-            return Some(BUSY);
-        }
-        self.waiting.fetch_add(1, SeqCst);
-        queue.push_back(Waiting {
-            slot,
-            request,
-            since: Instant::now(),
-        });
-        None
-    }
-
-    /// Handles the requests that wait, as long as there are any and a handler is free.
-    fn run_waiting(&self, worker: &mut Worker) {
-        while self.waiting.load(SeqCst) > 0 && self.begin() {
-            let Some(Waiting { slot, request, .. }) = lock(&self.queue).pop_front() else {
-                self.running.fetch_sub(1, SeqCst);
-                return;
-            };
-            self.waiting.fetch_sub(1, SeqCst);
-            let mut seat = lock(&self.slots[slot].seat);
-            if let Some(live) = seat.as_mut() {
-                self.answer(live, &request, worker);
-                let step = live.connection.advance(&mut worker.scratch);
-                self.go_on(slot, &mut seat, step, worker);
-            }
-            drop(seat);
-            self.look_again(slot);
-        }
-    }
-
-    /// Counts what a connection's body holds; true if that is too much for all together.
-    fn exceeds_memory(&self, live: &mut Seat, held: usize) -> bool {
-        let before = std::mem::replace(&mut live.held, held);
-        if held == before {
-            return false;
-        }
-        if held < before {
-            self.bodies.fetch_sub(before - held, SeqCst);
-            return false;
-        }
-        self.bodies.fetch_add(held - before, SeqCst) + (held - before) > UNFINISHED_BODIES.max
-    }
-
-    fn set_deadline(&self, number: usize, live: &mut Seat) {
-        let timer = live.connection.timer();
-        if live.timer == Some(timer) {
-            return;
-        }
-        live.timer = Some(timer);
-        let time = match timer.1 {
-            Timer::None => {
-                self.slots[number].deadline.store(0, SeqCst);
-                return;
-            }
-            Timer::Head => self.limits.head,
-            Timer::Body => self.limits.body,
-            Timer::Idle => self.limits.idle,
-            Timer::Write => self.limits.write,
-            Timer::Linger => self.limits.linger,
-        };
-        self.slots[number]
-            .deadline
-            .store(millis(self.start.elapsed() + time), SeqCst);
-    }
-
-    fn close(&self, number: usize, seat: &mut Option<Box<Seat>>) {
-        let Some(mut live) = seat.take() else { return };
-        self.exceeds_memory(&mut live, 0);
-        self.slots[number].deadline.store(0, SeqCst);
-        let mut clients = lock(&self.clients);
-        if let Some(count) = clients.get_mut(&live.client) {
-            *count -= 1;
-            if *count == 0 {
-                clients.remove(&live.client);
-            }
-        }
-        drop(clients);
-        drop(live);
-        lock(&self.free).push(number);
-        self.open.fetch_sub(1, SeqCst);
     }
 }
 

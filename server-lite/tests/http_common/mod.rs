@@ -106,7 +106,19 @@ pub struct Client<S = TcpStream> {
 }
 
 pub fn connect(address: SocketAddr) -> Client {
-    let stream = TcpStream::connect(address).unwrap();
+    client(TcpStream::connect(address).unwrap())
+}
+
+/// A client with an address of its own: the whole of 127/8 is this machine.
+pub fn connect_from(own: [u8; 4], address: SocketAddr) -> Client {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&stream, &SocketAddr::from((own, 0))).unwrap();
+    connect(&stream, &address).unwrap();
+    client(TcpStream::from(stream))
+}
+
+fn client(stream: TcpStream) -> Client {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();

@@ -10,7 +10,8 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
-use super::{LISTEN, READ, Seat, Shared, Worker, lock, token};
+use super::worker::Worker;
+use super::{LISTEN, READ, Seat, Shared, lock, token};
 use crate::http::connection::Connection;
 use crate::http::limits::{NO_DESCRIPTOR, Refusal, TOO_MANY_CONNECTIONS, TOO_MANY_OF_ONE_CLIENT};
 use crate::http::response::{Framing, Response};

@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::accept::reserve_descriptor;
-use super::{Seat, Shared, Waiting, Worker, lock, millis};
+use super::queue::Waiting;
+use super::worker::Worker;
+use super::{Seat, Shared, lock, millis};
 use crate::http::connection::Timer;
 use crate::http::limits::{BUSY, Limits};
 
@@ -72,18 +74,10 @@ impl Shared {
     /// Refuses the requests that have waited too long for a handler.
     fn sweep_queue(&self, worker: &mut Worker) {
         loop {
-            let mut queue = lock(&self.queue);
-            if queue
-                .front()
-                .is_none_or(|waiting| waiting.since.elapsed() < self.limits.wait)
-            {
-                return;
-            }
-            let Some(Waiting { slot, .. }) = queue.pop_front() else {
+            let late = self.with_queue(|queue| queue.pop_late(self.limits.wait));
+            let Some(Waiting { slot, .. }) = late else {
                 return;
             };
-            drop(queue);
-            self.waiting.fetch_sub(1, SeqCst);
             let mut seat = lock(&self.slots[slot].seat);
             if let Some(live) = seat.as_mut() {
                 live.connection.refuse(BUSY);
