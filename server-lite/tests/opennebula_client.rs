@@ -374,6 +374,18 @@ fn nobody_waits_for_what_is_known_to_hang() {
     assert_eq!(oned.requests(), 4, "only one call tries");
     hangs.join().unwrap();
     bench.cloud.vm_to_authenticate(6).unwrap();
+    // Back to as many at once as ever.
+    let threads: Vec<_> = (0..MAX_CALLS)
+        .map(|_| {
+            let cloud = bench.cloud.clone();
+            std::thread::spawn(move || {
+                (0..20).for_each(|_| drop(cloud.vm_to_authenticate(6).unwrap()))
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 #[test]
