@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, Error> {
     }
 }
 
-/// Writes attributes as text. [`parse`] gives them back, but for a value that ends in a backslash, which text can't
+/// Writes attributes as text. [`super::parse`] gives them back, but for a value that ends in a backslash, which text can't
 /// say, and an empty vector.
 pub fn write(attributes: &[Attribute]) -> String {
     let quoted = |value: &str| format!("\"{}\"", value.replace('"', "\\\""));
