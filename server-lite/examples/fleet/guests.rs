@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a request is tried before it counts as lost.
 const ATTEMPTS: u32 = 30;
+/// The longest pause before another attempt, in seconds as a power of two.
+const LONGEST_PAUSE: u32 = 4;
 
 /// What the fleet does.
 #[derive(Clone)]
@@ -299,7 +301,7 @@ impl Driver {
         self.next(index);
     }
 
-    /// Tries again after Retry-After, or after a second, with a jitter; in the end gives up.
+    /// Tries again after Retry-After and a pause that doubles, at random; in the end gives up.
     fn failed(&mut self, index: usize, why: &str, retry: Option<u64>, end: Instant) {
         let now = Instant::now();
         let guest = &mut self.guests[index];
@@ -309,8 +311,9 @@ impl Driver {
             return;
         }
         self.tally.again(why);
+        let pause = Duration::from_secs(1 << guest.attempts.min(LONGEST_PAUSE));
         let wait =
-            Duration::from_secs(retry.unwrap_or(1)).mul_f64(1.0 + fraction(&mut guest.random));
+            Duration::from_secs(retry.unwrap_or(0)) + pause.mul_f64(fraction(&mut guest.random));
         guest.moment = now + wait;
         self.agenda.push(Reverse((guest.moment, index)));
     }
