@@ -114,7 +114,7 @@ pub(super) fn with_visible_leases(document: Document, user: &User, objects: &Obj
         return document;
     }
     let mut ranges = ranges.to_vec();
-    for range in &mut ranges {
+    for range in ranges.iter_mut().filter(|range| range.is_object()) {
         let seen: Vec<Value> = leases(range).into_iter().filter(sees).collect();
         range["LEASES"] = json!({ "LEASE": seen });
     }

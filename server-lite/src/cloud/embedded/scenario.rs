@@ -83,6 +83,13 @@ const ROLE: &[(&str, Shape)] = &[
     ("nodes", Shape::List),
 ];
 
+/// What is left out or is what it must be: a VM's context, a role's policies.
+const CONTEXT: &[(&str, Shape)] = &[("CONTEXT", Shape::Object)];
+const POLICIES: &[(&str, Shape)] = &[
+    ("elasticity_policies", Shape::List),
+    ("scheduled_policies", Shape::List),
+];
+
 /// A scenario that holds together.
 #[derive(Debug)]
 pub struct Scenario {
@@ -197,6 +204,9 @@ fn check(kind: Kind, document: &Value) -> Result<(), String> {
     for (_, fields) in FIELDS.iter().filter(|(k, _)| *k == kind) {
         has(document, "", fields)?;
     }
+    if kind == Kind::Vm {
+        has_if_there(&document["TEMPLATE"], "TEMPLATE/", CONTEXT)?;
+    }
     if kind == Kind::Service {
         let template = &document["TEMPLATE"];
         has(template, "TEMPLATE/", &[("BODY", Shape::Object)])?;
@@ -208,6 +218,15 @@ fn check(kind: Kind, document: &Value) -> Result<(), String> {
                 return Err(format!("{at} is {}, not an object", describe(role)));
             }
             has(role, &format!("{at}/"), ROLE)?;
+            has_if_there(role, &format!("{at}/"), POLICIES)?;
+            for (key, _) in POLICIES {
+                for (number, policy) in list(role.get(key)).iter().enumerate() {
+                    if !policy.is_object() {
+                        let what = describe(policy);
+                        return Err(format!("{at}/{key}[{number}] is {what}, not an object"));
+                    }
+                }
+            }
             for (node, value) in role["nodes"].as_array().into_iter().flatten().enumerate() {
                 has(
                     value,
@@ -234,6 +253,15 @@ fn has(object: &Value, path: &str, fields: &[(&str, Shape)]) -> Result<(), Strin
         }
     }
     Ok(())
+}
+
+/// The same where the key is there; null is as good as absent.
+fn has_if_there(object: &Value, path: &str, fields: &[(&str, Shape)]) -> Result<(), String> {
+    let there = |key: &str| object.get(key).is_some_and(|value| !value.is_null());
+    let fields = fields.iter().filter(|(key, _)| there(key));
+    fields
+        .copied()
+        .try_for_each(|field| has(object, path, &[field]))
 }
 
 impl Shape {

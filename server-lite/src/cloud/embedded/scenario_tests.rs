@@ -18,6 +18,32 @@ fn service(body: Value) -> Value {
     json!({"services": [{"ID": "1", "NAME": "s", "TEMPLATE": {"BODY": body}}]})
 }
 
+fn parts_of_the_wrong_kind() -> [(Value, &'static str); 3] {
+    let role = |policies: Value| {
+        let mut role = json!({"name": "a", "cardinality": 1, "state": 2, "nodes": []});
+        role["elasticity_policies"] = policies;
+        service(json!({"state": 2, "roles": [role]}))
+    };
+    let mut context = vm("8");
+    context["TEMPLATE"]["CONTEXT"] = json!("TOKEN=YES");
+    [
+        (
+            json!({ "vms": [context] }),
+            "cloud.json: vms[0] (VM 8): TEMPLATE/CONTEXT is the text \"TOKEN=YES\": it must be an object",
+        ),
+        (
+            role(json!({})),
+            "cloud.json: services[0] (service 1): TEMPLATE/BODY/roles[0]/elasticity_policies is an object: it must be \
+             a list",
+        ),
+        (
+            role(json!([{}, "A > 1"])),
+            "cloud.json: services[0] (service 1): TEMPLATE/BODY/roles[0]/elasticity_policies[1] is the text \
+             \"A > 1\", not an object",
+        ),
+    ]
+}
+
 #[test]
 fn a_malformed_scenario_is_refused_with_the_file_the_object_and_the_key() {
     let cases = [
@@ -77,7 +103,7 @@ fn a_malformed_scenario_is_refused_with_the_file_the_object_and_the_key() {
              number",
         ),
     ];
-    for (scenario, message) in cases {
+    for (scenario, message) in cases.into_iter().chain(parts_of_the_wrong_kind()) {
         let error = Scenario::parse(&scenario.to_string(), "cloud.json").expect_err(message);
         assert_eq!(error.to_string(), message);
     }
