@@ -44,8 +44,8 @@ fn no_scenario_makes_the_server_panic() {
             .iter()
             .cycle()
             .skip(number % odd.len())
-            .step_by(1)
-            .take(9)
+            .step_by(4)
+            .take(2)
         {
             let mut mutant = scenario.clone();
             *mutant.pointer_mut(place).unwrap() = odd.clone();
@@ -139,7 +139,6 @@ fn exercise(scenario: Scenario) {
                     ("x-onegate-token".into(), token.clone()),
                 ],
                 body: body.into(),
-                ..Request::default()
             };
             let answer = gate.answer(&request).response;
             assert!(answer.status < 600);
