@@ -62,6 +62,8 @@ pub struct Engine {
     next_poll: Option<Timestamp>,
     /// VMs changed their states since the services were last compared with all of theirs.
     vms_changed: bool,
+    /// Something changed since records of VMs that are gone were last counted.
+    to_tidy: bool,
     texts: Texts,
 }
 
@@ -73,6 +75,7 @@ impl Engine {
             options,
             next_poll: None,
             vms_changed: true,
+            to_tidy: true,
             texts,
         }
     }
@@ -117,6 +120,9 @@ impl Engine {
             // One too far away is from before the clock was set back.
             Some(next) if next > now && next <= later(now, self.options.interval) => next,
             _ => {
+                if std::mem::take(&mut self.to_tidy) {
+                    vms::forget(draft);
+                }
                 poll::poll(draft, &mut self.texts, &self.options, now);
                 self.settle(draft, now);
                 later(now, self.options.interval)
@@ -135,6 +141,7 @@ impl Engine {
             if !watch::advance(draft, all, &self.options, now) && !moved {
                 break;
             }
+            self.to_tidy = true;
         }
     }
 

@@ -160,14 +160,10 @@ impl<'a> Draft<'a> {
 
     /// An id that no VM has had.
     pub fn next_vm_id(&self) -> Id {
-        let written = self
-            .earlier
-            .keys()
-            .chain(self.writes.keys())
-            .filter(|(k, _)| *k == Kind::Vm)
-            .map(|(_, id)| *id);
-        written
-            .max()
+        let vms = (Kind::Vm, 0)..=(Kind::Vm, Id::MAX);
+        let last = |writes: &Writes| writes.range(vms.clone()).next_back().map(|((_, id), _)| *id);
+        last(self.earlier)
+            .max(last(&self.writes))
             .max(self.objects.last_vm)
             .map_or(0, |last| last + 1)
     }

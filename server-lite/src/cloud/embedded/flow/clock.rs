@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// How many decisions are kept for each service.
 const DECISIONS: usize = 20;
 
+/// How the decisions begin that change nothing.
+pub const STAYS: &str = "stays at ";
+
 /// A moment, in milliseconds since 1970: what is stored.
 pub type Millis = i64;
 
@@ -113,21 +116,22 @@ impl ServiceClock {
         self.roles.entry(name.to_string()).or_default()
     }
 
-    /// Notes a decision. One that repeats the role's last only moves its time.
+    /// Notes a decision. A role that stays as it is, as it did the last time, gets no second line.
     pub fn decide(&mut self, now: Timestamp, role: &str, text: String) {
-        let at = now.as_millisecond();
+        let stays = |text: &str| text.starts_with(STAYS);
         let last = self
             .decisions
             .iter_mut()
             .rev()
             .find(|decision| decision.role == role);
+        let decision = Decision {
+            at: now.as_millisecond(),
+            role: role.to_string(),
+            text,
+        };
         match last {
-            Some(last) if last.text == text => last.at = at,
-            _ => self.decisions.push_back(Decision {
-                at,
-                role: role.to_string(),
-                text,
-            }),
+            Some(last) if stays(&last.text) && stays(&decision.text) => *last = decision,
+            _ => self.decisions.push_back(decision),
         }
         while self.decisions.len() > DECISIONS {
             self.decisions.pop_front();

@@ -79,16 +79,19 @@ pub(super) fn give_back(draft: &mut Draft<'_>, network: Id, vm: Id) {
 /// The offset of the first free address of a range, from NEXT_INDEX on and round to it again.
 fn free_offset(range: &Value) -> Option<u32> {
     let size = size(range);
-    let taken: HashSet<&str> = range
+    let leases = range
         .get("LEASES")
         .map(|leases| list(leases.get("LEASE")))
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|lease| lease.get("MAC")?.as_str())
-        .collect();
-    let start = id(range.get("NEXT_INDEX")).unwrap_or(0).min(size);
-    (start..size)
-        .chain(0..start)
+        .unwrap_or_default();
+    let macs = || leases.iter().filter_map(|lease| lease.get("MAC")?.as_str());
+    let start = id(range.get("NEXT_INDEX")).unwrap_or(0);
+    // Most often the next one is free: then no set of all is needed.
+    if start < size && mac_at(range, start).is_some_and(|mac| macs().all(|taken| taken != mac)) {
+        return Some(start);
+    }
+    let taken: HashSet<&str> = macs().collect();
+    (start.min(size)..size)
+        .chain(0..start.min(size))
         .find(|offset| mac_at(range, *offset).is_some_and(|mac| !taken.contains(mac.as_str())))
 }
 

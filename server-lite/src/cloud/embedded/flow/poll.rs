@@ -3,7 +3,7 @@
 //! What is true is counted in the [`PolicyClock`]s; the first policy that makes a difference scales its role and ends
 //! the role's turn. One that is refused does not: unlike the real one, it starves nobody.
 
-use super::clock::{PolicyClock, RoleClock, ServiceClock};
+use super::clock::{PolicyClock, RoleClock, STAYS, ServiceClock};
 use super::measure::averages;
 use super::policy::{Adjust, Measured, Policy, Texts, listed};
 use super::service::{Role, Service, State};
@@ -12,6 +12,7 @@ use crate::cloud::Id;
 use crate::cloud::embedded::state::{Draft, Kind};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,19 +163,18 @@ impl Turn<'_> {
 
     /// Does what a policy wants; whether that made a difference.
     fn grant(&mut self, draft: &mut Draft<'_>, role: &Role, index: usize, wish: Wish) -> bool {
-        let max = role.max_vms.unwrap_or(u32::MAX);
-        let target = wish
-            .adjust
-            .target(role.cardinality, role.min_vms.unwrap_or(0), max);
+        let (min, max) = (role.min_vms.unwrap_or(0), role.max_vms.unwrap_or(u32::MAX));
+        let target = wish.adjust.target(role.cardinality, min, max);
         if target != role.cardinality {
             return self.scale(draft, role, index, target, wish.cooldown, &wish.reason);
         }
-        let limit = match (role.min_vms, role.max_vms) {
-            (Some(min), _) if role.cardinality <= min => ", which is min_vms",
-            (_, Some(max)) if role.cardinality >= max => ", which is max_vms",
-            _ => "",
+        let unlimited = wish.adjust.target(role.cardinality, 0, u32::MAX);
+        let limit = match unlimited.cmp(&role.cardinality) {
+            Ordering::Greater => format!(", as max_vms is {max}"),
+            Ordering::Less => format!(", as min_vms is {min}"),
+            Ordering::Equal => String::new(),
         };
-        let text = format!("stays at {}{limit}: {}", role.cardinality, wish.reason);
+        let text = format!("{STAYS}{}{limit}: {}", role.cardinality, wish.reason);
         self.clock.decide(self.now, &role.name, text);
         false
     }
@@ -205,7 +205,10 @@ impl Turn<'_> {
                 true
             }
             Err(why) => {
-                let text = format!("{change} failed, {why}: {reason}");
+                let text = format!(
+                    "{STAYS}{}, not {target}, since {why}: {reason}",
+                    role.cardinality
+                );
                 self.clock.decide(now, &role.name, text);
                 false
             }

@@ -489,3 +489,76 @@ fn nothing_hangs_when_the_clock_is_set_back() {
         "its cooldown ended, and its policy was evaluated"
     );
 }
+
+#[test]
+fn a_guest_cannot_ask_for_more_than_the_server_can_bear() {
+    let (_, mut record) = vm(9, RUNNING, "work");
+    record["TEMPLATE"]["NIC"] = json!([]);
+    let (kind, document) = one_role(json!({"cooldown": 0}));
+    let none = Options {
+        vm_step: Duration::ZERO,
+        ..options()
+    };
+    let mut bench = Bench::new(none, vec![(Kind::Vm, record), (kind, document)]);
+    let refused = bench.scale(1, "work", 4_000_000_000);
+    assert_eq!(
+        refused,
+        Err(Refusal::Failed(
+            "3999999999 nodes at once are more than 1000".into()
+        ))
+    );
+    for _ in 0..3 {
+        bench.scale(1, "work", 600).expect("up");
+        bench.pass(10.0);
+        bench.scale(1, "work", 1).expect("down");
+        bench.pass(10.0);
+    }
+    assert_eq!(
+        bench.service(1).split('[').next(),
+        Some("RUNNING work:RUNNING/1")
+    );
+    assert_eq!(
+        bench.objects.all(Kind::Vm).count(),
+        1001,
+        "1000 that are gone, and the one that is left"
+    );
+}
+
+#[test]
+fn a_vm_that_is_gone_leaves_its_virtual_router() {
+    let (kind, mut record) = vm(9, RUNNING, "");
+    record["TEMPLATE"]["VROUTER_ID"] = "0".into();
+    let vrouter = json!({"ID": "0", "VMS": {"ID": ["8", "9"]}});
+    let mut bench = Bench::new(options(), vec![(kind, record), (Kind::Vrouter, vrouter)]);
+    bench.act(9, "terminate").expect("terminated");
+    bench.pass(3.0);
+    let vrouter = bench
+        .objects
+        .get(Kind::Vrouter, 0)
+        .expect("the virtual router");
+    assert_eq!(vrouter["VMS"]["ID"], json!(["8"]));
+}
+
+#[test]
+fn a_role_that_stays_says_so_once() {
+    let mut bench = small(json!({"min_vms": 1, "max_vms": 1, "elasticity_policies": [
+        {"expression": "LOAD > 70", "type": "CHANGE", "adjust": 1, "period_number": 1}]}));
+    for load in ["71", "72", "73"] {
+        bench.set(9, "LOAD", load.into());
+        bench.pass(10.0);
+    }
+    let report = bench
+        .change(|engine, draft, now| engine.report(draft, 1, now))
+        .expect("a report");
+    let decisions = report["decisions"].as_array().expect("decisions");
+    let texts: Vec<&str> = decisions
+        .iter()
+        .filter_map(|decision| decision["decision"].as_str())
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            "stays at 1, as max_vms is 1: LOAD[73.0] > 70, 1 of 1 times (elasticity policy 0, CHANGE 1)"
+        ]
+    );
+}

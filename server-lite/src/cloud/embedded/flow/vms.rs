@@ -1,12 +1,16 @@
 //! VMs through their states: what an action starts, and what then passes by itself.
 
 use super::clock::VmClock;
+use super::lease::list_mut;
 use super::{Options, later, new_vm};
 use crate::action::{self, Call};
 use crate::cloud::embedded::state::{Draft, Kind};
-use crate::cloud::{Argument, Id, Refusal, VmAction};
+use crate::cloud::{Argument, Id, Refusal, VmAction, id};
 use crate::vm_state::{DONE, EPILOG, RUNNING, VmState};
 use jiff::Timestamp;
+
+/// How many records of VMs that are gone are kept.
+const REMEMBERED: usize = 1000;
 
 /// Moves every VM on whose time has come. Whether any was.
 pub(super) fn advance(draft: &mut Draft<'_>, options: &Options, now: Timestamp) -> bool {
@@ -69,11 +73,40 @@ pub(super) fn enter(
     if state == DONE {
         record["ETIME"] = now.as_second().to_string().into();
         new_vm::release(draft, vm);
+        leave_vrouter(draft, vm);
     }
     if following(draft, vm).is_some() {
         set_clock(draft, vm, options, now);
     } else if draft.get(Kind::VmClock, vm).is_some() {
         draft.remove(Kind::VmClock, vm);
+    }
+}
+
+/// Takes a VM that is gone out of its virtual router.
+fn leave_vrouter(draft: &mut Draft<'_>, vm: Id) {
+    let template = draft
+        .get(Kind::Vm, vm)
+        .and_then(|record| record.get("TEMPLATE"));
+    let Some(vrouter) = template.and_then(|template| id(template.get("VROUTER_ID"))) else {
+        return;
+    };
+    if let Some(vms) = draft
+        .get_mut(Kind::Vrouter, vrouter)
+        .and_then(|document| document.get_mut("VMS"))
+    {
+        list_mut(&mut vms["ID"]).retain(|other| id(Some(other)) != Some(vm));
+    }
+}
+
+/// Removes the oldest records of VMs that are gone, if there are too many: guests may scale up and down for ever.
+pub(super) fn forget(draft: &mut Draft<'_>) {
+    let gone: Vec<Id> = draft
+        .ids(Kind::Vm)
+        .into_iter()
+        .filter(|vm| state(draft, *vm) == Some(DONE))
+        .collect();
+    for vm in gone.iter().take(gone.len().saturating_sub(REMEMBERED)) {
+        draft.remove(Kind::Vm, *vm);
     }
 }
 

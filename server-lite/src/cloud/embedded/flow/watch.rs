@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// How many nodes a scaling may make at once: a guest may ask for any number.
+const LARGEST_STEP: u32 = 1000;
 /// How often a node is looked at that has yet to say READY=YES.
 const READY_LOOK: Duration = Duration::from_millis(250);
 
@@ -133,6 +135,11 @@ pub(super) fn scale(
     let mut awaited = Vec::new();
     if cardinality > role.cardinality {
         let count = cardinality - role.cardinality;
+        if count > LARGEST_STEP {
+            return Err(format!(
+                "{count} nodes at once are more than {LARGEST_STEP}"
+            ));
+        }
         awaited = add_nodes(draft, id, role, index, count, options, now)?;
     } else {
         let count = (role.cardinality - cardinality) as usize;
