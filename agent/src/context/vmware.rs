@@ -30,14 +30,18 @@ pub(super) fn look(search: &mut Search<'_>) {
         // It would be a foreign root's program, run here with our rights, and would speak of this machine.
         return search.problem("vmtoolsd", "not asked under --root");
     }
-    match PROGRAMS
-        .iter()
-        .map(Path::new)
-        .find(|program| program.exists())
-    {
+    match program() {
         None => search.problem("vmtoolsd", "absent"),
         Some(program) => ask(search, program),
     }
+}
+
+/// Where it is installed on this machine, if it is.
+pub(super) fn program() -> Option<&'static Path> {
+    PROGRAMS
+        .iter()
+        .map(Path::new)
+        .find(|program| program.exists())
 }
 
 fn ask(search: &mut Search<'_>, program: &Path) {
