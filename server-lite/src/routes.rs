@@ -117,17 +117,12 @@ impl Gate {
             }
         };
         let vm = Some(caller.vm);
-        answer(
-            vm,
-            (route.handler)(
-                self,
-                &Call {
-                    request,
-                    caller,
-                    parameter,
-                },
-            ),
-        )
+        let call = Call {
+            request,
+            caller,
+            parameter,
+        };
+        answer(vm, (route.handler)(self, &call))
     }
 
     fn cloud(&self) -> &dyn Cloud {

@@ -65,16 +65,8 @@ impl Embedded {
     ) -> Result<Document, Refusal> {
         self.commits.read(|objects| {
             let document = objects.get(kind, id).ok_or(Refusal::NotFound)?;
-            let person = objects.get(Kind::User, user.id);
-            allow(
-                user,
-                person.map(Arc::as_ref),
-                Right::Use,
-                document,
-                call,
-                noun,
-                id,
-            )?;
+            let person = objects.get(Kind::User, user.id).map(Arc::as_ref);
+            allow(user, person, Right::Use, document, call, noun, id)?;
             Ok(Arc::clone(document))
         })
     }
@@ -84,21 +76,13 @@ impl Embedded {
         &self,
         user: &User,
         vm: Id,
-        right: Right,
         call: &str,
         change: impl FnOnce(&mut Draft) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
         self.commits.change(|draft| {
             let document = draft.get(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
-            allow(
-                user,
-                draft.get(Kind::User, user.id),
-                right,
-                document,
-                call,
-                "VM",
-                vm,
-            )?;
+            let person = draft.get(Kind::User, user.id);
+            allow(user, person, Right::Manage, document, call, "VM", vm)?;
             change(draft)
         })
     }
@@ -202,7 +186,7 @@ impl Cloud for Embedded {
                 attribute.name
             )));
         }
-        self.manage(user, vm, Right::Manage, "one.vm.update", |draft| {
+        self.manage(user, vm, "one.vm.update", |draft| {
             if !attributes.is_empty() {
                 user_template::merge(
                     draft.get_mut(Kind::Vm, vm).ok_or(Refusal::NotFound)?,
@@ -214,7 +198,7 @@ impl Cloud for Embedded {
     }
 
     fn erase(&self, user: &User, vm: Id, name: &str) -> Result<(), Refusal> {
-        self.manage(user, vm, Right::Manage, "one.vm.update", |draft| {
+        self.manage(user, vm, "one.vm.update", |draft| {
             let document = draft.get_mut(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
             match user_template::erase(document, name) {
                 true => Ok(()),
