@@ -177,6 +177,28 @@ fn a_malformed_line_is_counted_and_what_stands_above_it_counts() {
     }
 }
 
+/// A large file made of nothing but names, or quotes, or lines: it must not take minutes.
+#[test]
+fn large_files_are_read_in_one_go() {
+    let size = 1 << 20;
+    let names: Vec<u8> = (0..size / 8)
+        .flat_map(|i| format!("A{i:05}=\n").into_bytes())
+        .collect();
+    assert_eq!(context_sh(&names).iter().count(), size / 8);
+    let exports: Vec<u8> = (0..size / 16)
+        .flat_map(|i| format!("export A{i:06}=\"\"\n").into_bytes())
+        .collect();
+    assert_eq!(one_env(&exports).iter().count(), size / 16);
+    for unit in ["\"\n", "'\n", "\n", "'", "export A=\"\n", "A='\n"] {
+        let text = unit.repeat(size / unit.len());
+        for parser in [context_sh, one_env, guestinfo] as [Parser; 3] {
+            parser(text.as_bytes());
+            parser(format!("export A=\"{text}").as_bytes());
+            parser(format!("A='{text}").as_bytes());
+        }
+    }
+}
+
 /// What the context scripts make of values with quotes and lines in them: see the module's documentation.
 #[test]
 fn one_env_with_its_quirks() {

@@ -14,6 +14,8 @@ use std::fmt;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Assignments {
     list: Vec<(String, Vec<u8>)>,
+    /// Of a name that is set twice the last counts, not the first.
+    last_counts: bool,
     /// Where the file stops making sense.
     pub malformed: Option<Malformed>,
 }
@@ -36,14 +38,16 @@ impl fmt::Display for Malformed {
 impl Assignments {
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.list
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_slice())
+        let mut values = self.iter().filter(|(known, _)| *known == name);
+        let found = match self.last_counts {
+            true => values.next_back(),
+            false => values.next(),
+        };
+        found.map(|(_, value)| value)
     }
 
-    /// Every name and value, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    /// Every name and value, in the file's order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &[u8])> {
         self.list
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_slice()))
@@ -79,7 +83,10 @@ fn name(text: &[u8]) -> Option<(&str, usize)> {
 /// Beyond what OpenNebula writes, `export`, double quotes and bare words are understood, since people write such files
 /// by hand too; `$` and backticks are ordinary characters everywhere.
 pub fn context_sh(text: &[u8]) -> Assignments {
-    let mut found = Assignments::default();
+    let mut found = Assignments {
+        last_counts: true,
+        ..Assignments::default()
+    };
     let mut at = 0;
     while at < text.len() {
         match text[at] {
@@ -105,10 +112,7 @@ pub fn context_sh(text: &[u8]) -> Assignments {
                 if !matches!(text.get(at), None | Some(b'\n' | b'#')) {
                     return found.malformed_at(text, at, "something follows the value");
                 }
-                match found.list.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, known)) => *known = value,
-                    None => found.list.push((name.to_owned(), value)),
-                }
+                found.list.push((name.to_owned(), value));
             }
         }
     }
@@ -207,7 +211,8 @@ fn unescaped(text: &[u8], prefix: &[u8], quote: u8) -> Assignments {
             let next = &text[(end + 1).min(text.len())..];
             let last = text[begin..end].ends_with(&[quote]);
             if last
-                && (next.trim_ascii().is_empty() || starts(&next[..line_end(next, 0)]).is_some())
+                && (next.iter().all(u8::is_ascii_whitespace)
+                    || starts(&next[..line_end(next, 0)]).is_some())
             {
                 break true;
             }
@@ -217,7 +222,7 @@ fn unescaped(text: &[u8], prefix: &[u8], quote: u8) -> Assignments {
             end = line_end(text, end + 1);
         };
         if closed {
-            found.keep_first(name, &text[begin..end - 1]);
+            found.list.push((name, text[begin..end - 1].to_vec()));
             at = end + 1;
             continue;
         }
@@ -225,7 +230,7 @@ fn unescaped(text: &[u8], prefix: &[u8], quote: u8) -> Assignments {
         let first = &text[begin..line_end(text, begin)];
         return match first.strip_suffix(&[quote]) {
             Some(value) => {
-                found.keep_first(name, value);
+                found.list.push((name, value.to_vec()));
                 found.malformed_at(
                     text,
                     begin + first.len() + 1,
@@ -236,12 +241,4 @@ fn unescaped(text: &[u8], prefix: &[u8], quote: u8) -> Assignments {
         };
     }
     found
-}
-
-impl Assignments {
-    fn keep_first(&mut self, name: String, value: &[u8]) {
-        if self.get(&name).is_none() {
-            self.list.push((name, value.to_vec()));
-        }
-    }
 }
