@@ -120,7 +120,8 @@ pub fn warnings(options: &Options) -> Vec<String> {
     warnings
 }
 
-/// An id as given, of a `what`; an empty one means 'none given'. The real server takes `6abc` for 6: we say that it is wrong.
+/// An id as given, of a `what`; an empty one means 'none given'. The real server takes `6abc` for 6: we say that it is
+/// wrong.
 ///
 /// # Errors
 /// [`Error::Usage`], where it is no number.

@@ -186,7 +186,8 @@ fn examine(
     outcome.map(|()| String::new())
 }
 
-const UNVERIFIED: &str = "the server's certificate is not verified (--insecure or ONEGATE_INSECURE): anybody on the way can read the token";
+const UNVERIFIED: &str = "the server's certificate is not verified (--insecure or \
+    ONEGATE_INSECURE): anybody on the way can read the token";
 
 /// A file of the caller's, or standard input for `-`.
 fn read(file: &str) -> std::io::Result<Vec<u8>> {

@@ -60,7 +60,10 @@ impl Path {
 
     /// Every value that the path leads to. `outer` is the name of the record in the document: `VM`.
     pub fn select<'a>(&self, root: Node<'a>, outer: &str) -> Vec<Node<'a>> {
-        let names_record = matches!(self.segments.first().map(Vec::as_slice), Some([Selector::Name(name)]) if name == outer);
+        let names_record = match self.segments.first().map(Vec::as_slice) {
+            Some([Selector::Name(name)]) => name == outer,
+            _ => false,
+        };
         let start = if self.from_root || names_record {
             root
         } else {

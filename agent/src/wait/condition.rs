@@ -84,7 +84,10 @@ impl Condition {
     /// What is missing in a state, given by its name and its number.
     pub fn missing_in_state(&self, name: &str, number: &str) -> Option<String> {
         // A state that isn't known has no name: its number stands for both.
-        let by_number = matches!(&self.test, Test::Is(value) | Test::IsNot(value) if value.bytes().all(|b| b.is_ascii_digit()));
+        let by_number = match &self.test {
+            Test::Is(value) | Test::IsNot(value) => value.bytes().all(|b| b.is_ascii_digit()),
+            Test::Present => false,
+        };
         let known = if by_number { number } else { name };
         self.missing_in(&Vec::from_iter(
             (!known.is_empty()).then(|| known.to_owned()),

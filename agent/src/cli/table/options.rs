@@ -139,7 +139,8 @@ pub const OPTIONS: &[OptionEntry] = &[
         Opt::Retry,
         "retry",
         "N",
-        "Try again up to N times when there is no connection, or the answer is 429, 502, 503 or 504; never an action or a scale that may have arrived (default 0)",
+        "Try again up to N times when there is no connection, or the answer is 429, 502, 503 or 504; never an \
+         action or a scale that may have arrived (default 0)",
     ),
     valued(
         Opt::CaCert,
