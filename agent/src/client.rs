@@ -4,6 +4,7 @@
 //! and every byte both ways. Redirects are never followed: the token would go with them.
 
 mod authorities;
+mod buffer;
 mod endpoint;
 mod failure;
 mod provider;
@@ -26,8 +27,6 @@ use ureq::http::HeaderValue;
 
 /// The largest answer that is read, in bytes.
 pub const MAX_ANSWER: u64 = 16 << 20;
-/// Of each direction, in bytes. ureq's 128 KB would cost a small program most of its time, spent on zeroing them.
-const BUFFER: usize = 16 << 10;
 /// The first pause before an attempt is repeated; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause, whatever the server asks for with Retry-After.
@@ -273,9 +272,7 @@ impl Server {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .input_buffer_size(BUFFER)
-            .output_buffer_size(BUFFER)
-            .max_response_header_size(BUFFER)
+            .max_response_header_size(buffer::SIZE)
             .max_idle_connections(1)
             .user_agent(concat!("OpenNebula onegate/", env!("CARGO_PKG_VERSION")))
             .build();

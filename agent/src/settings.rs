@@ -61,7 +61,7 @@ pub fn number(options: &Options, opt: Opt) -> Result<Option<u64>, Error> {
         .flatten()
         .filter(|number| *number <= LONGEST);
     let entry = entry(opt);
-    let what = entry.value.unwrap_or_default().to_lowercase();
+    let what = entry.value.unwrap_or_default().to_ascii_lowercase();
     number.map(Some).ok_or_else(|| {
         Error::Usage(format!(
             "--{} '{word}': a number ({what}) is expected",

@@ -5,6 +5,7 @@
 //! with the deadline, and an address costs no thread; and rustls comes with few suites, which is small.
 
 use super::authorities::Trust;
+use super::buffer::Buffer;
 use super::endpoint::Endpoint;
 use super::failure::{Broken, NOT_ONEGATE, Phase};
 use super::proxy::Proxy;
@@ -17,9 +18,7 @@ use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 /// To which server, by which way, until when.
 #[derive(Debug)]
@@ -112,23 +111,29 @@ const MAX_ADDRESSES: usize = 16;
 /// libc's look-up knows no deadline: it runs in a thread, which is left behind when it takes too long.
 fn look_up(hop: &Endpoint, deadline: Deadline) -> Result<Vec<SocketAddr>, Broken> {
     let broken = |why: String| Broken::new(Phase::Resolve, format!("{}: {why}", hop.host));
-    let limit = deadline
-        .left()
-        .map_err(|e| Broken::io(Phase::Resolve, &e))?;
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let name = (hop.host.clone(), hop.port);
+    // Not a channel: the thread needs to hand over one value, and a channel is five times the code.
+    let found = Arc::new(Mutex::new(None));
+    let (name, slot) = ((hop.host.clone(), hop.port), found.clone());
+    let asker = std::thread::current();
     let thread = std::thread::Builder::new().spawn(move || {
-        // Nobody listens any more once the deadline has passed.
-        let _ = sender.send(name.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+        let outcome = name.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        asker.unpark();
     });
     thread.map_err(|e| broken(format!("no thread for it: {e}")))?;
-    match receiver.recv_timeout(limit) {
-        Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
-        Ok(Ok(_)) => Err(broken("it has no address".to_owned())),
-        Ok(Err(_)) => Err(broken(
-            "no such name, or no name server that answers".to_owned(),
-        )),
-        Err(_) => Err(broken("no answer from the name servers in time".to_owned())),
+    loop {
+        match found.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(Ok(addresses)) if !addresses.is_empty() => return Ok(addresses),
+            Some(Ok(_)) => return Err(broken("it has no address".to_owned())),
+            Some(Err(_)) => {
+                return Err(broken(
+                    "no such name, or no name server that answers".to_owned(),
+                ));
+            }
+            None => {}
+        }
+        let late = |_| broken("no answer from the name servers in time".to_owned());
+        std::thread::park_timeout(deadline.left().map_err(late)?);
     }
 }
 
@@ -175,13 +180,9 @@ impl Connector for Connect {
                 .map(|proxy| Absolute::new(&route.endpoint, proxy));
             Stream::Plain(socket)
         };
-        let buffers = LazyBuffers::new(
-            details.config.input_buffer_size(),
-            details.config.output_buffer_size(),
-        );
         Ok(Some(Wire {
             stream,
-            buffers,
+            buffer: Buffer::new(),
             absolute,
             at_head: true,
             route: self.0.clone(),
@@ -315,7 +316,7 @@ impl Absolute {
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: Stream,
-    buffers: LazyBuffers,
+    buffer: Buffer,
     absolute: Option<Absolute>,
     /// Is what is sent next the beginning of a request, what is read next that of an answer?
     at_head: bool,
@@ -342,12 +343,12 @@ const TLS_ALERT: &[u8] = &[0x15, 0x03];
 
 impl Transport for Wire {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
+        &mut self.buffer
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
         self.stream.socket().deadline = self.route.deadline();
-        let output = &self.buffers.output()[..amount];
+        let output = &self.buffer.output()[..amount];
         let rewritten = self
             .absolute
             .as_ref()
@@ -366,7 +367,7 @@ impl Transport for Wire {
         self.stream.socket().deadline = self.route.deadline();
         let first = !self.at_head;
         self.at_head = true;
-        let input = self.buffers.input_append_buf();
+        let input = self.buffer.input_append_buf();
         if input.is_empty() {
             // ureq takes in a header whole, so it is a header that fills the buffer.
             let broken = Broken::new(Phase::Receive, "its header is too large");
@@ -394,7 +395,7 @@ impl Transport for Wire {
                 .advising("The endpoint must begin with https://, or name another port.")
                 .into());
         }
-        self.buffers.input_appended(amount);
+        self.buffer.input_appended(amount);
         Ok(amount > 0)
     }
 

@@ -8,24 +8,13 @@ use crate::document::Node;
 pub fn pretty(node: Node<'_>) -> String {
     let mut out = String::with_capacity(node.json().len() * 2);
     let mut depth = 0;
-    let mut in_string = false;
-    let mut escaped = false;
     // Is the last thing written an opening bracket? Then what follows decides about the line.
     let mut opened = false;
-    for c in node.json().chars() {
-        if in_string {
-            in_string = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-            push_harmless(&mut out, c);
-            continue;
-        }
-        if matches!(c, ' ' | '\t' | '\n' | '\r') {
-            continue;
-        }
-        match c {
-            '}' | ']' => {
+    for token in tokens(node.json()) {
+        match token {
+            "}" | "]" => {
                 depth -= 1;
-                if opened && c == ']' {
+                if opened && token == "]" {
                     out.push('\n');
                 }
                 newline(&mut out, depth);
@@ -33,13 +22,12 @@ pub fn pretty(node: Node<'_>) -> String {
             _ if opened => newline(&mut out, depth),
             _ => {}
         }
-        opened = matches!(c, '{' | '[');
+        opened = matches!(token, "{" | "[");
         depth += usize::from(opened);
-        out.push(c);
-        match c {
-            '"' => in_string = true,
-            ',' => newline(&mut out, depth),
-            ':' => out.push(' '),
+        push_harmless(&mut out, token);
+        match token {
+            "," => newline(&mut out, depth),
+            ":" => out.push(' '),
             _ => {}
         }
     }
@@ -49,29 +37,61 @@ pub fn pretty(node: Node<'_>) -> String {
 
 /// The value on one line, without a newline at the end.
 pub fn compact(node: Node<'_>) -> String {
-    let mut in_string = false;
-    let mut escaped = false;
     let mut out = String::with_capacity(node.json().len());
-    for c in node.json().chars() {
-        match c {
-            ' ' | '\t' | '\n' | '\r' if !in_string => continue,
-            '"' => in_string ^= !escaped,
-            _ => {}
-        }
-        escaped = in_string && !escaped && c == '\\';
-        push_harmless(&mut out, c);
-    }
+    tokens(node.json()).for_each(|token| push_harmless(&mut out, token));
     out
 }
 
-/// The same string in JSON's eyes, but DEL and the C1 controls, which JSON lets pass raw, escaped for terminals.
-fn push_harmless(out: &mut String, c: char) {
-    if matches!(c, '\u{7f}'..='\u{9f}') {
-        out.push_str("\\u00");
-        let byte = c as u32;
-        out.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit, 16).unwrap_or('0')));
-    } else {
-        out.push(c);
+/// Strings, numbers, words and punctuation of a text known to be valid, without the white space between.
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        let bytes = rest.as_bytes();
+        let end = match bytes.first()? {
+            b'{' | b'}' | b'[' | b']' | b':' | b',' => 1,
+            b'"' => end_of_string(bytes),
+            _ => bytes
+                .iter()
+                .position(|b| b",}] \t\n\r".contains(b))
+                .unwrap_or(bytes.len()),
+        };
+        let (token, after) = rest.split_at(end);
+        rest = after;
+        Some(token)
+    })
+}
+
+/// Behind the quote that ends the string at the start of `bytes`.
+fn end_of_string(bytes: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(byte) = bytes.get(at) {
+        at += match byte {
+            b'"' => return at + 1,
+            b'\\' => 2,
+            _ => 1,
+        };
+    }
+    bytes.len()
+}
+
+/// The same token in JSON's eyes, but DEL and the C1 controls, which JSON lets pass raw, escaped for terminals.
+fn push_harmless(out: &mut String, token: &str) {
+    // In UTF-8 a C1 control begins with C2.
+    if !token.bytes().any(|b| matches!(b, 0x7f | 0xc2)) {
+        out.push_str(token);
+        return;
+    }
+    for c in token.chars() {
+        if matches!(c, '\u{7f}'..='\u{9f}') {
+            out.push_str("\\u00");
+            let byte = c as u32;
+            out.extend(
+                [byte >> 4, byte & 15].map(|digit| char::from_digit(digit, 16).unwrap_or('0')),
+            );
+        } else {
+            out.push(c);
+        }
     }
 }
 
