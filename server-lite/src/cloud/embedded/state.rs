@@ -161,7 +161,12 @@ impl<'a> Draft<'a> {
     /// An id that no VM has had.
     pub fn next_vm_id(&self) -> Id {
         let vms = (Kind::Vm, 0)..=(Kind::Vm, Id::MAX);
-        let last = |writes: &Writes| writes.range(vms.clone()).next_back().map(|((_, id), _)| *id);
+        let last = |writes: &Writes| {
+            writes
+                .range(vms.clone())
+                .next_back()
+                .map(|((_, id), _)| *id)
+        };
         last(self.earlier)
             .max(last(&self.writes))
             .max(self.objects.last_vm)
