@@ -138,4 +138,12 @@ mod tests {
         }
         assert!(Schedule::start_time("tomorrow", &TimeZone::UTC).is_err());
     }
+
+    #[test]
+    fn a_date_that_never_comes_is_never_due() {
+        let schedule = Schedule::recurrence("0 0 31 2 *").expect("cron takes it");
+        let now = at("2026-11-22T12:00:00Z");
+        assert_eq!(schedule.due(0, now, &TimeZone::UTC), None);
+        assert_eq!(schedule.next(now.as_millisecond(), &TimeZone::UTC), None);
+    }
 }
