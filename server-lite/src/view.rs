@@ -6,6 +6,7 @@
 use crate::access::roles;
 use crate::cloud::{Document, Id, id, list};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::io::Write;
 
 /// What a VM's NICs and aliases show.
@@ -80,6 +81,7 @@ pub fn vm(vm: &Value) -> Vec<u8> {
 /// GET /service; with the nodes' whole VMs, the extended one.
 pub fn service(id: Id, service: &Value, whole: Option<&[Document]>) -> Vec<u8> {
     let mut json = Json::default();
+    let whole = by_id(whole);
     let body = service
         .get("TEMPLATE")
         .and_then(|template| template.get("BODY"));
@@ -97,7 +99,7 @@ pub fn service(id: Id, service: &Value, whole: Option<&[Document]>) -> Vec<u8> {
         json.key("nodes").open_list();
         for node in list(role.get("nodes")) {
             json.item();
-            write_node(&mut json, node, whole);
+            write_node(&mut json, node, &whole);
         }
         json.close_list().close();
     }
@@ -105,14 +107,13 @@ pub fn service(id: Id, service: &Value, whole: Option<&[Document]>) -> Vec<u8> {
     json.bytes
 }
 
-fn write_node(json: &mut Json, node: &Value, whole: Option<&[Document]>) {
-    let vm = id(node.get("deploy_id"));
+fn write_node(json: &mut Json, node: &Value, whole: &HashMap<Id, &Document>) {
     json.open();
     json.key("deploy_id").value_or_null(node.get("deploy_id"));
     json.key("running").value_or_null(node.get("running"));
     json.key("vm_info");
-    let known = |document: &&Document| vm.is_some() && id(document.get("ID")) == vm;
-    if let Some(document) = whole.and_then(|documents| documents.iter().find(known)) {
+    let vm = id(node.get("deploy_id"));
+    if let Some(document) = vm.and_then(|vm| whole.get(&vm)) {
         json.open().key("VM").value(document).close();
     } else if let Some(vm) = node.get("vm_info").and_then(|info| info.get("VM")) {
         json.open().key("VM").open();
@@ -165,6 +166,7 @@ pub fn vrouter(vrouter: &Value) -> Vec<u8> {
 /// GET /vnet/ID; with the VMs of its leases, the extended one. `attributes` of its template are shown, in that order.
 pub fn vnet(vnet: &Value, attributes: &[String], vms: Option<&[Document]>) -> Vec<u8> {
     let mut json = Json::default();
+    let vms = by_id(vms);
     json.open().key("VNET").open();
     for key in ["ID", "NAME", "USED_LEASES"] {
         json.key(key).value_or_null(vnet.get(key));
@@ -184,13 +186,13 @@ pub fn vnet(vnet: &Value, attributes: &[String], vms: Option<&[Document]>) -> Ve
         json.item().open();
         for (key, value) in range.as_object().into_iter().flatten() {
             if key == "LEASES" {
-                write_leases(&mut json, list(value.get("LEASE")), vms);
+                write_leases(&mut json, list(value.get("LEASE")), &vms);
             } else {
                 json.key(key).value(value);
             }
         }
         if range.get("LEASES").is_none() {
-            write_leases(&mut json, &[], vms);
+            write_leases(&mut json, &[], &vms);
         }
         json.close();
     }
@@ -208,7 +210,15 @@ pub fn vnet(vnet: &Value, attributes: &[String], vms: Option<&[Document]>) -> Ve
     json.bytes
 }
 
-fn write_leases(json: &mut Json, leases: &[Value], vms: Option<&[Document]>) {
+/// Documents to be found by their ids: a network may have thousands of leases. None where none were asked for.
+fn by_id(documents: Option<&[Document]>) -> HashMap<Id, &Document> {
+    let documents = documents.unwrap_or_default().iter();
+    documents
+        .filter_map(|document| Some((id(document.get("ID"))?, document)))
+        .collect()
+}
+
+fn write_leases(json: &mut Json, leases: &[Value], vms: &HashMap<Id, &Document>) {
     json.key("LEASES").open().key("LEASE").open_list();
     for lease in leases {
         json.item().open();
@@ -216,8 +226,7 @@ fn write_leases(json: &mut Json, leases: &[Value], vms: Option<&[Document]>) {
             json.key(key).value(value);
         }
         let holder = id(lease.get("VM"));
-        let known = |vm: &&Document| holder.is_some() && id(vm.get("ID")) == holder;
-        if let Some(vm) = vms.and_then(|vms| vms.iter().find(known)) {
+        if let Some(vm) = holder.and_then(|holder| vms.get(&holder)) {
             write_lease_of(json, lease, vm);
         }
         json.close();

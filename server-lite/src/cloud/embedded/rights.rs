@@ -108,19 +108,26 @@ pub(super) fn with_visible_leases(document: Document, user: &User, objects: &Obj
             })
         })
     };
-    let leases = |ar: &Value| list(ar.get("LEASES").and_then(|l| l.get("LEASE"))).to_vec();
     let ranges = list(document.get("AR_POOL").and_then(|pool| pool.get("AR")));
-    if ranges.iter().all(|ar| leases(ar).iter().all(sees)) {
+    if ranges.iter().flat_map(leases).all(&sees) {
         return document;
     }
     let mut ranges = ranges.to_vec();
     for range in ranges.iter_mut().filter(|range| range.is_object()) {
-        let seen: Vec<Value> = leases(range).into_iter().filter(sees).collect();
+        let seen: Vec<Value> = leases(range)
+            .iter()
+            .filter(|lease| sees(lease))
+            .cloned()
+            .collect();
         range["LEASES"] = json!({ "LEASE": seen });
     }
     let mut document = Arc::unwrap_or_clone(document);
     document["AR_POOL"]["AR"] = Value::Array(ranges);
     Arc::new(document)
+}
+
+fn leases(range: &Value) -> &[Value] {
+    list(range.get("LEASES").and_then(|leases| leases.get("LEASE")))
 }
 
 /// LOCK/LOCKED: 1 (use) and 4 (all) lock both, 2 locks managing, 3 administering.
