@@ -89,7 +89,7 @@ enum Task {
 fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Error> {
     let options = &invocation.options;
     // Before anything is looked up or sent: what can't be right needs neither context nor server.
-    let patience = Patience::of(options)?;
+    let patience = Patience::of(invocation)?;
     let get = options
         .last(Opt::Get)
         .map(Path::parse)
@@ -97,7 +97,7 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
         .map_err(Error::Usage)?;
     let task = match invocation.command.command {
         Command::VmWait | Command::ServiceWait => {
-            let (goal, request) = wait::plan(invocation, patience.timeout)?;
+            let (goal, request) = wait::plan(invocation, patience.whole)?;
             Task::Wait(goal, request)
         }
         Command::Metrics => Task::Metrics(metrics::Plan::of(options)?),
@@ -126,14 +126,7 @@ fn perform(invocation: &Invocation, world: &mut World<'_>) -> Result<String, Err
         Command::Doctor => return examine(found, options, &patience, world),
         _ => {}
     }
-    let waits = matches!(task, Task::Wait(..));
-    let client = settings::client(
-        found.map_err(Error::Missing)?,
-        options,
-        &patience,
-        waits,
-        world,
-    )?;
+    let client = settings::client(found.map_err(Error::Missing)?, options, &patience, world)?;
     let unverified = client.is_unverified().then(|| UNVERIFIED.to_owned());
     for warning in api::warnings(options).into_iter().chain(unverified) {
         warn(world, &warning);
@@ -178,7 +171,7 @@ fn examine(
     let mut report = doctor::Report::default();
     report.context(&found);
     let outcome = found.map_err(Error::Missing).and_then(|context| {
-        let client = settings::client(context, options, patience, false, world)
+        let client = settings::client(context, options, patience, world)
             .inspect_err(|error| report.settings(error))?;
         report.ask(&client)
     });

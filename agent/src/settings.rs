@@ -1,8 +1,8 @@
 //! Options, environment and context -> how to speak to the server.
 
 use crate::World;
-use crate::cli::Options;
-use crate::cli::table::{Opt, entry};
+use crate::cli::table::{Command, Opt, entry};
+use crate::cli::{Invocation, Options};
 use crate::client::{Client, Endpoint, Limits, Proxies, Settings, Trust};
 use crate::context::Context;
 use crate::error::Error;
@@ -12,35 +12,46 @@ use std::time::Duration;
 /// What the options say of time and repetition; understood before anything is looked up or sent.
 #[derive(Debug)]
 pub struct Patience {
-    /// `--timeout`
-    pub timeout: Option<Duration>,
-    connect_timeout: Option<Duration>,
+    /// Of one attempt.
+    limits: Limits,
     retries: u32,
+    /// Of the whole, where the command is one that waits.
+    pub whole: Option<Duration>,
 }
 
 impl Patience {
     /// Reads the options.
     ///
     /// # Errors
-    /// [`Error::Usage`], where one of them is no number.
-    pub fn of(options: &Options) -> Result<Patience, Error> {
+    /// [`Error::Usage`], where one of them is no number, or no time is left for an attempt.
+    pub fn of(invocation: &Invocation) -> Result<Patience, Error> {
+        let options = &invocation.options;
+        let seconds = |opt| number(options, opt).map(|number| number.map(Duration::from_secs));
+        let waits = matches!(
+            invocation.command.command,
+            Command::VmWait | Command::ServiceWait
+        );
+        let (whole, total) = match seconds(Opt::Timeout)? {
+            whole if waits => (whole, None),
+            total => (None, total),
+        };
+        let connect = seconds(Opt::ConnectTimeout)?;
+        if total == Some(Duration::ZERO) || connect == Some(Duration::ZERO) {
+            return Err(Error::Usage(
+                "a time-out is a number of seconds from 1 on".to_owned(),
+            ));
+        }
+        let limits = Limits::default();
         Ok(Patience {
-            timeout: number(options, Opt::Timeout)?.map(Duration::from_secs),
-            connect_timeout: number(options, Opt::ConnectTimeout)?.map(Duration::from_secs),
+            limits: Limits {
+                connect: connect.unwrap_or(limits.connect),
+                total: total.unwrap_or(limits.total),
+            },
             retries: number(options, Opt::Retry)?
                 .map_or(Ok(0), u32::try_from)
                 .unwrap_or(u32::MAX),
+            whole,
         })
-    }
-
-    /// Of one attempt. `whole` is a command that takes `--timeout` for itself.
-    fn limits(&self, whole: bool) -> Limits {
-        let Limits { connect, total } = Limits::default();
-        let total = self.timeout.filter(|_| !whole).unwrap_or(total);
-        Limits {
-            connect: self.connect_timeout.unwrap_or(connect),
-            total,
-        }
     }
 }
 
@@ -70,7 +81,7 @@ pub fn number(options: &Options, opt: Opt) -> Result<Option<u64>, Error> {
     })
 }
 
-/// A client for the context, as the options and the environment want it. `waits`: the time-out is not one attempt's.
+/// A client for the context, as the options and the environment want it.
 ///
 /// # Errors
 /// [`Error::Endpoint`], where an address, a proxy's or a certificate authority's setting can't be used.
@@ -78,7 +89,6 @@ pub fn client(
     context: Context,
     options: &Options,
     patience: &Patience,
-    waits: bool,
     world: &World<'_>,
 ) -> Result<Client, Error> {
     let variable =
@@ -103,7 +113,7 @@ pub fn client(
         vmid: context.vmid.value,
         token: context.token.value,
         trust: trust(&context.tls, options)?,
-        limits: patience.limits(waits),
+        limits: patience.limits,
         retries: patience.retries,
     };
     Client::new(settings).map_err(Error::Endpoint)

@@ -247,6 +247,7 @@ fn drip(stream: &mut TcpStream) {
 fn options_that_are_no_numbers() {
     for args in [
         ["vm", "show", "--timeout", "soon"],
+        ["vm", "show", "--timeout", "0"],
         ["vm", "show", "--retry", "-1"],
         ["vm", "show", "--connect-timeout", ""],
     ] {
