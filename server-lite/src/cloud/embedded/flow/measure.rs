@@ -31,10 +31,15 @@ pub(super) fn averages(draft: &Draft<'_>, role: &Role, names: &[&str]) -> Vec<Op
 /// (`1e400`): that VM is left out, where the real OneFlow stops evaluating for good.
 pub(super) fn attribute(vm: &Value, name: &str) -> Option<f64> {
     let places = PLACES.iter().filter_map(|place| vm.get(*place)).chain([vm]);
-    let text = places
+    let number = places
         .filter_map(|place| place.get(name))
-        .find_map(Value::as_str)?;
-    Some(leading_number(text)).filter(|number| number.is_finite())
+        .find_map(|value| match value {
+            Value::String(text) => Some(leading_number(text)),
+            // As a scenario written by hand may have it.
+            Value::Number(number) => number.as_f64(),
+            _ => None,
+        });
+    number.filter(|number| number.is_finite())
 }
 
 /// The number that a text begins with, or 0, as Ruby's `to_f` has it: `55%` is 55, `abc` is 0, `1_000` is 1000.
@@ -160,7 +165,7 @@ mod tests {
     #[test]
     fn the_first_place_that_has_the_name_counts() {
         let vm = json!({"STATE": "3", "TEMPLATE": {"CPU": "4", "CONTEXT": {"A": "1"}}, "MONITORING": {"CPU": "3"},
-            "USER_TEMPLATE": {"EMPTY": "", "STATE": "", "TWICE": ["1", "2"], "VEC": {"A": "1"}, "BIG": "1e400"}});
+            "USER_TEMPLATE": {"EMPTY": "", "STATE": "", "TWICE": ["1", "2"], "VEC": {"A": "1"}, "BIG": "1e400", "HAND": 1.5}});
         for (name, value) in [
             ("CPU", Some(3.0)),
             ("STATE", Some(0.0)),
@@ -170,6 +175,7 @@ mod tests {
             ("CONTEXT", None),
             ("TEMPLATE", None),
             ("BIG", None),
+            ("HAND", Some(1.5)),
             ("NONE", None),
         ] {
             assert_eq!(attribute(&vm, name), value, "{name}");

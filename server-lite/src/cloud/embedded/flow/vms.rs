@@ -141,7 +141,7 @@ pub(super) fn act(
             Ok(())
         }
         (Call::Own(call, _), _) => Err(Refusal::Failed(format!(
-            "[one.vm.{call}] The embedded cloud has no disks, hosts or snapshots to do this with"
+            "[one.vm.{call}] The embedded cloud has no hosts, images or snapshots, and its NICs come with the scenario"
         ))),
         (Call::Action(..), _) => {
             let flag = match action.name {
