@@ -1,11 +1,12 @@
-//! The threads: one epoll set, edge-triggered, and a bounded pool of workers.
+//! The threads: edge-triggered epoll sets, and a bounded pool of workers.
 //!
-//! As many workers as there are processors watch the set ([`watch`]). Each takes a ready connection, reads what is
-//! there, and when a request is whole calls the handler itself: nothing is handed over on the way. Where the handler
-//! may wait (a disk, oned), another worker takes over the watch meanwhile. A slow or idle client costs its connection
-//! and nothing else. There is one worker more than handlers may run at once, so one is always there to read; requests
-//! that find all handlers busy wait in a bounded queue, and beyond it get 503 at once. A connection has one request
-//! handled a turn and then goes behind the others. One thread more sweeps the deadlines.
+//! There are as many sets as processors, and a worker watches each ([`watch`]). It takes a connection that is ready,
+//! reads what is there, and when a request is whole calls the handler itself: nothing is handed over on the way. Where
+//! the handler may wait (a disk, oned), another worker takes over the watch meanwhile. A slow or idle client costs its
+//! connection and nothing else. There are as many workers as handlers may run at once, and one more for each set, so
+//! there is always one to read; requests that find all handlers busy wait in a bounded queue, each client in its turn,
+//! and beyond it get 503 at once. A connection has one request handled a turn and then goes behind the others. One
+//! thread more sweeps the deadlines.
 
 mod accept;
 mod deadlines;
@@ -13,7 +14,7 @@ mod queue;
 mod watch;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -60,7 +61,8 @@ impl Server {
     ) -> io::Result<Server> {
         let shared = Arc::new(Shared::new(listeners, tls, handler, limits)?);
         let mut threads = Vec::new();
-        for number in 0..=limits.handlers.max(1) {
+        // As many as handlers may run, and one for each set: all are watched though every handler is busy.
+        for number in 0..shared.limits.handlers + shared.watch.sets().len() {
             let shared = Arc::clone(&shared);
             threads.push(
                 thread::Builder::new()
@@ -141,7 +143,6 @@ struct Seat {
 }
 
 struct Shared {
-    epoll: OwnedFd,
     listeners: Mutex<Vec<Arc<TcpListener>>>,
     stop_event: OwnedFd,
     watch: Watch,
@@ -152,7 +153,8 @@ struct Shared {
     limits: Limits,
     start: Instant,
     slots: Vec<Slot>,
-    free: Mutex<Vec<usize>>,
+    /// In the order in which they became free: so the sets get connections in turn.
+    free: Mutex<VecDeque<usize>>,
     clients: Mutex<HashMap<IpAddr, usize>>,
     open: AtomicUsize,
     running: AtomicUsize,
@@ -189,32 +191,30 @@ impl Shared {
             .min(raise_open_files().saturating_sub(OTHER_FILES + REFUSED))
             .max(1);
         let places = limits.connections + REFUSED;
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let watch = Watch::new(processors.min(limits.handlers))?;
         let stop_event = eventfd(0, EventfdFlags::CLOEXEC)?;
         for (number, listener) in listeners.iter().enumerate() {
             listener.set_nonblocking(true)?;
             // std asks for 128 only: a burst beyond it would wait a second for its next SYN.
             rustix::net::listen(listener, BACKLOG)?;
-            epoll::add(&epoll, listener, token(places + number), LISTEN)?;
+            let number = places + number;
+            epoll::add(watch.set_of(number), listener, token(number), LISTEN)?;
         }
-        epoll::add(
-            &epoll,
-            &stop_event,
-            token(usize::MAX),
-            epoll::EventFlags::IN,
-        )?;
+        for set in watch.sets() {
+            epoll::add(set, &stop_event, token(usize::MAX), epoll::EventFlags::IN)?;
+        }
         Ok(Shared {
-            epoll,
             listeners: Mutex::new(listeners.into_iter().map(Arc::new).collect()),
             stop_event,
-            watch: Watch::new(),
+            watch,
             reserve: Mutex::new(accept::reserve_descriptor()),
             tls,
             handler,
             limits,
             start: Instant::now(),
             slots: (0..places).map(|_| Slot::default()).collect(),
-            free: Mutex::new((0..places).rev().collect()),
+            free: Mutex::new((0..places).collect()),
             clients: Mutex::new(HashMap::new()),
             open: AtomicUsize::new(0),
             running: AtomicUsize::new(0),

@@ -51,19 +51,15 @@ impl Shared {
 
     pub(super) fn listen_again(&self, number: usize, listener: &TcpListener) {
         // It fails only for a listener that a stop has closed.
-        let _ = epoll::modify(
-            &self.epoll,
-            listener,
-            token(self.slots.len() + number),
-            LISTEN,
-        );
+        let number = self.slots.len() + number;
+        let _ = epoll::modify(self.watch.set_of(number), listener, token(number), LISTEN);
     }
 
     /// Seats a new connection, or tells it that there is no place.
     fn admit(&self, socket: TcpStream, address: IpAddr, worker: &mut Worker) {
         // Answers are written whole: waiting to fill a segment would only delay them.
         let _ = socket.set_nodelay(true);
-        let Some(number) = lock(&self.free).pop() else {
+        let Some(number) = lock(&self.free).pop_front() else {
             self.handler.refused(Some(address), &TOO_MANY_CONNECTIONS);
             return last_words(&socket, &TOO_MANY_CONNECTIONS);
         };
@@ -72,7 +68,7 @@ impl Shared {
             Some(tls) => match tls.accept(socket) {
                 Ok(stream) => Socket::Tls(Box::new(stream)),
                 // No randomness, no memory: as if it had never come.
-                Err(_) => return lock(&self.free).push(number),
+                Err(_) => return lock(&self.free).push_back(number),
             },
         };
         let client = client_of(address);
@@ -95,7 +91,14 @@ impl Shared {
             () if of_client > self.limits.per_client => Some(TOO_MANY_OF_ONE_CLIENT),
             () => None,
         };
-        if epoll::add(&self.epoll, live.connection.stream(), token(number), READ).is_err() {
+        if epoll::add(
+            self.watch.set_of(number),
+            live.connection.stream(),
+            token(number),
+            READ,
+        )
+        .is_err()
+        {
             return self.close(number, &mut seat);
         }
         if let Some(refusal) = refusal {

@@ -21,15 +21,15 @@ const SCRATCH: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) scratch: Vec<u8>,
-    /// It has one of the places of those who watch.
-    watches: bool,
+    /// The set that it watches.
+    watches: Option<usize>,
 }
 
 impl Worker {
     pub(super) fn new() -> Worker {
         Worker {
             scratch: vec![0; SCRATCH],
-            watches: false,
+            watches: None,
         }
     }
 }
@@ -38,10 +38,10 @@ impl Shared {
     pub(super) fn work(&self) {
         let mut worker = Worker::new();
         let mut events = Vec::with_capacity(1);
-        while worker.watches || self.watch.take() {
-            worker.watches = true;
+        while let Some(set) = worker.watches.or_else(|| self.watch.take()) {
+            worker.watches = Some(set);
             events.clear();
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
+            match epoll::wait(self.watch.set_of(set), spare_capacity(&mut events), None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => return,
             }
@@ -104,7 +104,7 @@ impl Shared {
                 };
                 // The socket is in the set as long as it is seated.
                 let _ = epoll::modify(
-                    &self.epoll,
+                    self.watch.set_of(number),
                     live.connection.stream(),
                     token(number),
                     interest,
@@ -150,7 +150,7 @@ impl Shared {
                     // Either way epoll looks again: for room to write, or just to put it behind the others.
                     if (step == Step::Again || live.connection.wants_write())
                         && epoll::modify(
-                            &self.epoll,
+                            self.watch.set_of(number),
                             live.connection.stream(),
                             token(number),
                             WRITE,
@@ -179,9 +179,11 @@ impl Shared {
 
     /// Has a request handled, by a handler that [`Shared::begin`] took.
     fn answer(&self, live: &mut Seat, request: &Request, worker: &mut Worker) {
-        if worker.watches && self.handler.may_wait(request) {
-            worker.watches = false;
-            self.watch.give();
+        if let Some(set) = worker.watches
+            && self.handler.may_wait(request)
+        {
+            worker.watches = None;
+            self.watch.give(set);
         }
         // The static binary is built without unwinding: there a panic ends the server, and init starts it again.
         let response = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)));
@@ -282,7 +284,7 @@ impl Shared {
         }
         drop(clients);
         drop(live);
-        lock(&self.free).push(number);
+        lock(&self.free).push_back(number);
         self.open.fetch_sub(1, SeqCst);
     }
 }
