@@ -562,3 +562,27 @@ fn a_role_that_stays_says_so_once() {
         ]
     );
 }
+
+#[test]
+fn a_deployment_that_fails_says_why() {
+    let role =
+        json!({"name": "web", "cardinality": 5, "template_contents": {"NIC": {"NETWORK_ID": "0"}}});
+    let mut bench = Bench::new(
+        options(),
+        vec![network(4), service(json!({"name": "s", "roles": [role]}))],
+    );
+    bench.pass(1.0);
+    assert_eq!(
+        bench.service(1),
+        "FAILED_DEPLOYING web:FAILED_DEPLOYING/5[]"
+    );
+    let report = bench
+        .change(|engine, draft, now| engine.report(draft, 1, now))
+        .expect("a report");
+    let said = &report["decisions"][0]["decision"];
+    assert_eq!(
+        said,
+        "cannot be deployed: virtual network 0 has no free lease"
+    );
+    assert_eq!(bench.objects.all(Kind::Vm).count(), 0, "all nodes or none");
+}

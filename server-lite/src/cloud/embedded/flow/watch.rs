@@ -283,7 +283,7 @@ fn watch_role(
         return false;
     };
     if state == State::Pending {
-        return deploy(draft, id, service, index, options, now);
+        return deploy(draft, id, service, index, clock, options, now);
     }
     let (gone, left): (Vec<Node>, Vec<Node>) = role
         .nodes
@@ -345,6 +345,7 @@ fn deploy(
     id: Id,
     service: &Service,
     index: usize,
+    clock: &mut ServiceClock,
     options: &Options,
     now: Timestamp,
 ) -> bool {
@@ -359,17 +360,19 @@ fn deploy(
     }
     let count = role.cardinality.saturating_sub(role.nodes.len() as u32);
     let made = add_nodes(draft, id, role, index, count, options, now);
+    let failed = made.err().map(|why| format!("cannot be deployed: {why}"));
     if let Some(mut writer) = Writer::new(draft, id) {
-        match made {
-            Ok(_) => writer.set_role_state(index, State::Deploying),
-            Err(why) => {
-                writer.log(
-                    &format!("Role {} cannot be deployed: {why}", role.name),
-                    now.as_second(),
-                );
-                writer.set_role_state(index, State::FailedDeploying);
+        let state = match &failed {
+            None => State::Deploying,
+            Some(why) => {
+                writer.log(&format!("Role {} {why}", role.name), now.as_second());
+                State::FailedDeploying
             }
-        }
+        };
+        writer.set_role_state(index, state);
+    }
+    if let Some(why) = failed {
+        clock.decide(now, &role.name, why);
     }
     true
 }
