@@ -272,7 +272,7 @@ impl Server {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .max_response_header_size(buffer::SIZE)
+            .max_response_header_size(buffer::INPUT)
             .max_idle_connections(1)
             .user_agent(concat!("OpenNebula onegate/", env!("CARGO_PKG_VERSION")))
             .build();

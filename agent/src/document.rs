@@ -157,12 +157,11 @@ impl<'a> Scanner<'a> {
 
     /// The next value, or the next name in an object.
     fn value(&mut self) -> Option<Node<'a>> {
-        let rest = self.0.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
-        if rest.is_empty() {
-            return None;
-        }
-        let (value, rest) = rest.split_at(length(rest.as_bytes()));
-        self.0 = rest;
+        let bytes = self.0.as_bytes();
+        let start = bytes.iter().position(|b| !b" \t\n\r,:".contains(b))?;
+        let end = start + length(&bytes[start..]);
+        let value = &self.0[start..end];
+        self.0 = &self.0[end..];
         Some(Node(value))
     }
 }
@@ -170,29 +169,42 @@ impl<'a> Scanner<'a> {
 /// How many bytes the value at the start of `text` takes.
 fn length(text: &[u8]) -> usize {
     let mut depth = 0usize;
-    let mut in_string = false;
     let mut at = 0;
-    while at < text.len() {
-        match (text[at], in_string) {
-            (b'\\', true) => at += 1,
-            (b'"', _) => {
-                in_string = !in_string;
-                if !in_string && depth == 0 {
-                    return at + 1;
-                }
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => at += string_length(&text[at..]),
+            b'{' | b'[' => {
+                depth += 1;
+                at += 1;
             }
-            (_, true) => {}
-            (b'{' | b'[', false) => depth += 1,
-            (b'}' | b']', false) => {
+            b'}' | b']' => {
                 depth -= 1;
-                if depth == 0 {
-                    return at + 1;
-                }
+                at += 1;
             }
-            (b',' | b' ' | b'\t' | b'\n' | b'\r', false) if depth == 0 => return at,
-            _ => {}
+            _ => {
+                at += text[at..]
+                    .iter()
+                    .position(|b| b" \t\n\r,:{}[]\"".contains(b))
+                    .unwrap_or(text.len() - at)
+                    .max(1)
+            }
         }
-        at += 1;
+        if depth == 0 {
+            return at;
+        }
+    }
+    text.len()
+}
+
+/// How many bytes the string at the start of `text` takes, with both its quotes.
+pub(crate) fn string_length(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(byte) = text.get(at) {
+        at += match byte {
+            b'"' => return at + 1,
+            b'\\' => 2,
+            _ => 1,
+        };
     }
     text.len()
 }

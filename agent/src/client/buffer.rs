@@ -5,8 +5,10 @@
 
 use ureq::unversioned::transport::Buffers;
 
-/// Of each direction, in bytes; an answer's header must fit.
-pub(super) const SIZE: usize = 16 << 10;
+/// For what comes, in bytes; an answer's header must fit.
+pub(super) const INPUT: usize = 8 << 10;
+/// For what is sent, in bytes; a request's header must fit.
+const OUTPUT: usize = 4 << 10;
 
 /// Bytes that came and are yet to be read, and room for those that are to be sent.
 #[derive(Debug)]
@@ -23,11 +25,11 @@ pub(super) struct Buffer {
 impl Buffer {
     pub(super) fn new() -> Buffer {
         Buffer {
-            input: vec![0; SIZE],
+            input: vec![0; INPUT],
             start: 0,
             end: 0,
             progress: false,
-            output: vec![0; SIZE],
+            output: vec![0; OUTPUT],
         }
     }
 

@@ -2,11 +2,11 @@
 //! string, key and repetition as it came. An empty object takes two lines, an empty list three (recordings,
 //! `client/vnet_show_json` and `client/vm_show_peer_json`).
 
-use crate::document::Node;
+use crate::document::{Node, string_length};
 
 /// The value over several lines, with a newline at the end.
 pub fn pretty(node: Node<'_>) -> String {
-    let mut out = String::with_capacity(node.json().len() * 2);
+    let mut out = String::with_capacity(node.json().len() * 3);
     let mut depth = 0;
     // Is the last thing written an opening bracket? Then what follows decides about the line.
     let mut opened = false;
@@ -46,33 +46,21 @@ pub fn compact(node: Node<'_>) -> String {
 fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        rest = rest.trim_start_matches([' ', '\t', '\n', '\r']);
         let bytes = rest.as_bytes();
-        let end = match bytes.first()? {
+        let start = bytes.iter().position(|b| !b" \t\n\r".contains(b))?;
+        let bytes = &bytes[start..];
+        let length = match bytes[0] {
             b'{' | b'}' | b'[' | b']' | b':' | b',' => 1,
-            b'"' => end_of_string(bytes),
+            b'"' => string_length(bytes),
             _ => bytes
                 .iter()
                 .position(|b| b",}] \t\n\r".contains(b))
                 .unwrap_or(bytes.len()),
         };
-        let (token, after) = rest.split_at(end);
-        rest = after;
+        let token = &rest[start..start + length];
+        rest = &rest[start + length..];
         Some(token)
     })
-}
-
-/// Behind the quote that ends the string at the start of `bytes`.
-fn end_of_string(bytes: &[u8]) -> usize {
-    let mut at = 1;
-    while let Some(byte) = bytes.get(at) {
-        at += match byte {
-            b'"' => return at + 1,
-            b'\\' => 2,
-            _ => 1,
-        };
-    }
-    bytes.len()
 }
 
 /// The same token in JSON's eyes, but DEL and the C1 controls, which JSON lets pass raw, escaped for terminals.
@@ -96,9 +84,13 @@ fn push_harmless(out: &mut String, token: &str) {
 }
 
 fn newline(out: &mut String, depth: usize) {
-    out.push('\n');
-    for _ in 0..depth {
-        out.push_str("  ");
+    // As much of this as it takes, as often as it takes.
+    const BREAK: &str = "\n                                ";
+    let mut blanks = depth * 2;
+    out.push_str(&BREAK[..=blanks.min(BREAK.len() - 1)]);
+    while blanks > BREAK.len() - 1 {
+        blanks -= BREAK.len() - 1;
+        out.push_str(&BREAK[1..=blanks.min(BREAK.len() - 1)]);
     }
 }
 
@@ -109,6 +101,13 @@ mod tests {
 
     #[test]
     fn as_ruby_prints() {
+        let deep = format!("{}7{}", "[".repeat(40), "]".repeat(40));
+        let line = |depth: usize, text: &str| format!("{}{text}\n", "  ".repeat(depth));
+        let deep_printed: String = (0..40)
+            .map(|depth| line(depth, "["))
+            .chain([line(40, "7")])
+            .chain((0..40).rev().map(|depth| line(depth, "]")))
+            .collect();
         for (sent, printed) in [
             ("{}", "{\n}\n"),
             ("[]", "[\n\n]\n"),
@@ -128,6 +127,7 @@ mod tests {
             ),
             ("\"\u{7f}\u{9b}ü\"", "\"\\u007f\\u009bü\"\n"),
             ("7", "7\n"),
+            (&deep, &deep_printed),
         ] {
             let document = Document::new(sent.as_bytes().to_vec()).unwrap();
             assert_eq!(pretty(document.root()), printed, "{sent}");
