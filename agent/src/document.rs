@@ -158,12 +158,22 @@ impl<'a> Scanner<'a> {
     /// The next value, or the next name in an object.
     fn value(&mut self) -> Option<Node<'a>> {
         let bytes = self.0.as_bytes();
-        let start = bytes.iter().position(|b| !b" \t\n\r,:".contains(b))?;
-        let end = start + length(&bytes[start..]);
-        let value = &self.0[start..end];
-        self.0 = &self.0[end..];
+        let mut start = 0;
+        while is_between(*bytes.get(start)?) {
+            start += 1;
+        }
+        let (value, rest) = self.0[start..].split_at(length(&bytes[start..]));
+        self.0 = rest;
         Some(Node(value))
     }
+}
+
+pub(crate) fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+fn is_between(byte: u8) -> bool {
+    is_white(byte) || byte == b',' || byte == b':'
 }
 
 /// How many bytes the value at the start of `text` takes.
@@ -181,19 +191,26 @@ fn length(text: &[u8]) -> usize {
                 depth -= 1;
                 at += 1;
             }
-            _ => {
-                at += text[at..]
-                    .iter()
-                    .position(|b| b" \t\n\r,:{}[]\"".contains(b))
-                    .unwrap_or(text.len() - at)
-                    .max(1)
-            }
+            byte if is_between(*byte) => at += 1,
+            _ => at += word_length(&text[at..]),
         }
         if depth == 0 {
             return at;
         }
     }
     text.len()
+}
+
+/// How many bytes the number or word at the start of `text` takes.
+pub(crate) fn word_length(text: &[u8]) -> usize {
+    let mut at = 0;
+    while text
+        .get(at)
+        .is_some_and(|byte| !is_between(*byte) && *byte != b'}' && *byte != b']')
+    {
+        at += 1;
+    }
+    at
 }
 
 /// How many bytes the string at the start of `text` takes, with both its quotes.

@@ -2,33 +2,33 @@
 //! string, key and repetition as it came. An empty object takes two lines, an empty list three (recordings,
 //! `client/vnet_show_json` and `client/vm_show_peer_json`).
 
-use crate::document::{Node, string_length};
+use crate::document::{Node, is_white, string_length, word_length};
 
 /// The value over several lines, with a newline at the end.
 pub fn pretty(node: Node<'_>) -> String {
-    let mut out = String::with_capacity(node.json().len() * 3);
+    let mut rest = node.json();
+    let mut out = String::with_capacity(rest.len() * 3);
     let mut depth = 0;
     // Is the last thing written an opening bracket? Then what follows decides about the line.
     let mut opened = false;
-    for token in tokens(node.json()) {
-        match token {
-            "}" | "]" => {
-                depth -= 1;
-                if opened && token == "]" {
-                    out.push('\n');
-                }
-                newline(&mut out, depth);
+    while let Some(token) = next_token(&mut rest) {
+        let first = token.as_bytes()[0];
+        if first == b'}' || first == b']' {
+            depth -= 1;
+            if opened && first == b']' {
+                out.push('\n');
             }
-            _ if opened => newline(&mut out, depth),
-            _ => {}
+            newline(&mut out, depth);
+        } else if opened {
+            newline(&mut out, depth);
         }
-        opened = matches!(token, "{" | "[");
+        opened = first == b'{' || first == b'[';
         depth += usize::from(opened);
-        push_harmless(&mut out, token);
-        match token {
-            "," => newline(&mut out, depth),
-            ":" => out.push(' '),
-            _ => {}
+        push(&mut out, token);
+        if first == b',' {
+            newline(&mut out, depth);
+        } else if first == b':' {
+            out.push(' ');
         }
     }
     out.push('\n');
@@ -37,36 +37,36 @@ pub fn pretty(node: Node<'_>) -> String {
 
 /// The value on one line, without a newline at the end.
 pub fn compact(node: Node<'_>) -> String {
-    let mut out = String::with_capacity(node.json().len());
-    tokens(node.json()).for_each(|token| push_harmless(&mut out, token));
+    let mut rest = node.json();
+    let mut out = String::with_capacity(rest.len());
+    while let Some(token) = next_token(&mut rest) {
+        push(&mut out, token);
+    }
     out
 }
 
-/// Strings, numbers, words and punctuation of a text known to be valid, without the white space between.
-fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let bytes = rest.as_bytes();
-        let start = bytes.iter().position(|b| !b" \t\n\r".contains(b))?;
-        let bytes = &bytes[start..];
-        let length = match bytes[0] {
-            b'{' | b'}' | b'[' | b']' | b':' | b',' => 1,
-            b'"' => string_length(bytes),
-            _ => bytes
-                .iter()
-                .position(|b| b",}] \t\n\r".contains(b))
-                .unwrap_or(bytes.len()),
-        };
-        let token = &rest[start..start + length];
-        rest = &rest[start + length..];
-        Some(token)
-    })
+/// Takes a string, a number, a word or a punctuation mark off a text known to be valid; white space in front goes.
+fn next_token<'a>(rest: &mut &'a str) -> Option<&'a str> {
+    let bytes = rest.as_bytes();
+    let mut start = 0;
+    while is_white(*bytes.get(start)?) {
+        start += 1;
+    }
+    let length = match bytes[start] {
+        b'{' | b'}' | b'[' | b']' | b':' | b',' => 1,
+        b'"' => string_length(&bytes[start..]),
+        _ => word_length(&bytes[start..]),
+    };
+    let (token, after) = rest[start..].split_at(length);
+    *rest = after;
+    Some(token)
 }
 
-/// The same token in JSON's eyes, but DEL and the C1 controls, which JSON lets pass raw, escaped for terminals.
-fn push_harmless(out: &mut String, token: &str) {
+/// A string in JSON's eyes the same, but DEL and the C1 controls, which JSON lets pass raw, escaped for terminals; any
+/// other token as it is.
+fn push(out: &mut String, token: &str) {
     // In UTF-8 a C1 control begins with C2.
-    if !token.bytes().any(|b| matches!(b, 0x7f | 0xc2)) {
+    if !token.bytes().any(|b| b == 0x7f || b == 0xc2) {
         out.push_str(token);
         return;
     }
