@@ -18,7 +18,6 @@ pub use text::write as as_text;
 pub use xml::write as as_xml;
 
 use crate::cloud::{Attribute, AttributeValue};
-use crate::config::Config;
 use std::fmt;
 
 /// The most characters of a name that a message repeats.
@@ -100,14 +99,6 @@ pub fn name(written: &str) -> Result<String, String> {
     } else {
         upper
     })
-}
-
-/// The first attribute that the configuration keeps from being changed.
-pub fn restricted<'a>(attributes: &'a [Attribute], config: &Config) -> Option<&'a str> {
-    attributes
-        .iter()
-        .map(|attribute| attribute.name.as_str())
-        .find(|name| config.restricts(name))
 }
 
 fn is_name_character(c: char) -> bool {

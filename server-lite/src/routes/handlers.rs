@@ -6,7 +6,7 @@ use crate::cloud::{Document, Id, Refusal, id, list, parse_id};
 use crate::form::{Parameters, Update};
 use crate::http::Response;
 use crate::reply::{Failure, respond};
-use crate::{action, json, template, view};
+use crate::{action, json, view};
 use serde_json::Value;
 
 pub(super) fn show_root(gate: &Gate, call: &Call) -> Result<Response, Failure> {
@@ -53,7 +53,8 @@ fn update(gate: &Gate, call: &Call, vm: Id) -> Result<Response, Failure> {
     let user = &call.caller.user;
     let done = match &update {
         Update::Merge(attributes) => {
-            if let Some(name) = template::restricted(attributes, &gate.config) {
+            let mut names = attributes.iter().map(|attribute| &attribute.name);
+            if let Some(name) = names.find(|name| gate.config.restricts(name)) {
                 return Err(Failure::new(
                     403,
                     format!("Attribute ({name}) cannot be modified"),

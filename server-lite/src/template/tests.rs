@@ -2,6 +2,7 @@
 //! sent by `tests/recordings.rs`.
 
 use super::*;
+use crate::config::Config;
 use proptest::prelude::*;
 
 fn text(name: &str, value: &str) -> Attribute {
@@ -313,6 +314,12 @@ fn names_are_oneds() {
     ] {
         assert!(name(bad).is_err(), "{bad:?}");
     }
+}
+
+/// What the server asks of an update before it is carried out.
+fn restricted<'a>(attributes: &'a [Attribute], config: &Config) -> Option<&'a str> {
+    let mut names = attributes.iter().map(|attribute| attribute.name.as_str());
+    names.find(|name| config.restricts(name))
 }
 
 #[test]
