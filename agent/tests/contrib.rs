@@ -1,0 +1,188 @@
+//! The scripts of contrib/ do what they promise, in every shell that a guest may have, against the real server.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::server::{Server, token};
+use support::{stderr, stdout};
+
+const SHELLS: &[&[&str]] = &[&["dash"], &["bash", "--posix"], &["busybox", "ash"]];
+
+fn contrib() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib")
+}
+
+/// Calls the test once for each shell that this machine has, each time with a new server whose clouds move fast.
+fn in_every_shell(test: impl Fn(&dyn Fn(u32, &str, &[&str]) -> Command, &Server)) {
+    for shell in SHELLS {
+        if Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", ":"])
+            .stderr(Stdio::null())
+            .status()
+            .is_err()
+        {
+            println!(
+                "SKIPPED: contrib's scripts in {}: it is not installed",
+                shell.join(" ")
+            );
+            continue;
+        }
+        let server = Server::with(&["--vm-step", "50ms", "--cooldown", "100ms"]);
+        let script = |vm: u32, name: &str, args: &[&str]| {
+            let bin = Path::new(env!("CARGO_BIN_EXE_onegate")).parent().unwrap();
+            let mut command = Command::new(shell[0]);
+            command
+                .args(&shell[1..])
+                .arg(contrib().join("shell").join(name))
+                .args(args)
+                .env(
+                    "PATH",
+                    format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()),
+                )
+                .env("ONEGATE_ENDPOINT", server.url())
+                .env("VMID", vm.to_string())
+                .env("TOKENTXT", token(vm));
+            command
+        };
+        test(&script, &server);
+    }
+}
+
+#[test]
+fn a_token_of_any_bytes_reaches_whoever_waits_for_it() {
+    in_every_shell(|script, _| {
+        let waiting = script(9, "fetch-token", &["JOIN", "master"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let published = script(
+            8,
+            "publish-token",
+            &["JOIN", "printf", r#"join "a,b" \\ [x=1]\n\n"#],
+        )
+        .output()
+        .unwrap();
+        assert!(published.status.success(), "{}", stderr(&published));
+        let fetched = waiting.wait_with_output().unwrap();
+        assert_eq!(
+            stdout(&fetched),
+            "join \"a,b\" \\ [x=1]\n\n",
+            "{}",
+            stderr(&fetched)
+        );
+        assert!(fetched.status.success());
+    });
+}
+
+#[test]
+fn a_token_is_not_published_when_its_command_fails() {
+    in_every_shell(|script, server| {
+        let published = script(8, "publish-token", &["JOIN", "false"])
+            .output()
+            .unwrap();
+        assert_eq!(published.status.code(), Some(1), "{}", stderr(&published));
+        let shown = server.onegate(8, &["vm", "show", "--get", "USER_TEMPLATE.JOIN"]);
+        assert_eq!(stdout(&shown), "");
+    });
+}
+
+#[test]
+fn peers_become_lines_of_etc_hosts() {
+    in_every_shell(|script, _| {
+        let hosts = script(8, "peers-hosts", &["slave"]).output().unwrap();
+        assert_eq!(
+            stdout(&hosts),
+            "192.168.122.24\tslave-1 vm-9\n",
+            "{}",
+            stderr(&hosts)
+        );
+    });
+}
+
+#[test]
+fn ready_is_reported_when_the_check_succeeds_and_not_before() {
+    in_every_shell(|script, server| {
+        let ready = || stdout(&server.onegate(8, &["vm", "show", "--get", "USER_TEMPLATE.READY"]));
+        let gave_up = script(8, "report-ready", &["false"])
+            .env("READY_TIMEOUT", "0")
+            .output()
+            .unwrap();
+        assert_eq!(gave_up.status.code(), Some(1));
+        assert!(
+            stderr(&gave_up).contains("'false' did not succeed in 0 seconds"),
+            "{}",
+            stderr(&gave_up)
+        );
+        assert_eq!(ready(), "");
+
+        let directory = tempfile::tempdir().unwrap();
+        let second_time = format!("cd '{}' && ! mkdir tried", directory.path().display());
+        let reported = script(8, "report-ready", &["sh", "-c", &second_time])
+            .env("READY_PAUSE", "0")
+            .output()
+            .unwrap();
+        assert!(reported.status.success(), "{}", stderr(&reported));
+        assert_eq!(ready(), "YES\n");
+    });
+}
+
+#[test]
+fn a_role_grows_from_inside() {
+    in_every_shell(|script, server| {
+        let scaled = script(8, "scale-up", &["slave"]).output().unwrap();
+        assert!(scaled.status.success(), "{}", stderr(&scaled));
+        let peers = stdout(&server.onegate(8, &["service", "peers", "--role", "slave"]));
+        assert_eq!(
+            peers
+                .lines()
+                .filter(|line| line.contains("RUNNING"))
+                .count(),
+            2,
+            "{peers}"
+        );
+
+        let unknown = script(8, "scale-up", &["nobody"]).output().unwrap();
+        assert_eq!(unknown.status.code(), Some(1));
+        assert!(
+            stderr(&unknown).contains("has no role nobody"),
+            "{}",
+            stderr(&unknown)
+        );
+    });
+}
+
+#[test]
+fn the_binary_takes_the_ruby_clients_place_in_a_tree_of_context_packages() {
+    let tree = tempfile::tempdir().unwrap();
+    let bin = tree.path().join("src/usr/bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    for name in ["onegate##linux", "onegate.rb", "onesysprep"] {
+        std::fs::write(bin.join(name), "before").unwrap();
+    }
+    let binary = env!("CARGO_BIN_EXE_onegate");
+    let apply = || {
+        Command::new("sh")
+            .arg(contrib().join("one-context/apply"))
+            .args([tree.path(), Path::new(binary)])
+            .output()
+            .unwrap()
+    };
+    let applied = apply();
+    assert!(applied.status.success(), "{}", stderr(&applied));
+    let read = |name: &str| std::fs::read(bin.join(name)).unwrap();
+    assert!(read("onegate##linux") == std::fs::read(binary).unwrap());
+    assert!(
+        String::from_utf8(read("onegate.rb"))
+            .unwrap()
+            .ends_with("exec '/usr/bin/onegate', *ARGV\n")
+    );
+    assert_eq!(read("onesysprep"), b"before");
+
+    std::fs::remove_dir_all(&bin).unwrap();
+    assert_eq!(apply().status.code(), Some(1));
+}
