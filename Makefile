@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: generate help demo demo-elastic test lint bench fleet fuzz-smoke static sbom test-guest test-cloud-init clean
+.PHONY: generate help demo demo-elastic test lint bench fleet fuzz-smoke static sbom package install test-static test-packages test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,18 @@ static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, st
 
 sbom: ## dist/*.cdx.json: what is in each binary, as CycloneDX
 	@scripts/sbom
+
+package: static sbom ## dist/packages: deb, rpm and apk of the agent and the server
+	@packaging/build
+
+install: ## the agent of dist into DESTDIR and PREFIX (/usr/local), with its man page and completions
+	@scripts/install
+
+test-static: static ## the static binaries in empty roots, under qemu, over TLS, and built twice
+	@packaging/test/static
+
+test-packages: package ## install, upgrade and remove the packages in real roots, beside one-context; root
+	@packaging/test/run
 
 test-guest: static ## boot Linux in QEMU with the static agent and a context CD-ROM, and check all it says
 	@packaging/guest/run
