@@ -21,23 +21,29 @@ fuzz_target!(|text: &str| {
     let mut parts = text.splitn(3, '\n');
     let mut next = || parts.next().unwrap_or_default();
     let (expression, recurrence, reported) = (next(), next(), next());
-    let policy = |expression: &str| json!([{"expression": expression, "type": "CHANGE", "adjust": 0}]);
+    let policy =
+        |expression: &str| json!([{"expression": expression, "type": "CHANGE", "adjust": 0}]);
     let schedule = json!([{"recurrence": recurrence, "type": "CHANGE", "adjust": 0}]);
     let body = json!({"name": "s", "state": 2, "roles": [
         role("wild", 1, policy(expression), schedule),
         role("calm", 2, policy("LOAD == 50"), json!([])),
     ]});
-    let vm = |load: &str| {
-        json!({"STATE": "3", "LCM_STATE": "3", "TEMPLATE": {}, "USER_TEMPLATE": {"LOAD": load, "A": load}})
-    };
+    let vm = |load: &str| json!({"STATE": "3", "LCM_STATE": "3", "TEMPLATE": {}, "USER_TEMPLATE": {"LOAD": load, "A": load}});
     let mut objects = Objects::default();
-    objects.set(Kind::Service, 1, Some(Arc::new(json!({"ID": "1", "TEMPLATE": {"BODY": body}}))));
+    objects.set(
+        Kind::Service,
+        1,
+        Some(Arc::new(json!({"ID": "1", "TEMPLATE": {"BODY": body}}))),
+    );
     objects.set(Kind::Vm, 1, Some(Arc::new(vm(reported))));
     objects.set(Kind::Vm, 2, Some(Arc::new(vm("50"))));
 
     let none = Writes::new();
     let mut draft = Draft::new(&objects, &none);
-    let options = Options { interval: std::time::Duration::ZERO, ..Options::default() };
+    let options = Options {
+        interval: std::time::Duration::ZERO,
+        ..Options::default()
+    };
     let mut engine = Engine::new(options).in_zone(TimeZone::UTC);
     for second in [1_795_348_800, 1_795_348_860, 1_827_000_000] {
         let now = Timestamp::from_second(second).expect("a time");

@@ -1,6 +1,6 @@
 //! The threads: edge-triggered epoll sets, and a bounded pool of workers.
 //!
-//! There are as many sets as processors, and a worker watches each ([`watch`]). It takes a connection that is ready,
+//! There are as many sets as processors, and a worker watches each (`watch.rs`). It takes a connection that is ready,
 //! reads what is there, and when a request is whole calls the handler itself: nothing is handed over on the way. Where
 //! the handler may wait (a disk, oned), another worker takes over the watch meanwhile. A slow or idle client costs its
 //! connection and nothing else. There are as many workers as handlers may run at once, and one more for each set, so
