@@ -62,7 +62,7 @@ test-packages: package ## install, upgrade and remove the packages in real roots
 test-guest: static ## boot Linux in QEMU with the static agent and a context CD-ROM, and check all it says
 	@packaging/guest/run
 
-test-cloud-init: ## boot Debian with cloud-init and the .deb of `make package`, wait for READY=YES; minutes, root
+test-cloud-init: package ## boot Debian with cloud-init and our .deb, wait for READY=YES; minutes, root
 	@packaging/guest/cloud-init
 
 clean: ## remove what was built
