@@ -12,6 +12,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use webpki::EndEntityCert;
@@ -107,15 +108,15 @@ const NO_STORE: &str =
 
 /// The certificates in a PEM text; what can't be decoded is passed over, as is all that is no certificate.
 fn certificates(pem: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    // A store may have comments in any encoding.
-    let text = String::from_utf8_lossy(pem);
+    // A store may have comments in any encoding; most are plain, and that is seen at a glance.
+    let text = str::from_utf8(pem).map_or_else(|_| String::from_utf8_lossy(pem), Cow::Borrowed);
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
             let start = at + text[at..].find(BEGIN)? + BEGIN.len();
             let end = start + text[start..].find(END)?;
             at = end;
-            let base64: String = text[start..end].split_ascii_whitespace().collect();
+            let base64: String = text[start..end].lines().map(str::trim_ascii).collect();
             if let Ok(der) = STANDARD.decode(base64) {
                 return Some(der);
             }
