@@ -6,7 +6,7 @@
 //! itself refuses is refused, with an [`Error`] that says where.
 //!
 //! Names are judged and stored as oned stores them ([`name`]): whatever the spelling, what is restricted stays
-//! restricted ([`restricted`]).
+//! restricted ([`Config::restricts`](crate::config::Config::restricts)).
 
 mod text;
 mod xml;
