@@ -110,6 +110,7 @@ impl Shared {
             {
                 self.close(number, &mut seat);
             }
+            self.look_again(number);
         }
     }
 }

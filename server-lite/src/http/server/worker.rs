@@ -9,7 +9,7 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 
 use super::queue::{Queue, Waiting};
-use super::{END, ENDED, EVENT, READ, Seat, Shared, WRITE, lock, millis, token};
+use super::{END, ENDED, EVENT, Seat, Shared, WRITE, lock, millis, token};
 use crate::http::connection::{Step, Timer};
 use crate::http::limits::{BUSY, FAULT, Refusal, UNFINISHED_BODIES};
 use crate::http::request::Request;
@@ -97,17 +97,13 @@ impl Shared {
             };
             slot.event.store(0, SeqCst);
             if let Some(live) = seat.as_ref() {
-                let interest = if live.connection.wants_write() {
-                    WRITE
-                } else {
-                    READ
-                };
+                // For room to write too: that comes at once, also where what is to be done next was read long ago.
                 // The socket is in the set as long as it is seated.
                 let _ = epoll::modify(
                     self.watch.set_of(number),
                     live.connection.stream(),
                     token(number),
-                    interest,
+                    WRITE,
                 );
             }
         }
