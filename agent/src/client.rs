@@ -17,9 +17,9 @@ pub use endpoint::Endpoint;
 pub use failure::{Failure, Phase};
 pub use proxy::{Proxies, Proxy};
 
-use crate::api::{Method, Request};
 use crate::context::Token;
 use crate::jitter;
+use crate::request::{Method, Request};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -175,15 +175,14 @@ impl Client {
                 Err(failure) => !failure.may_have_arrived() || request.repeatable,
             };
             let asked = outcome.as_ref().ok().and_then(|answer| answer.retry_after);
-            let wait = asked
-                .unwrap_or_else(|| jitter::spread(pause))
-                .min(LONGEST_PAUSE);
+            // On top of what the server asks for: all who were sent away at once shall not be back at once.
+            let wait = asked.unwrap_or_default().min(LONGEST_PAUSE) + jitter::spread(pause);
             if !again || left == 0 || until.is_some_and(|until| Instant::now() + wait >= until) {
                 return outcome;
             }
             std::thread::sleep(wait);
             left -= 1;
-            pause *= 2;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

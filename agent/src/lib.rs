@@ -1,6 +1,6 @@
 //! `onegate`: a VM's own voice in an OpenNebula cloud.
 //!
-//! argv -> [`cli::Invocation`] -> [`context::Context`] -> [`api::Request`] -> [`client::Client`] ->
+//! argv -> [`cli::Invocation`] -> [`context::Context`] -> [`request::Request`] -> [`client::Client`] ->
 //! [`document::Document`] -> [`output`]. Each arrow is a function from plain data to plain data; only the context and
 //! the client do I/O.
 
@@ -15,11 +15,11 @@ pub mod error;
 pub mod jitter;
 pub mod metrics;
 pub mod output;
+pub mod request;
 pub mod settings;
 pub mod state;
 pub mod wait;
 
-use api::Request;
 use cli::table::{Command, Opt};
 use cli::{Invocation, Options, Parsed};
 use client::Answer;
@@ -29,6 +29,7 @@ use error::Error;
 use output::path::Path;
 use output::peers;
 use output::text::Style;
+use request::Request;
 use settings::Patience;
 use std::ffi::OsString;
 use std::io::{Read as _, Write};

@@ -2,7 +2,7 @@
 
 pub mod condition;
 
-use crate::api::{self, Request};
+use crate::api;
 use crate::cli::table::{Command, Opt};
 use crate::cli::{Invocation, Options};
 use crate::client::Client;
@@ -10,6 +10,7 @@ use crate::document::{Document, Node};
 use crate::error::Error;
 use crate::jitter;
 use crate::output::text::{harmless, node_id};
+use crate::request::Request;
 use crate::state;
 use crate::{World, accept};
 use condition::Condition;
