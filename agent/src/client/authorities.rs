@@ -12,7 +12,6 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use webpki::EndEntityCert;
@@ -40,7 +39,7 @@ const SYSTEM_STORES: &[&str] = &[
 #[derive(Debug)]
 pub(super) struct Authorities {
     /// `None`: anybody is believed.
-    pem: Option<Vec<u8>>,
+    pem: Option<String>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -62,7 +61,7 @@ impl Authorities {
     }
 }
 
-fn pem(trust: &Trust) -> Result<Vec<u8>, Broken> {
+fn pem(trust: &Trust) -> Result<String, Broken> {
     let (pem, whose) = match (&trust.ca_cert, &trust.ca_file) {
         (Some(pem), _) => (pem.clone(), "ONEGATE_CA_CERT".to_owned()),
         (None, Some(file)) => {
@@ -92,7 +91,10 @@ fn pem(trust: &Trust) -> Result<Vec<u8>, Broken> {
             })?
         }
     };
-    if certificates(&pem).next().is_none() {
+    // A store may have comments in any encoding.
+    let pem = String::from_utf8(pem)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    if !certificates(&pem).any(|base64| decode(base64, usize::MAX).is_some()) {
         return Err(
             Broken::new(Phase::Tls, format!("there is no certificate in {whose}"))
                 .advising(CA_FILE),
@@ -106,19 +108,21 @@ const CA_FILE: &str =
 const NO_STORE: &str =
     "Install the package ca-certificates, or name the authority's certificate with --cacert FILE.";
 
-/// The certificates in a PEM text; what can't be decoded is passed over, as is all that is no certificate.
-fn certificates(pem: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    // A store may have comments in any encoding; most are plain, and that is seen at a glance.
-    let text = str::from_utf8(pem).map_or_else(|_| String::from_utf8_lossy(pem), Cow::Borrowed);
+/// The base64 of each certificate in a PEM text, lines and all; what else there is is passed over.
+fn certificates(text: &str) -> impl Iterator<Item = &str> {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
-            let start = at + text[at..].find(BEGIN)? + BEGIN.len();
-            let end = start + text[start..].find(END)?;
-            at = end;
-            let base64: String = text[start..end].lines().map(str::trim_ascii).collect();
-            if let Ok(der) = STANDARD.decode(base64) {
-                return Some(der);
+            // Base64 knows no '-', and one character is found much faster than a word.
+            at += text[at..].find('-')?;
+            let Some(body) = text[at..].strip_prefix(BEGIN) else {
+                at += 1;
+                continue;
+            };
+            let length = body.find('-')?;
+            at += BEGIN.len() + length;
+            if body[length..].starts_with(END) {
+                return Some(&body[..length]);
             }
         }
     })
@@ -127,11 +131,52 @@ fn certificates(pem: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
+/// The bytes of a certificate, or of as many whole lines of it as are asked for; `None` where that isn't base64.
+fn decode(base64: &str, lines: usize) -> Option<Vec<u8>> {
+    let base64: String = base64.lines().map(str::trim_ascii).take(lines).collect();
+    STANDARD.decode(base64).ok()
+}
+
+/// In this many lines of 64 characters the subject of most authorities' certificates is reached: of the numbers tried,
+/// the one with which Debian's store takes the least work.
+const BEGINNING: usize = 10;
+
+/// The name of a certificate's subject, for a certificate or the beginning of one; `None` where it isn't reached. For
+/// leaving certificates out, never for believing one.
+fn subject(der: &[u8]) -> Option<&[u8]> {
+    let (_, certificate) = value(der)?;
+    let (_, mut fields) = value(certificate)?;
+    // The version is there from version 2 on.
+    if fields.first() == Some(&0xa0) {
+        fields = after(fields)?;
+    }
+    // The serial number, the algorithm, the issuer and the validity come first.
+    for _ in 0..4 {
+        fields = after(fields)?;
+    }
+    let (length, name) = value(fields)?;
+    name.get(..length)
+}
+
+/// The length of the DER value at the beginning, and what there is from its first byte on.
+fn value(der: &[u8]) -> Option<(usize, &[u8])> {
+    let (length, header) = match *der.get(1..4)? {
+        [short @ 0..=0x7f, ..] => (usize::from(short), 2),
+        [0x81, length, _] => (usize::from(length), 3),
+        [0x82, high, low] => (usize::from(high) << 8 | usize::from(low), 4),
+        _ => return None,
+    };
+    Some((length, der.get(header..)?))
+}
+
+/// What follows that value.
+fn after(der: &[u8]) -> Option<&[u8]> {
+    let (length, value) = value(der)?;
+    value.get(length..)
+}
+
 /// Those of the authorities that have issued one of these certificates, by their names.
-fn issuers_of<'a>(
-    pem: &[u8],
-    chain: impl Iterator<Item = &'a CertificateDer<'a>>,
-) -> RootCertStore {
+fn issuers_of<'a>(pem: &str, chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> RootCertStore {
     let names: Vec<Vec<u8>> = chain
         .filter_map(|der| {
             EndEntityCert::try_from(der)
@@ -139,13 +184,25 @@ fn issuers_of<'a>(
                 .map(|cert| cert.issuer().to_vec())
         })
         .collect();
+    let wanted = |name: &[u8]| names.iter().any(|wanted| wanted == name);
     let mut store = RootCertStore::empty();
-    for der in certificates(pem).map(CertificateDer::from) {
+    for base64 in certificates(pem) {
+        let beginning = decode(base64, BEGINNING);
+        if beginning
+            .as_deref()
+            .and_then(subject)
+            .is_some_and(|name| !wanted(name))
+        {
+            continue;
+        }
+        let Some(der) = decode(base64, usize::MAX).map(CertificateDer::from) else {
+            continue;
+        };
         // What is no authority can't be one's issuer either.
         let anchor = webpki::anchor_from_trusted_cert(&der).ok();
         store.roots.extend(
             anchor
-                .filter(|anchor| names.iter().any(|name| name == anchor.subject.as_ref()))
+                .filter(|anchor| wanted(&anchor.subject))
                 .map(|anchor| anchor.to_owned()),
         );
     }
@@ -214,7 +271,7 @@ impl ServerCertVerifier for Authorities {
 
 #[cfg(test)]
 mod tests {
-    use super::{CA_FILE, Trust, certificates, pem};
+    use super::{BEGINNING, CA_FILE, Trust, certificates, decode, pem, subject};
 
     #[test]
     fn certificates_among_other_things() {
@@ -222,11 +279,42 @@ mod tests {
             -----BEGIN PRIVATE KEY-----\nAQID\n-----END PRIVATE KEY-----\n\
             -----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n\
             -----BEGIN CERTIFICATE-----BQ==-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAQ==";
-        assert_eq!(
-            certificates(text).collect::<Vec<_>>(),
-            [vec![1, 2, 3, 4], vec![5]]
-        );
-        assert_eq!(certificates(&text[6..]).count(), 2);
+        let text = String::from_utf8_lossy(text);
+        let all: Vec<_> = certificates(&text)
+            .filter_map(|base64| decode(base64, usize::MAX))
+            .collect();
+        assert_eq!(all, [vec![1, 2, 3, 4], vec![5]]);
+    }
+
+    #[test]
+    fn a_subject_is_read_from_the_beginning_alone_and_never_from_garbage() {
+        let mut params = rcgen::CertificateParams::new(vec!["x".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "An Authority");
+        let certificate = params
+            .self_signed(&rcgen::KeyPair::generate().unwrap())
+            .unwrap();
+        let anchor = webpki::anchor_from_trusted_cert(certificate.der()).unwrap();
+        assert_eq!(subject(certificate.der()), Some(anchor.subject.as_ref()));
+        let pem = certificate.pem();
+        let base64 = certificates(&pem).next().unwrap();
+        let beginning = decode(base64, BEGINNING).unwrap();
+        assert!(beginning.len() <= BEGINNING * 48);
+        // Cut anywhere, it is the same subject or none.
+        for end in 0..beginning.len() {
+            let found = subject(&beginning[..end]);
+            assert!(found.is_none() || found == Some(&anchor.subject), "{end}");
+        }
+        for garbage in [
+            &[0xff; 99][..],
+            &[0x30, 0x82, 0xff, 0xff],
+            &[0x30, 0x84],
+            &[],
+        ] {
+            assert_eq!(subject(garbage), None);
+        }
     }
 
     #[test]
