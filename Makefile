@@ -26,9 +26,10 @@ lint: ## formatting, clippy, documentation: all warnings denied
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
 	else echo 'SKIPPED: licences, sources and bans of dependencies: cargo-deny is not installed'; fi
 
-bench: ## what elasticity costs; requests a second and memory of the server, beside nginx (needs wrk and nginx)
+bench: static ## what a request costs the agent and the server, beside curl and nginx; what elasticity costs
 	@$(CARGO) bench --quiet -p onegate-server-lite --bench elasticity
 	@bench/load
+	@bench/client
 
 fleet: ## VMS=N guests for SECONDS=S against a server of our own, or URL=http://HOST:PORT with its CLOUD=FILE
 	@$(CARGO) build --quiet --profile bench -p onegate-server-lite --bins --example fleet

@@ -6,6 +6,7 @@
 use super::failure::{Broken, Phase};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memchr;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -114,12 +115,12 @@ fn certificates(text: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         loop {
             // Base64 knows no '-', and one character is found much faster than a word.
-            at += text[at..].find('-')?;
+            at += memchr(b'-', &text.as_bytes()[at..])?;
             let Some(body) = text[at..].strip_prefix(BEGIN) else {
                 at += 1;
                 continue;
             };
-            let length = body.find('-')?;
+            let length = memchr(b'-', body.as_bytes())?;
             at += BEGIN.len() + length;
             if body[length..].starts_with(END) {
                 return Some(&body[..length]);
