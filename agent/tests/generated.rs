@@ -171,7 +171,8 @@ fn fish_completes() {
 }
 
 /// zsh completes on a terminal alone: in a pseudo-terminal (zsh/zpty) the line is typed, and compadd, which takes the
-/// choices, tells them.
+/// choices, tells them. Nothing is typed before the prompt is there: until then the terminal itself would take ^U, and
+/// the line with it.
 #[test]
 fn zsh_completes() {
     if !is_installed("zsh") {
@@ -182,14 +183,14 @@ fn zsh_completes() {
 zpty z zsh -f -i
 zpty -w z "PS1=; setopt NO_BEEP; autoload -Uz compinit; compinit -D -u; source '{}'"
 zpty -w z 'compadd() {{ local -a hits; builtin compadd -O hits "$@"; print -rl -- "CHOICE="$^hits; builtin compadd "$@"; }}'
-zpty -w z "print -r READ''Y"
-zpty -r z out '*READY*'
+zpty -w z "PS1=PROM''PT"
 "#,
         directory().join("_onegate").display()
     );
     for (line, ..) in LINES {
         script += &format!(
-            r#"zpty -w -n z '{line}'$'\t'
+            r#"zpty -r z out '*PROMPT*'
+zpty -w -n z '{line}'$'\t'
 zpty -w z $'\x15'"print -r EN''D"
 zpty -r z out '*END*'
 for row in ${{(f)out}}; do [[ $row == *CHOICE=* ]] && printf '%s\t%s\n' '{line}' "${{${{row##*CHOICE=}}%%$'\r'*}}"; done
