@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use onegate_server_lite::cloud::embedded::Embedded;
-use onegate_server_lite::cloud::embedded::flow;
+use onegate_server_lite::flow;
 use onegate_server_lite::cloud::embedded::scenario::Scenario;
-use onegate_server_lite::config::Config;
-use onegate_server_lite::context;
+use onegate_server_lite::commands::config::Config;
+use onegate_server_lite::commands::context;
 use onegate_server_lite::http::parse::{Parser, Progress};
-use onegate_server_lite::routes::Gate;
+use onegate_server_lite::gate::routes::Gate;
 
 /// Changes add up: after so many requests the scenario begins anew.
 const REQUESTS: usize = 500;

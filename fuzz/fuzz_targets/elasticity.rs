@@ -8,8 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
-use onegate_server_lite::cloud::embedded::flow::{Engine, Options};
-use onegate_server_lite::cloud::embedded::state::{Draft, Kind, Objects, Writes};
+use onegate_server_lite::flow::{Engine, Options};
+use onegate_server_lite::store::state::{Draft, Kind, Objects, Writes};
 use serde_json::{Value, json};
 
 fn role(name: &str, vm: u32, policies: Value, schedule: Value) -> Value {

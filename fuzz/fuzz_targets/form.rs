@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use onegate_server_lite::form::{Parameters, Update};
+use onegate_server_lite::gate::form::{Parameters, Update};
 use onegate_server_lite::http::Request;
 
 const TYPES: [&str; 4] = [

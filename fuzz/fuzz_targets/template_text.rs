@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use onegate_server_lite::template::{as_xml, parse};
+use onegate_server_lite::objects::template::{as_xml, parse};
 
 fuzz_target!(|text: &str| {
     if let Ok(attributes) = parse(text) {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use onegate_server_lite::token::{Secret, seal, verify};
+use onegate_server_lite::objects::token::{Secret, seal, verify};
 
 fuzz_target!(|input: (&str, u32, &str, &str)| {
     let (sent, vm, stime, password) = input;

@@ -2,9 +2,9 @@
 //! `make bench` runs it; the figures in docs/elasticity.md are its output.
 
 use jiff::Timestamp;
-use onegate_server_lite::cloud::embedded::flow::{Engine, Options};
-use onegate_server_lite::cloud::embedded::state::{Draft, Kind, Objects, Writes};
-use onegate_server_lite::cloud::{Document, Id};
+use onegate_server_lite::flow::{Engine, Options};
+use onegate_server_lite::objects::document::{Document, Id};
+use onegate_server_lite::store::state::{Draft, Kind, Objects, Writes};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use std::hint::black_box;

@@ -8,13 +8,14 @@
 mod upstream;
 
 use onegate_server_lite::cloud::Cloud;
-use onegate_server_lite::cloud::embedded::{Embedded, flow};
+use onegate_server_lite::cloud::embedded::Embedded;
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::Patience;
 use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
-use onegate_server_lite::config::Config;
+use onegate_server_lite::commands::config::Config;
+use onegate_server_lite::flow;
+use onegate_server_lite::gate::routes::Gate;
 use onegate_server_lite::http::{Limits, Request, Server};
-use onegate_server_lite::routes::Gate;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,8 +1,10 @@
 //! The binary: the world in, the exit code out.
 
-use onegate_server_lite::cli::{self, Command, Invocation, Options, PROGRAM};
 use onegate_server_lite::cloud::embedded::Embedded;
-use onegate_server_lite::{context, serve, service_show};
+use onegate_server_lite::commands::cli::{self, Command, Invocation, Options, PROGRAM};
+use onegate_server_lite::commands::context;
+use onegate_server_lite::commands::serve;
+use onegate_server_lite::commands::service_show;
 use std::io::Write as _;
 use std::process::ExitCode;
 

@@ -7,7 +7,7 @@
 mod real;
 mod siege;
 
-use onegate_server_lite::token::{self, Secret};
+use onegate_server_lite::objects::token::{self, Secret};
 use real::{Answer, credentials};
 use siege::{ALONE, BOBS, MASTER, ROUTER_VM, SLAVE, SPOOFER, Siege, objects};
 

@@ -6,9 +6,9 @@ mod elasticity_bench;
 use elasticity_bench::recorded::{Look, case, cases, our_look, recorded_look, samples, work};
 use elasticity_bench::{Bench, Kind, after, options, role, service, vm};
 use jiff::Timestamp;
-use onegate_server_lite::cloud::Id;
-use onegate_server_lite::cloud::embedded::flow::Engine;
-use onegate_server_lite::cloud::embedded::flow::expression::Expression;
+use onegate_server_lite::flow::Engine;
+use onegate_server_lite::flow::expression::Expression;
+use onegate_server_lite::objects::document::Id;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

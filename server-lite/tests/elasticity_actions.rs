@@ -4,9 +4,9 @@
 mod elasticity_bench;
 
 use elasticity_bench::{Bench, Kind};
-use onegate_server_lite::action;
-use onegate_server_lite::cloud::embedded::flow::Options;
-use onegate_server_lite::vm_state::VmState;
+use onegate_server_lite::flow::Options;
+use onegate_server_lite::objects::action;
+use onegate_server_lite::objects::vm_state::VmState;
 use serde_json::{Value, json};
 use std::time::Duration;
 

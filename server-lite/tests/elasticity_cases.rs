@@ -6,9 +6,9 @@ mod elasticity_bench;
 use elasticity_bench::recorded::{Look, case, our_look, recorded_look, samples};
 use elasticity_bench::{Bench, Kind, after, options, role, service, vm};
 use jiff::Timestamp;
-use onegate_server_lite::action;
-use onegate_server_lite::cloud::Id;
 use onegate_server_lite::cloud::embedded::Embedded;
+use onegate_server_lite::objects::action;
+use onegate_server_lite::objects::document::Id;
 use serde_json::{Value, json};
 
 fn noon() -> Timestamp {

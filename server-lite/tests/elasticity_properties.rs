@@ -3,8 +3,8 @@
 mod elasticity_bench;
 
 use elasticity_bench::{Bench, Kind, options, role, service, vm};
-use onegate_server_lite::cloud::embedded::flow::expression::Expression;
-use onegate_server_lite::cloud::embedded::flow::policy::Adjust;
+use onegate_server_lite::flow::expression::Expression;
+use onegate_server_lite::flow::policy::Adjust;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -5,11 +5,12 @@
 #![allow(clippy::unwrap_used)]
 
 use onegate_server_lite::cloud::Cloud;
-use onegate_server_lite::cloud::embedded::{Embedded, Scenario, flow};
-use onegate_server_lite::config::Config;
+use onegate_server_lite::cloud::embedded::{Embedded, Scenario};
+use onegate_server_lite::commands::config::Config;
+use onegate_server_lite::flow;
+use onegate_server_lite::gate::routes::Gate;
 use onegate_server_lite::http::Request;
-use onegate_server_lite::routes::Gate;
-use onegate_server_lite::token::{Secret, seal};
+use onegate_server_lite::objects::token::{Secret, seal};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 

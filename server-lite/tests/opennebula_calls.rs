@@ -9,7 +9,7 @@ use gate::{Served, lines, recorded};
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::Patience;
 use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
-use onegate_server_lite::config::Config;
+use onegate_server_lite::commands::config::Config;
 use std::sync::Arc;
 use upstream::StandIn;
 use upstream::replay::Recordings;

@@ -10,7 +10,7 @@ use gate::{Answer, Served, lines, recorded};
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::{MAX_IDLE, Patience};
 use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
-use onegate_server_lite::config::Config;
+use onegate_server_lite::commands::config::Config;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

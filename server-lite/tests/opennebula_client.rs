@@ -5,10 +5,13 @@
 
 mod upstream;
 
+use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::{MAX_CALLS, MAX_IDLE, Patience};
 use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
-use onegate_server_lite::cloud::{Argument, Cloud, Document, Refusal};
+use onegate_server_lite::objects::action::Argument;
+use onegate_server_lite::objects::document::Document;
+use onegate_server_lite::objects::refusal::Refusal;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -13,7 +13,7 @@ use gate::{Answer, Served, lines, recorded};
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::Patience;
 use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
-use onegate_server_lite::config::Config;
+use onegate_server_lite::commands::config::Config;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use upstream::replay::{Case, Recordings, Replay};

@@ -5,7 +5,10 @@
 
 mod upstream;
 
-use onegate_server_lite::cloud::{Argument, Attribute, AttributeValue, Cloud, Refusal};
+use onegate_server_lite::cloud::Cloud;
+use onegate_server_lite::objects::action::Argument;
+use onegate_server_lite::objects::refusal::Refusal;
+use onegate_server_lite::objects::template::{Attribute, AttributeValue};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use upstream::bench::{Bench, action, alice, single};

@@ -10,7 +10,7 @@ mod world;
 use differences::Ours;
 use gate::{Served, lines, recorded, settled};
 use onegate_server_lite::cloud::Cloud;
-use onegate_server_lite::config::Config;
+use onegate_server_lite::commands::config::Config;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};

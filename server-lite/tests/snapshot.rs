@@ -8,8 +8,9 @@ mod gate;
 
 use differences::Ours;
 use gate::{Served, fixture, lines, settled};
-use onegate_server_lite::cloud::embedded::{Embedded, flow};
-use onegate_server_lite::config::Config;
+use onegate_server_lite::cloud::embedded::Embedded;
+use onegate_server_lite::commands::config::Config;
+use onegate_server_lite::flow;
 use std::sync::Arc;
 
 #[test]

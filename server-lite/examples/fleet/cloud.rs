@@ -1,7 +1,7 @@
 //! The clouds that a fleet comes from: a made-up one, and the tokens of any.
 
-use onegate_server_lite::cloud::{Id, id};
-use onegate_server_lite::token::{Secret, seal};
+use onegate_server_lite::objects::document::{Id, id};
+use onegate_server_lite::objects::token::{Secret, seal};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 

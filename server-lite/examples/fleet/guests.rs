@@ -2,7 +2,7 @@
 
 use crate::report::Tally;
 use crate::wire::{Exchange, Progress};
-use onegate_server_lite::cloud::Id;
+use onegate_server_lite::objects::document::Id;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::process::{Resource, getrlimit, setrlimit};

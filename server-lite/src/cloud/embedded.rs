@@ -1,30 +1,29 @@
 //! The embedded cloud: OpenNebula's documents in memory, so that an appliance can be developed and tested with no
 //! cloud at hand.
 //!
-//! Documents come from a [`scenario`] or from a [`store`]; [`state`] holds them and [`commit`] changes them;
-//! [`rights`] says who may; [`flow`] is what time does to them. Refusals are in oned's words.
+//! Documents come from a [`scenario`] or from a [`store`](crate::store); [`state`](crate::store::state) holds them and [`commit`](crate::store::commit) changes them;
+//! [`rights`] says who may; [`flow`](crate::flow) is what time does to them. Refusals are in oned's words.
 
-pub mod commit;
-pub mod flow;
 pub mod open;
 pub mod rights;
 pub mod scenario;
-pub mod state;
-pub mod store;
 pub mod time;
 pub mod user_template;
 
 pub use open::OpenError;
 pub use scenario::{Scenario, ScenarioError};
-pub use store::StoreError;
 
-use crate::action;
-use crate::cloud::{Argument, Attribute, Cloud, Document, Id, Refusal, User, VmAction, id};
-use commit::Commits;
-use flow::Engine;
+use crate::cloud::{Cloud, User};
+use crate::flow::{self, Engine};
+use crate::objects::action;
+use crate::objects::action::{Argument, VmAction};
+use crate::objects::document::{Document, Id, id};
+use crate::objects::refusal::Refusal;
+use crate::objects::template::Attribute;
+use crate::store::commit::Commits;
+use crate::store::state::{Draft, Kind};
 use rights::Right;
 use serde_json::Value;
-use state::{Draft, Kind};
 use std::sync::{Arc, Mutex};
 
 /// Attributes that oned's default configuration restricts (VM_RESTRICTED_ATTR), as far as a USER_TEMPLATE can hold

@@ -14,7 +14,11 @@ pub mod upstream;
 pub mod user_template;
 pub mod xmlrpc;
 
-use super::{Argument, Attribute, Cloud, Document, Id, Refusal, User, VmAction, id, list};
+use crate::cloud::{Cloud, User};
+use crate::objects::action::{Argument, VmAction};
+use crate::objects::document::{Document, Id, id, list};
+use crate::objects::refusal::Refusal;
+use crate::objects::template::Attribute;
 use oneflow::Credentials;
 use refusal::AsWhom;
 use serde_json::Value;

@@ -7,9 +7,9 @@ pub mod recorded;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use onegate_server_lite::cloud::Id;
-pub use onegate_server_lite::cloud::embedded::flow::{Engine, Options};
-pub use onegate_server_lite::cloud::embedded::state::{Draft, Kind, Objects, Writes};
+pub use onegate_server_lite::flow::{Engine, Options};
+use onegate_server_lite::objects::document::Id;
+pub use onegate_server_lite::store::state::{Draft, Kind, Objects, Writes};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Bench {
     pub fn new(options: Options, documents: Vec<(Kind, Value)>) -> Self {
         let mut objects = Objects::default();
         for (kind, document) in documents {
-            let id = onegate_server_lite::cloud::id(document.get("ID")).expect("an ID");
+            let id = onegate_server_lite::objects::document::id(document.get("ID")).expect("an ID");
             objects.set(kind, id, Some(Arc::new(document)));
         }
         let engine = Engine::new(options).in_zone(TimeZone::UTC);

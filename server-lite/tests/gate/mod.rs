@@ -4,9 +4,9 @@
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used)]
 
 use onegate_server_lite::cloud::Cloud;
-use onegate_server_lite::config::Config;
+use onegate_server_lite::commands::config::Config;
+use onegate_server_lite::gate::routes::Gate;
 use onegate_server_lite::http::{Limits, Request, Server};
-use onegate_server_lite::routes::Gate;
 use serde_json::{Map, Value};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -4,7 +4,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use super::real::{Answer, Running, credentials, fixture};
-use onegate_server_lite::token::{self, Secret};
+use onegate_server_lite::objects::token::{self, Secret};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::path::Path;

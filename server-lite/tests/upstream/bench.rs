@@ -1,10 +1,13 @@
 //! A back end in front of stand-ins, and what a test says to it.
 
 use super::StandIn;
+use onegate_server_lite::cloud::User;
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::Patience;
 use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
-use onegate_server_lite::cloud::{Argument, Attribute, AttributeValue, Refusal, User, VmAction};
+use onegate_server_lite::objects::action::{Argument, VmAction};
+use onegate_server_lite::objects::refusal::Refusal;
+use onegate_server_lite::objects::template::{Attribute, AttributeValue};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

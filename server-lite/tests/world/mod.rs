@@ -4,10 +4,15 @@
 #![allow(unreachable_pub, missing_docs, clippy::unwrap_used)]
 
 use crate::gate::{fixture, lines};
-use onegate_server_lite::cloud::embedded::state::{Kind, Objects};
-use onegate_server_lite::cloud::embedded::{Embedded, Scenario, flow};
+use onegate_server_lite::cloud::embedded::{Embedded, Scenario};
 use onegate_server_lite::cloud::opennebula::document;
-use onegate_server_lite::cloud::{Attribute, Cloud, Document, Id, Refusal, User, VmAction};
+use onegate_server_lite::cloud::{Cloud, User};
+use onegate_server_lite::flow;
+use onegate_server_lite::objects::action::VmAction;
+use onegate_server_lite::objects::document::{Document, Id};
+use onegate_server_lite::objects::refusal::Refusal;
+use onegate_server_lite::objects::template::Attribute;
+use onegate_server_lite::store::state::{Kind, Objects};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};

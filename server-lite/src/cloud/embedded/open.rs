@@ -1,10 +1,11 @@
 //! Opening the embedded cloud: from a scenario, from a state directory, or from both.
 
-use super::commit::Commits;
+use super::Embedded;
 use super::scenario::{Scenario, ScenarioError};
-use super::state::Objects;
-use super::store::{Store, StoreError};
-use super::{Embedded, flow};
+use crate::flow;
+use crate::store::commit::Commits;
+use crate::store::database::{Store, StoreError};
+use crate::store::state::Objects;
 use std::path::Path;
 
 /// Why the embedded cloud could not be opened, in words for whoever runs the server.

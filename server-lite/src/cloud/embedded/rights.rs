@@ -1,7 +1,8 @@
 //! What a user may do with an object: OpenNebula's owner, group and other rights, and locks.
 
-use super::state::{Kind, Objects};
-use crate::cloud::{Document, Id, User, id, list};
+use crate::cloud::User;
+use crate::objects::document::{Document, Id, id, list};
+use crate::store::state::{Kind, Objects};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 //!
 //! A file is checked whole before it is used: an error names the file, the object and the key.
 
-use super::state::{Kind, Objects};
-use crate::cloud::{id, list};
+use crate::objects::document::{id, list};
+use crate::store::state::{Kind, Objects};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -370,5 +370,4 @@ fn oddities(objects: &Objects) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "scenario_tests.rs"]
 mod tests;

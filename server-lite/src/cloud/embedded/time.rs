@@ -2,9 +2,10 @@
 //! has a part in.
 
 use super::Embedded;
-use super::flow::Engine;
-use super::state::{Draft, Kind, Writes};
-use crate::cloud::{Document, Id, Refusal};
+use crate::flow::Engine;
+use crate::objects::document::{Document, Id};
+use crate::objects::refusal::Refusal;
+use crate::store::state::{Draft, Kind, Writes};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

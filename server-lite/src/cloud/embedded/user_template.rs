@@ -1,6 +1,6 @@
 //! How oned changes a VM's USER_TEMPLATE: merging attributes, erasing one.
 
-use crate::cloud::{Attribute, AttributeValue};
+use crate::objects::template::{Attribute, AttributeValue};
 use serde_json::{Map, Value};
 
 /// Merges attributes as one.vm.update does with type 1: each name replaces all that was there under it, a name given

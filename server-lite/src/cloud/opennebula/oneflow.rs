@@ -4,7 +4,8 @@
 
 use super::refusal::public;
 use super::upstream::{Answer, Repeat, Upstream};
-use crate::cloud::{Id, Refusal};
+use crate::objects::document::Id;
+use crate::objects::refusal::Refusal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! oned's and OneFlow's refusals, for guests: their reason in their words, but nobody else's ids and no internals.
 
-use crate::cloud::{Id, Refusal};
+use crate::objects::document::Id;
+use crate::objects::refusal::Refusal;
 
 /// The session was not accepted.
 const AUTHENTICATION: i64 = 0x0100;

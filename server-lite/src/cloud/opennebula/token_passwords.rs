@@ -4,7 +4,7 @@
 //! a request. A changed password takes effect at once for tokens made with the new one (a token that doesn't match is
 //! tried again with the password asked anew), and within `FRESH` for those made with the old one.
 
-use crate::cloud::Id;
+use crate::objects::document::Id;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! The HTTP connections to oned and OneFlow: few, kept alive, with a time-out for every phase and a cap on every
 //! answer; and the log's one line when one of them stops answering, and when it answers again.
 
-use crate::cloud::Refusal;
+use crate::objects::refusal::Refusal;
 use std::fmt;
 use std::io::ErrorKind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

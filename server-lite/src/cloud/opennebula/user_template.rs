@@ -6,8 +6,8 @@
 //! (contract §5). So text for plain values and XML for odd ones; where one update needs both, text with `\"` for a
 //! quote, as OpenNebula's own tools write it, which can say all but a backslash at a value's end.
 
-use crate::cloud::{Attribute, AttributeValue};
-use crate::template::{as_text, as_xml};
+use crate::objects::template::{Attribute, AttributeValue};
+use crate::objects::template::{as_text, as_xml};
 use serde_json::Value;
 
 /// Writes attributes for one.vm.update. The error is a whole sentence that names the attribute.

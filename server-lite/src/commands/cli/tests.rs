@@ -1,0 +1,169 @@
+//! Command lines and what becomes of them; the tables hold what they promise.
+
+use super::*;
+
+fn read(line: &str) -> Result<Invocation, String> {
+    parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+}
+
+fn options(line: &str) -> Options {
+    match read(line) {
+        Ok(Invocation::Run(_, options)) => *options,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn good_lines_are_read() {
+    assert_eq!(
+        read("serve"),
+        Ok(Invocation::Run(Command::Serve, Box::default()))
+    );
+    assert_eq!(
+        options("--listen=[::1]:0 serve").listen.as_deref(),
+        Some("[::1]:0")
+    );
+    assert_eq!(
+        options("serve --state /s --cloud c.json").state,
+        Some("/s".into())
+    );
+    assert_eq!(options("token 8 --state=/s").id, 8);
+    assert_eq!(options("context --out d 8").out, Some("d".into()));
+    let show = options("service --json show 1 --state /s");
+    assert_eq!((show.id, show.json), (1, true));
+    assert_eq!(
+        options("serve --vm-step 5ms --cooldown 0 --flow-interval 2m").vm_step,
+        Some(Duration::from_millis(5))
+    );
+    assert_eq!(options("serve --cooldown 0").cooldown, Some(Duration::ZERO));
+    assert_eq!(
+        options("serve --flow-interval 2m").flow_interval,
+        Some(Duration::from_secs(120))
+    );
+    assert!(options("serve --opennebula --auth-file /a").opennebula);
+    assert_eq!(read("-V"), Ok(Invocation::Version));
+    assert_eq!(read("serve --version"), Ok(Invocation::Version));
+}
+
+#[test]
+fn bad_lines_name_the_word_and_what_is_expected() {
+    let cases = [
+        (
+            "",
+            "no command given: the commands are serve, token, context",
+        ),
+        ("start", "unknown command 'start'"),
+        ("-x", "unknown option -x"),
+        (
+            "serve -x",
+            "serve has no option -x: see onegate-server-lite serve --help",
+        ),
+        ("serve --out d", "serve has no option --out"),
+        ("token 8 --listen 1:1", "token has no option --listen"),
+        ("serve --listen", "--listen needs a value: ADDRESS:PORT"),
+        ("serve --listen=", "--listen: expected a text"),
+        ("serve --state=", "--state: expected a path"),
+        ("serve --opennebula=yes", "unexpected argument"),
+        ("serve --cloud a --cloud b", "--cloud is given twice"),
+        ("serve 8", "serve takes no argument '8'"),
+        ("token", "token needs a VM's id"),
+        ("service", "service needs another word: the commands are"),
+        ("service 1", "unknown command 'service 1'"),
+        (
+            "service show --state /s",
+            "service show needs a service's id: ID",
+        ),
+        ("service show x", "'x' is not a service's id"),
+        ("service show 1", "service show needs --state DIR"),
+        ("token +8", "'+8' is not a VM's id"),
+        ("token 8x", "'8x' is not a VM's id"),
+        ("token 8 9", "token takes no argument '9'"),
+        ("context 8", "context needs --out DIR"),
+        (
+            "serve --opennebula --state d",
+            "--state is for a cloud of our own",
+        ),
+        (
+            "serve --opennebula --cooldown 1",
+            "--cooldown is for a cloud of our own",
+        ),
+        ("serve --auth-file f", "--auth-file is for --opennebula"),
+        ("serve --tls-cert c", "--tls-cert needs --tls-key"),
+        ("serve --tls-key k", "--tls-key needs --tls-cert"),
+        (
+            "serve --vm-step 1h",
+            "--vm-step: expected a time such as 300ms, 2s or 5m, not '1h'",
+        ),
+        ("serve --vm-step -1", "--vm-step: expected a time"),
+        ("serve --vm-step ms", "--vm-step: expected a time"),
+        ("serve --vm-step 1.5", "--vm-step: expected a time"),
+    ];
+    for (line, words) in cases {
+        let error = read(line).expect_err(line);
+        assert!(error.contains(words), "{line}: {error}");
+    }
+    let control = parse([OsString::from("a\x1b[31m")])
+        .unwrap_err()
+        .to_string();
+    assert!(!control.contains('\x1b'), "{control:?}");
+}
+
+#[test]
+fn the_tables_are_sound_and_the_help_has_all_of_them() {
+    for (number, entry) in OPTIONS.iter().enumerate() {
+        assert!(
+            OPTIONS[..number]
+                .iter()
+                .all(|other| other.name != entry.name),
+            "{}",
+            entry.name
+        );
+        assert!(
+            !entry.commands.is_empty() && !entry.help.is_empty(),
+            "{}",
+            entry.name
+        );
+    }
+    let Ok(Invocation::Help(whole)) = read("--help") else {
+        panic!("no help");
+    };
+    for command in COMMANDS {
+        assert!(whole.contains(command.help));
+        let Ok(Invocation::Help(one)) = read(&format!("{} -h", command.name)) else {
+            panic!("no help for {}", command.name);
+        };
+        for option in OPTIONS {
+            let takes = option.commands.contains(&command.command);
+            assert_eq!(
+                one.contains(&format!("--{} ", option.name)),
+                takes,
+                "{} {}",
+                command.name,
+                option.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_command_and_option_is_documented_where_it_belongs() {
+    let documented = include_str!("../../../../docs/server.md");
+    for command in COMMANDS {
+        let row = documented
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}", command.name)))
+            .unwrap_or_else(|| panic!("{} has no row", command.name));
+        for option in OPTIONS {
+            let written = match option.value {
+                Some(value) => format!("`--{} {value}`", option.name),
+                None => format!("`--{}`", option.name),
+            };
+            assert_eq!(
+                row.contains(&written),
+                option.commands.contains(&command.command),
+                "{}: {written}",
+                command.name
+            );
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! The configuration: OpenNebula's own `onegate-server.conf` (YAML whose keys are Ruby symbols), or the defaults
+//! of the file that OpenNebula ships.
+//!
+//! `KEYS` is the one list of what is read. A key that is not in it becomes a warning, so that a file of another
+//! version still works and nobody believes in a setting that does nothing. What can't be read stops the start,
+//! with the file, the line and the key.
+
+use saphyr::{LoadableYamlNode, MarkedYaml};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+/// What the server was told. [`Config::default`] is the file that OpenNebula ships.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `:host`: the address to listen on, where the command line names none.
+    pub host: Option<String>,
+    /// `:port`: likewise.
+    pub port: Option<u16>,
+    /// `:ssl_server`: the URL by which guests reach a TLS proxy before the server; GET / answers with it.
+    pub ssl_server: Option<String>,
+    /// `:one_xmlrpc`: oned's XML-RPC endpoint (URL).
+    pub one_xmlrpc: String,
+    /// `:oneflow_server`: OneFlow's endpoint (URL).
+    pub oneflow_server: String,
+    /// `:core_auth`: how the server signs its calls to oned.
+    pub core_auth: CoreAuth,
+    /// `:expire_delta`: how long a session towards oned is valid, in seconds.
+    pub expire_delta: u64,
+    /// `:expire_margin`: how long before its end a session is renewed, in seconds.
+    pub expire_margin: u64,
+    /// What is logged, from `:log` (its `:level`) or the older `:debug_level`.
+    pub log_level: LogLevel,
+    /// Attributes that no VM may change or erase, as [`crate::objects::template::name`] spells them.
+    pub restricted_attrs: Vec<String>,
+    /// Actions that no VM may perform. `reboot` alone unless the file says otherwise; `[]` allows all.
+    pub restricted_actions: Vec<String>,
+    /// The attributes of a network's template that a virtual router may see.
+    pub vnet_template_attributes: Vec<String>,
+    /// The switches of `:permissions` that are on: (resource, action). A file without them has none on.
+    pub permissions: BTreeSet<(String, String)>,
+    /// What was read but has no effect; for the log.
+    pub warnings: Vec<String>,
+}
+
+/// How calls to oned are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoreAuth {
+    /// A symmetric cipher with the password of serveradmin.
+    Cipher,
+    /// A certificate: not supported.
+    X509,
+}
+
+/// What is logged, in OpenNebula's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// 0
+    Error,
+    /// 1
+    Warning,
+    /// 2: requests too.
+    Info,
+    /// 3
+    Debug,
+}
+
+/// What makes a configuration unusable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    file: String,
+    /// From 1; 0 where the whole file is meant.
+    line: usize,
+    reason: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.file, self.reason),
+            line => write!(f, "{}, line {line}: {}", self.file, self.reason),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Every switch of `:permissions`, (resource, action), as the routes ask for them.
+pub const PERMISSIONS: &[(&str, &str)] = &[
+    ("vm", "show"),
+    ("vm", "show_by_id"),
+    ("vm", "update"),
+    ("vm", "update_by_id"),
+    ("vm", "action_by_id"),
+    ("service", "show"),
+    ("service", "change_cardinality"),
+    ("vrouter", "show"),
+    ("vnet", "show_by_id"),
+];
+
+const RESTRICTED_ATTRS: &[&str] = &["SCHED_REQUIREMENTS", "SERVICE_ID", "ROLE_NAME"];
+const RESTRICTED_ACTIONS: &[&str] = &["reboot"];
+const VNET_TEMPLATE_ATTRIBUTES: &[&str] = &[
+    "NETWORK_ADDRESS",
+    "NETWORK_MASK",
+    "GATEWAY",
+    "GATEWAY6",
+    "DNS",
+    "GUEST_MTU",
+    "CONTEXT_FORCE_IPV4",
+    "METRIC",
+    "SEARCH_DOMAIN",
+];
+
+impl Default for Config {
+    fn default() -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            host: None,
+            port: None,
+            ssl_server: None,
+            one_xmlrpc: "http://localhost:2633/RPC2".to_owned(),
+            oneflow_server: "http://localhost:2474".to_owned(),
+            core_auth: CoreAuth::Cipher,
+            expire_delta: 1800,
+            expire_margin: 300,
+            log_level: LogLevel::Info,
+            restricted_attrs: owned(RESTRICTED_ATTRS),
+            restricted_actions: owned(RESTRICTED_ACTIONS),
+            vnet_template_attributes: owned(VNET_TEMPLATE_ATTRIBUTES),
+            permissions: PERMISSIONS
+                .iter()
+                .map(|(r, a)| ((*r).to_owned(), (*a).to_owned()))
+                .collect(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    pub fn load(file: &Path) -> Result<Self, Error> {
+        let name = file.display().to_string();
+        let failed = |reason| Error {
+            file: name.clone(),
+            line: 0,
+            reason,
+        };
+        let bytes =
+            std::fs::read(file).map_err(|error| failed(format!("cannot be read: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            failed(format!(
+                "is not UTF-8 at byte {}",
+                error.utf8_error().valid_up_to()
+            ))
+        })?;
+        Self::parse(&text, &name)
+    }
+
+    /// Reads a configuration; `file` is its name in messages.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
+        let error = |line, reason| Error {
+            file: file.to_owned(),
+            line,
+            reason,
+        };
+        let documents = MarkedYaml::load_from_str(text)
+            .map_err(|scan| error(scan.marker().line(), format!("not YAML: {}", scan.info())))?;
+        let mut config = Self::default();
+        // As with the Ruby server: a file without :permissions permits nothing.
+        config.permissions.clear();
+        let Some(document) = documents.first() else {
+            config.warnings.push(format!(
+                "{file} is empty: it permits nothing (:permissions)"
+            ));
+            return Ok(config);
+        };
+        let mapping = document.data.as_mapping().ok_or_else(|| {
+            error(
+                document.span.start.line(),
+                "expected lines of ':key: value'".to_owned(),
+            )
+        })?;
+        for (key, value) in mapping {
+            let line = key.span.start.line();
+            let name =
+                symbol(key).ok_or_else(|| error(line, "a key that is not text".to_owned()))?;
+            let Some((_, read)) = KEYS.iter().find(|(known, _)| *known == name) else {
+                config.warnings.push(format!(
+                    "{file}, line {line}: :{name} is not known and has no effect"
+                ));
+                continue;
+            };
+            let line = value.span.start.line();
+            match read(&mut config, value) {
+                Ok(()) => {}
+                Err(Trouble::Error(reason)) => {
+                    return Err(error(line, format!(":{name}: {reason}")));
+                }
+                Err(Trouble::Warning(reason)) => {
+                    config
+                        .warnings
+                        .push(format!("{file}, line {line}: :{name}: {reason}"));
+                }
+            }
+        }
+        if config.expire_margin >= config.expire_delta {
+            let reason =
+                ":expire_margin must be less than :expire_delta, or no session is ever valid"
+                    .to_owned();
+            return Err(error(0, reason));
+        }
+        Ok(config)
+    }
+
+    /// Whether the switch for this resource and action is on (`vm`, `show`).
+    pub fn permits(&self, resource: &str, action: &str) -> bool {
+        self.permissions
+            .iter()
+            .any(|(r, a)| r == resource && a == action)
+    }
+
+    /// Whether an attribute, named as [`crate::objects::template::name`] spells it, is kept from being changed.
+    pub fn restricts(&self, attribute: &str) -> bool {
+        self.restricted_attrs
+            .iter()
+            .any(|restricted| restricted == attribute)
+    }
+}
+
+/// What a key's reader has to say.
+enum Trouble {
+    /// The server can't start with this.
+    Error(String),
+    /// It can, but something has no effect.
+    Warning(String),
+}
+
+type Reader<T> = fn(&MarkedYaml<'_>) -> Result<T, Trouble>;
+type Read = fn(&mut Config, &MarkedYaml<'_>) -> Result<(), Trouble>;
+
+/// Every key that is read, and how.
+const KEYS: &[(&str, Read)] = &[
+    ("host", |config, value| {
+        set(&mut config.host, text(value).map(Some))
+    }),
+    ("port", |config, value| {
+        set(&mut config.port, port(value).map(Some))
+    }),
+    ("ssl_server", |config, value| {
+        set(&mut config.ssl_server, optional(value, text))
+    }),
+    ("one_xmlrpc", |config, value| {
+        set(&mut config.one_xmlrpc, url(value))
+    }),
+    ("oneflow_server", |config, value| {
+        set(&mut config.oneflow_server, url(value))
+    }),
+    ("auth", |_, value| match text(value)?.as_str() {
+        "onegate" => Ok(()),
+        other => Err(Trouble::Error(format!(
+            "'{other}' is not supported: guests prove themselves by token (onegate)"
+        ))),
+    }),
+    ("core_auth", |config, value| {
+        set(&mut config.core_auth, core_auth(value))
+    }),
+    ("expire_delta", |config, value| {
+        set(&mut config.expire_delta, number(value))
+    }),
+    ("expire_margin", |config, value| {
+        set(&mut config.expire_margin, number(value))
+    }),
+    ("debug_level", |config, value| {
+        set(&mut config.log_level, level(value))
+    }),
+    ("log", log),
+    ("server", |_, _| {
+        Err(Trouble::Warning(
+            "there is no web server to choose, the server is its own".to_owned(),
+        ))
+    }),
+    ("permissions", permissions),
+    ("restricted_attrs", |config, value| {
+        set_unless_null(&mut config.restricted_attrs, value, attributes)
+    }),
+    ("restricted_actions", |config, value| {
+        set_unless_null(&mut config.restricted_actions, value, names)
+    }),
+    ("vnet_template_attributes", |config, value| {
+        set_unless_null(&mut config.vnet_template_attributes, value, names)
+    }),
+];
+
+fn set<T>(setting: &mut T, value: Result<T, Trouble>) -> Result<(), Trouble> {
+    *setting = value?;
+    Ok(())
+}
+
+/// A key without a value (in the shipped file: all its entries commented out) keeps the default.
+fn set_unless_null<T>(
+    setting: &mut T,
+    value: &MarkedYaml<'_>,
+    read: Reader<T>,
+) -> Result<(), Trouble> {
+    match optional(value, read)? {
+        Some(value) => set(setting, Ok(value)),
+        None => Ok(()),
+    }
+}
+
+fn log(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
+    let Some(mapping) = value.data.as_mapping() else {
+        return set(&mut config.log_level, level(value));
+    };
+    let mut unknown = Vec::new();
+    for (key, value) in mapping {
+        match symbol(key).unwrap_or_default() {
+            "level" => config.log_level = level(value)?,
+            other => unknown.push(format!(":{other}")),
+        }
+    }
+    nothing_but(
+        unknown,
+        "the log goes to standard error, for the init system to keep",
+    )
+}
+
+fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
+    let expected = || {
+        Trouble::Error(
+            "expected a resource (:vm, :service, …) with a switch for each action".to_owned(),
+        )
+    };
+    let mut unknown = Vec::new();
+    for (resource, actions) in value.data.as_mapping().ok_or_else(expected)? {
+        let resource = symbol(resource).ok_or_else(expected)?;
+        if actions.data.is_null() {
+            continue;
+        }
+        for (action, switch) in actions.data.as_mapping().ok_or_else(expected)? {
+            let action = symbol(action).ok_or_else(expected)?;
+            let on = match switch.data.as_bool() {
+                Some(on) => on,
+                // YAML 1.1, which Ruby reads, has more words for it.
+                None => match text(switch)?.to_ascii_lowercase().as_str() {
+                    "yes" | "on" => true,
+                    "no" | "off" => false,
+                    other => {
+                        return Err(Trouble::Error(format!(
+                            ":{resource}: :{action}: expected true or false, not '{other}'"
+                        )));
+                    }
+                },
+            };
+            if !PERMISSIONS.contains(&(resource, action)) {
+                unknown.push(format!(":{resource}: :{action}"));
+            } else if on {
+                config
+                    .permissions
+                    .insert((resource.to_owned(), action.to_owned()));
+            }
+        }
+    }
+    nothing_but(unknown, "there is no such action")
+}
+
+fn nothing_but(unknown: Vec<String>, why: &str) -> Result<(), Trouble> {
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(Trouble::Warning(format!(
+            "{} has no effect: {why}",
+            unknown.join(", ")
+        )))
+    }
+}
+
+/// The name of a key or a value that may be written as a Ruby symbol: `:vm`, `vm`.
+fn symbol<'a>(node: &'a MarkedYaml<'_>) -> Option<&'a str> {
+    node.data
+        .as_str()
+        .map(|text| text.strip_prefix(':').unwrap_or(text))
+}
+
+fn text(value: &MarkedYaml<'_>) -> Result<String, Trouble> {
+    match symbol(value) {
+        Some(text) if !text.trim_ascii().is_empty() => Ok(text.to_owned()),
+        _ => Err(Trouble::Error("expected a text".to_owned())),
+    }
+}
+
+fn url(value: &MarkedYaml<'_>) -> Result<String, Trouble> {
+    let url = text(value)?;
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Ok(url);
+    }
+    Err(Trouble::Error(format!(
+        "expected a URL (http://… or https://…), not '{url}'"
+    )))
+}
+
+fn number(value: &MarkedYaml<'_>) -> Result<u64, Trouble> {
+    value
+        .data
+        .as_integer()
+        .and_then(|number| u64::try_from(number).ok())
+        .ok_or_else(|| Trouble::Error("expected a number, 0 or more".to_owned()))
+}
+
+fn level(value: &MarkedYaml<'_>) -> Result<LogLevel, Trouble> {
+    match number(value) {
+        Ok(0) => Ok(LogLevel::Error),
+        Ok(1) => Ok(LogLevel::Warning),
+        Ok(2) => Ok(LogLevel::Info),
+        Ok(3) => Ok(LogLevel::Debug),
+        _ => Err(Trouble::Error(
+            "expected 0 (errors), 1 (warnings), 2 (requests too) or 3 (everything)".to_owned(),
+        )),
+    }
+}
+
+fn names(value: &MarkedYaml<'_>) -> Result<Vec<String>, Trouble> {
+    let items = value
+        .data
+        .as_vec()
+        .ok_or_else(|| Trouble::Error("expected a list ('- NAME' lines)".to_owned()))?;
+    items.iter().map(text).collect()
+}
+
+fn attributes(value: &MarkedYaml<'_>) -> Result<Vec<String>, Trouble> {
+    let stored = |name: String| {
+        crate::objects::template::name(&name)
+            .map_err(|reason| Trouble::Error(format!("'{name}': {reason}")))
+    };
+    names(value)?.into_iter().map(stored).collect()
+}
+
+fn core_auth(value: &MarkedYaml<'_>) -> Result<CoreAuth, Trouble> {
+    match text(value)?.as_str() {
+        "cipher" => Ok(CoreAuth::Cipher),
+        "x509" => Ok(CoreAuth::X509),
+        other => Err(Trouble::Error(format!(
+            "'{other}' is neither cipher nor x509"
+        ))),
+    }
+}
+
+fn port(value: &MarkedYaml<'_>) -> Result<u16, Trouble> {
+    u16::try_from(number(value)?).map_err(|_| Trouble::Error("a port ends at 65535".to_owned()))
+}
+
+fn optional<T>(value: &MarkedYaml<'_>, read: Reader<T>) -> Result<Option<T>, Trouble> {
+    if value.data.is_null() {
+        Ok(None)
+    } else {
+        read(value).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests;

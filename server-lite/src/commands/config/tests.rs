@@ -1,0 +1,217 @@
+//! Configuration files and what is read from them.
+
+use super::*;
+
+fn read(text: &str) -> Config {
+    Config::parse(text, "onegate-server.conf").unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What the packages of OpenNebula 7 install, without its comments.
+const SHIPPED: &str = "
+:one_xmlrpc: http://localhost:2633/RPC2
+:host: 127.0.0.1
+:port: 5030
+#:ssl_server: https://service.endpoint.fqdn:port/
+:debug_level: 2
+:auth: onegate
+:core_auth: cipher
+:oneflow_server: http://localhost:2474
+:permissions:
+  :vm:
+    :show: true
+    :show_by_id: true
+    :update: true
+    :update_by_id: true
+    :action_by_id: true
+  :service:
+    :show: true
+    :change_cardinality: true
+  :vrouter:
+    :show: true
+  :vnet:
+    :show_by_id: true
+:restricted_attrs:
+  - SCHED_REQUIREMENTS
+  - SERVICE_ID
+  - ROLE_NAME
+:vnet_template_attributes:
+  - NETWORK_ADDRESS
+  - NETWORK_MASK
+  - GATEWAY
+  - GATEWAY6
+  - DNS
+  - GUEST_MTU
+  - CONTEXT_FORCE_IPV4
+  - METRIC
+  - SEARCH_DOMAIN
+:restricted_actions:
+  #- deploy
+";
+
+#[test]
+fn the_shipped_file_is_the_default() {
+    let shipped = Config {
+        host: None,
+        port: None,
+        ..read(SHIPPED)
+    };
+    assert_eq!(shipped, Config::default());
+    assert_eq!(read(SHIPPED).port, Some(5030));
+    assert!(
+        PERMISSIONS
+            .iter()
+            .all(|(resource, action)| Config::default().permits(resource, action))
+    );
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = read(
+        ":host: 0.0.0.0\n:port: 443\n:ssl_server: https://gate.example/\n:one_xmlrpc: http://a:1/RPC2\n\
+         :oneflow_server: https://b:2\n:core_auth: :x509\n:expire_delta: 60\n:expire_margin: 5\n\
+         :log:\n  :level: 1\n:permissions:\n  :vm:\n    :show: yes\n    :update: false\n  :service:\n\
+         :restricted_attrs: [secret, 1a]\n:restricted_actions: []\n:vnet_template_attributes: []\n",
+    );
+    let expected = Config {
+        host: Some("0.0.0.0".into()),
+        port: Some(443),
+        ssl_server: Some("https://gate.example/".into()),
+        one_xmlrpc: "http://a:1/RPC2".into(),
+        oneflow_server: "https://b:2".into(),
+        core_auth: CoreAuth::X509,
+        expire_delta: 60,
+        expire_margin: 5,
+        log_level: LogLevel::Warning,
+        restricted_attrs: vec!["SECRET".into(), "ONE_1A".into()],
+        restricted_actions: Vec::new(),
+        vnet_template_attributes: Vec::new(),
+        permissions: [("vm".to_owned(), "show".to_owned())].into(),
+        warnings: Vec::new(),
+    };
+    assert_eq!(config, expected);
+    assert!(config.permits("vm", "show") && !config.permits("vm", "update"));
+    assert!(config.restricts("SECRET") && !config.restricts("SERVICE_ID"));
+}
+
+#[test]
+fn what_is_absent_is_as_with_the_real_server() {
+    // Recordings: config `noperm` permits nothing, `nokeys` restricts reboot.
+    let config = read(":host: 127.0.0.1\n");
+    assert!(
+        PERMISSIONS
+            .iter()
+            .all(|(resource, action)| !config.permits(resource, action))
+    );
+    assert_eq!(config.restricted_actions, ["reboot"]);
+    assert_eq!(config.restricted_attrs, RESTRICTED_ATTRS);
+    let empty = read("");
+    assert!(empty.permissions.is_empty() && empty.warnings[0].contains("permits nothing"));
+}
+
+#[test]
+fn what_has_no_effect_is_named() {
+    let cases = [
+        (
+            ":hots: x\n:host: y",
+            "line 1: :hots is not known and has no effect",
+        ),
+        (
+            ":server: puma",
+            "line 1: :server: there is no web server to choose",
+        ),
+        (
+            ":host: a\n:log:\n  :level: 2\n  :system: syslog",
+            "line 3: :log: :system has no effect",
+        ),
+        (
+            ":permissions:\n  :vm:\n    :fly: true",
+            "line 2: :permissions: :vm: :fly has no effect",
+        ),
+    ];
+    for (text, words) in cases {
+        let warnings = read(text).warnings.join("\n");
+        assert!(
+            warnings.starts_with("onegate-server.conf, ") && warnings.contains(words),
+            "{text}: {warnings}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_file_line_and_key() {
+    let cases = [
+        (
+            ":host: a\n:port: 70000",
+            "line 2: :port: a port ends at 65535",
+        ),
+        (":port: -1", "line 1: :port: expected a number"),
+        (":port: http", "line 1: :port: expected a number"),
+        (":host:", "line 1: :host: expected a text"),
+        (
+            ":one_xmlrpc: localhost",
+            "line 1: :one_xmlrpc: expected a URL (http://… or https://…), not 'localhost'",
+        ),
+        (
+            ":auth: sunstone",
+            "line 1: :auth: 'sunstone' is not supported",
+        ),
+        (
+            ":core_auth: none",
+            "line 1: :core_auth: 'none' is neither cipher nor x509",
+        ),
+        (":debug_level: 7", "line 1: :debug_level: expected 0"),
+        (":log:\n  :level: high", "line 2: :log: expected 0"),
+        (
+            ":permissions: all",
+            "line 1: :permissions: expected a resource",
+        ),
+        (
+            ":permissions:\n  :vm: true",
+            "line 2: :permissions: expected a resource",
+        ),
+        (
+            ":permissions:\n  :vm:\n    :show: maybe",
+            ":permissions: :vm: :show: expected true or false, not 'maybe'",
+        ),
+        (
+            ":restricted_attrs: SERVICE_ID",
+            "line 1: :restricted_attrs: expected a list",
+        ),
+        (
+            ":restricted_attrs:\n  - NIC/MAC",
+            ":restricted_attrs: 'NIC/MAC': '/' cannot stand in a name",
+        ),
+        (
+            ":expire_delta: 10\n:expire_margin: 10",
+            ":expire_margin must be less than :expire_delta",
+        ),
+        (":host: a\n:host: b", "not YAML"),
+        // A file of OpenNebula 4 has this slip.
+        (":host: a\n:restricted_attrs\n  - X\n", "not YAML"),
+        ("- a\n- b", "expected lines of ':key: value'"),
+    ];
+    for (text, words) in cases {
+        let error = Config::parse(text, "onegate-server.conf")
+            .expect_err(text)
+            .to_string();
+        assert!(
+            error.starts_with("onegate-server.conf") && error.contains(words),
+            "{text}: {error}"
+        );
+    }
+    let absent = Config::load(Path::new("/nonexistent/x.conf"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        absent.starts_with("/nonexistent/x.conf: cannot be read: No such file"),
+        "{absent}"
+    );
+}
+
+#[test]
+fn every_key_is_documented() {
+    let documented = include_str!("../../../../docs/server.md");
+    for (key, _) in KEYS {
+        assert!(documented.contains(&format!("`:{key}`")), ":{key}");
+    }
+}

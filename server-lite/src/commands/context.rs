@@ -1,0 +1,156 @@
+//! What a VM's context CD-ROM holds: `context.sh` and `token.txt`, written as OpenNebula writes them (contract §1).
+
+use crate::cloud::Cloud;
+use crate::objects::document::{Document, Id, id};
+use crate::objects::refusal::Refusal;
+use crate::objects::token::{self, Secret};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Where guests look for the server if nothing else is said: the server's own default address.
+const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:5030";
+
+/// The token of a VM.
+///
+/// # Errors
+/// No such VM, or something that a token needs is missing; in words.
+pub fn token(cloud: &dyn Cloud, vm: Id) -> Result<String, String> {
+    let record = record(cloud, vm)?;
+    token_of(cloud, vm, &record)
+}
+
+/// Writes a VM's `context.sh` and, where its CONTEXT says TOKEN=YES, its `token.txt` into a directory, which is
+/// made if it is missing. Both are for the user who writes them alone. A `token.txt` that was there and is not the
+/// VM's goes. The answer is whether there is a token.
+///
+/// # Errors
+/// No such VM or context, or a file that can't be written; in words.
+pub fn write(
+    cloud: &dyn Cloud,
+    vm: Id,
+    endpoint: Option<&str>,
+    out: &Path,
+) -> Result<bool, String> {
+    let record = record(cloud, vm)?;
+    let mut context = variables(vm, &record)?;
+    let token = match context.get("TOKEN") {
+        Some(yes) if yes.eq_ignore_ascii_case("yes") => Some(token_of(cloud, vm, &record)?),
+        _ => None,
+    };
+    if token.is_some() || endpoint.is_some() {
+        let known = context
+            .get("ONEGATE_ENDPOINT")
+            .map_or(DEFAULT_ENDPOINT, String::as_str);
+        let endpoint = endpoint.unwrap_or(known).to_owned();
+        context.insert("ONEGATE_ENDPOINT".to_owned(), endpoint);
+    }
+    fs::create_dir_all(out)
+        .map_err(|error| format!("cannot make the directory {}: {error}", out.display()))?;
+    let token_file = out.join("token.txt");
+    match &token {
+        Some(token) => write_file(&token_file, &format!("{token}\n"))?,
+        None => match fs::remove_file(&token_file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(format!("cannot remove {}: {error}", token_file.display()));
+            }
+            _ => {}
+        },
+    }
+    write_file(&out.join("context.sh"), &shell(&context))?;
+    Ok(token.is_some())
+}
+
+fn record(cloud: &dyn Cloud, vm: Id) -> Result<Document, String> {
+    cloud
+        .vm_to_authenticate(vm)
+        .map_err(|refusal| match refusal {
+            Refusal::NotFound => format!("there is no VM {vm} in this cloud"),
+            other => words(other),
+        })
+}
+
+fn words(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::NotFound => "not found".to_owned(),
+        Refusal::NotAllowed(words)
+        | Refusal::Invalid(words)
+        | Refusal::Failed(words)
+        | Refusal::Unavailable(words) => words,
+    }
+}
+
+fn token_of(cloud: &dyn Cloud, vm: Id, record: &Value) -> Result<String, String> {
+    let missing = |what: &str| format!("VM {vm} has no token: {what}");
+    let creator = id(record.pointer("/TEMPLATE/CREATED_BY")).ok_or_else(|| {
+        missing("its TEMPLATE has no CREATED_BY (was CONTEXT/TOKEN=YES set when it was created?)")
+    })?;
+    let stime = record
+        .get("STIME")
+        .and_then(Value::as_str)
+        .ok_or_else(|| missing("its record has no STIME"))?;
+    let password = cloud
+        .token_password(creator)
+        .map_err(|refusal| missing(&format!("user {creator}: {}", words(refusal))))?
+        .ok_or_else(|| missing(&format!("user {creator} has no TOKEN_PASSWORD")))?;
+    token::seal(Secret {
+        vm,
+        stime,
+        password: &password,
+    })
+    .ok_or_else(|| {
+        missing(&format!(
+            "the TOKEN_PASSWORD of user {creator} has less than 32 characters"
+        ))
+    })
+}
+
+/// The variables of a VM's CONTEXT.
+fn variables(vm: Id, record: &Value) -> Result<BTreeMap<String, String>, String> {
+    let context = record
+        .pointer("/TEMPLATE/CONTEXT")
+        .and_then(Value::as_object)
+        .ok_or_else(|| format!("VM {vm} has no CONTEXT"))?;
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        // An empty element, as OpenNebula's tools print it.
+        Value::Object(object) if object.is_empty() => Some(String::new()),
+        _ => None,
+    };
+    let mut variables: BTreeMap<String, String> = context
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), text(value)?)))
+        .collect();
+    variables.insert("VMID".to_owned(), vm.to_string());
+    Ok(variables)
+}
+
+/// `context.sh`: in the order of the names, in single quotes, `'\''` for a quote.
+fn shell(variables: &BTreeMap<String, String>) -> String {
+    let mut text = "# Context variables generated by OpenNebula\n".to_owned();
+    for (name, value) in variables {
+        let _ = writeln!(text, "{name}='{}'", value.replace('\'', r"'\''"));
+    }
+    text
+}
+
+fn write_file(file: &Path, content: &str) -> Result<(), String> {
+    let write = || {
+        // Made anew: the mode counts only for a file that was not there.
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut opened = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file)?;
+        opened.write_all(content.as_bytes())
+    };
+    write().map_err(|error| format!("cannot write {}: {error}", file.display()))
+}

@@ -1,0 +1,200 @@
+//! `onegate-server-lite serve`: a cloud, the gate before it and the HTTP server, from the options until a signal.
+
+use crate::cloud::Cloud;
+use crate::cloud::embedded::Embedded;
+use crate::cloud::opennebula::session::{Lifetime, ServerAuth};
+use crate::cloud::opennebula::upstream::Patience;
+use crate::cloud::opennebula::{OpenNebula, Settings};
+use crate::commands::cli::Options;
+use crate::commands::config::{Config, CoreAuth, LogLevel};
+use crate::commands::log::{Log, Logged};
+use crate::flow;
+use crate::gate::routes::Gate;
+use crate::http::tls::Tls;
+use crate::http::{Limits, Server};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+const DEFAULT_HOST: &str = "127.0.0.1";
+const DEFAULT_PORT: u16 = 5030;
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps the server from starting, or from ending as it should; in words.
+pub fn serve(options: &Options) -> Result<(), String> {
+    // First of all: a signal that comes while we start is not lost.
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .map_err(|error| format!("cannot listen to signals: {error}"))?;
+    let config = configuration(options)?;
+    let log = Arc::new(Log::new(config.log_level));
+    config
+        .warnings
+        .iter()
+        .for_each(|warning| log.write(LogLevel::Warning, warning));
+    let tls = match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => Some(Arc::new(
+            Tls::load(certificate, key).map_err(|e| e.to_string())?,
+        )),
+        _ => None,
+    };
+    let listener = listen(options, &config)?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| format!("cannot tell the address listened on: {error}"))?;
+    let (cloud, own): (Arc<dyn Cloud>, _) = if options.opennebula {
+        (opennebula(options, &config, &log)?, None)
+    } else {
+        let own = embedded(options, &log)?;
+        (Arc::clone(&own) as _, Some(own))
+    };
+    let handler = Arc::new(Logged {
+        gate: Gate::new(cloud, config),
+        log: Arc::clone(&log),
+        reads_wait: options.opennebula,
+    });
+    let server = Server::start(vec![listener], tls.clone(), handler, Limits::default())
+        .map_err(|error| format!("cannot start the server: {error}"))?;
+
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    announce(&format!(
+        "{} listening on {scheme}://{address}",
+        crate::commands::cli::PROGRAM
+    ))?;
+    for signal in signals.forever() {
+        match (signal, &tls) {
+            (SIGHUP, Some(tls)) => match tls.reload() {
+                Ok(()) => log.write(
+                    LogLevel::Info,
+                    "the certificate and its key were read again",
+                ),
+                Err(error) => log.write(
+                    LogLevel::Error,
+                    &format!("the certificate in use stays: {error}"),
+                ),
+            },
+            (SIGHUP, None) => log.write(
+                LogLevel::Info,
+                "SIGHUP: there is no certificate to read again",
+            ),
+            _ => break,
+        }
+    }
+    let left = server.stop();
+    if let Some(cloud) = own {
+        cloud.stop_clock();
+    }
+    match left {
+        0 => Ok(()),
+        left => Err(format!(
+            "{left} requests were still being answered when the time to end was over"
+        )),
+    }
+}
+
+fn announce(line: &str) -> Result<(), String> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("cannot write to standard output: {error}"))
+}
+
+/// The file of `--config`; in front of OpenNebula, its own; else the defaults.
+fn configuration(options: &Options) -> Result<Config, String> {
+    let file = match &options.config {
+        Some(file) => file.clone(),
+        None if options.opennebula => installation("/etc/one", "etc").join("onegate-server.conf"),
+        None => return Ok(Config::default()),
+    };
+    Config::load(&file).map_err(|error| error.to_string())
+}
+
+/// A directory of the OpenNebula installation: under ONE_LOCATION where that is set, else the packages' place.
+fn installation(packaged: &str, self_contained: &str) -> PathBuf {
+    match std::env::var_os("ONE_LOCATION") {
+        Some(location) if !location.is_empty() => PathBuf::from(location).join(self_contained),
+        _ => PathBuf::from(packaged),
+    }
+}
+
+fn listen(options: &Options, config: &Config) -> Result<TcpListener, String> {
+    let address = options.listen.clone().unwrap_or_else(|| {
+        let host = config.host.as_deref().unwrap_or(DEFAULT_HOST);
+        let port = config.port.unwrap_or(DEFAULT_PORT);
+        if host.contains(':') && !host.starts_with('[') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        }
+    });
+    TcpListener::bind(&address).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "; another server has it: stop that one, or choose with --listen"
+            }
+            std::io::ErrorKind::PermissionDenied => "; ports below 1024 are root's",
+            std::io::ErrorKind::InvalidInput => "; expected ADDRESS:PORT, as in 127.0.0.1:5030",
+            _ => "",
+        };
+        format!("cannot listen on {address}: {error}{hint}")
+    })
+}
+
+fn embedded(options: &Options, log: &Arc<Log>) -> Result<Arc<Embedded>, String> {
+    let defaults = flow::Options::default();
+    let pace = flow::Options {
+        vm_step: options.vm_step.unwrap_or(defaults.vm_step),
+        cooldown: options.cooldown.unwrap_or(defaults.cooldown),
+        interval: options.flow_interval.unwrap_or(defaults.interval),
+    };
+    let (cloud, warnings) =
+        Embedded::open(options.cloud.as_deref(), options.state.as_deref(), pace)
+            .map_err(|error| error.to_string())?;
+    warnings
+        .iter()
+        .for_each(|warning| log.write(LogLevel::Warning, warning));
+    cloud
+        .problems()
+        .iter()
+        .for_each(|problem| log.write(LogLevel::Warning, problem));
+    let cloud = Arc::new(cloud);
+    let log = Arc::clone(log);
+    cloud
+        .start_clock(move |trouble| log.write(LogLevel::Error, trouble))
+        .map_err(|error| format!("cannot start the clock: {error}"))?;
+    Ok(cloud)
+}
+
+fn opennebula(
+    options: &Options,
+    config: &Config,
+    log: &Arc<Log>,
+) -> Result<Arc<dyn Cloud>, String> {
+    if config.core_auth == CoreAuth::X509 {
+        return Err(":core_auth: x509 is not supported: the calls to oned are signed with serveradmin's password; \
+                    set it to cipher"
+            .to_owned());
+    }
+    let auth_file = match &options.auth_file {
+        Some(file) => file.clone(),
+        None => installation("/var/lib/one", "var").join(".one/onegate_auth"),
+    };
+    let settings = Settings {
+        one_xmlrpc: config.one_xmlrpc.clone(),
+        oneflow_server: config.oneflow_server.clone(),
+        auth: ServerAuth::read(&auth_file)?,
+        lifetime: Lifetime {
+            delta: Duration::from_secs(config.expire_delta),
+            margin: Duration::from_secs(config.expire_margin),
+        },
+        patience: Patience::default(),
+    };
+    let log = Arc::clone(log);
+    let report = Arc::new(move |trouble: &str| log.write(LogLevel::Error, trouble));
+    Ok(Arc::new(OpenNebula::new(settings, report)?))
+}

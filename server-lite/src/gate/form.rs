@@ -1,0 +1,173 @@
+//! What a request says in parameters: the query, a form (urlencoded or multipart), a JSON object; and the reading
+//! of an update's `data` and `type` from them.
+//!
+//! As with the real server the body is a form only where its Content-Type says so, and where none of them has
+//! `data` the body itself is the template: `curl -X PUT -d READY=YES` works, and so does the Ruby client's
+//! `data=READY%3DYES&type=1`.
+
+mod multipart;
+
+use crate::http::Request;
+use crate::objects::template;
+use crate::objects::template::Attribute;
+use serde_json::Value;
+
+/// The parameters of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parameters {
+    body: Vec<Parameter>,
+    query: Vec<Parameter>,
+}
+
+/// One parameter: its name, and its value or why there is none to be had.
+type Parameter = (String, Result<String, String>);
+
+impl Parameters {
+    /// Reads the query and, where the Content-Type says that it is a form or JSON, the body.
+    ///
+    /// # Errors
+    /// Malformed multipart or JSON; the reason in words. What is wrong with one parameter is said by [`Parameters::get`].
+    pub fn read(request: &Request) -> Result<Self, String> {
+        let content_type = request.header("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default();
+        let body = match media_type.trim().to_ascii_lowercase().as_str() {
+            "application/x-www-form-urlencoded" => urlencoded(&request.body),
+            "multipart/form-data" => multipart::parts(content_type, &request.body)
+                .map_err(|reason| format!("malformed multipart/form-data: {reason}"))?,
+            "application/json" => json(&request.body)?,
+            _ => Vec::new(),
+        };
+        let query = urlencoded(request.query.as_bytes());
+        Ok(Self { body, query })
+    }
+
+    /// The value of a parameter, the body's before the query's; `None` where it was not sent.
+    ///
+    /// # Errors
+    /// Sent twice in one place, as a list (`data[]=`), or as something that is not text; the reason in words.
+    pub fn get(&self, name: &str) -> Result<Option<&str>, String> {
+        for parameters in [&self.body, &self.query] {
+            let is_this = |sent: &str| sent.split('[').next() == Some(name);
+            let mut found = parameters.iter().filter(|(sent, _)| is_this(sent));
+            let Some((sent, value)) = found.next() else {
+                continue;
+            };
+            if sent != name || found.next().is_some() {
+                return Err(format!(
+                    "the parameter '{name}' must come once and be no list"
+                ));
+            }
+            return match value {
+                Ok(value) => Ok(Some(value)),
+                Err(reason) => Err(format!("the parameter '{name}' {reason}")),
+            };
+        }
+        Ok(None)
+    }
+}
+
+/// What a PUT of a VM asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// Type 1: these attributes are added, or take the place of those with the same names.
+    Merge(Vec<Attribute>),
+    /// Type 2: the attribute of this name goes.
+    Erase(String),
+}
+
+impl Update {
+    /// Reads an update from a request.
+    ///
+    /// # Errors
+    /// What is wrong and where, for the guest (a 400).
+    pub fn read(request: &Request) -> Result<Self, String> {
+        let parameters = Parameters::read(request)?;
+        let data = match parameters.get("data")? {
+            Some(data) => data,
+            None => std::str::from_utf8(&request.body).map_err(|error| {
+                format!("the body is not UTF-8 at byte {}", error.valid_up_to())
+            })?,
+        };
+        match parameters.get("type")?.unwrap_or("1").trim_ascii() {
+            "1" => template::parse(data)
+                .map(Self::Merge)
+                .map_err(|error| error.to_string()),
+            "2" => template::name(data).map(Self::Erase).map_err(|reason| {
+                format!("nothing erased: {reason} (one name, as in type=2&data=READY)")
+            }),
+            _ => Err(
+                "type is 1 (set these attributes) or 2 (erase the one named), nothing else"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// `a=1&b=2`; a value may be missing.
+fn urlencoded(bytes: &[u8]) -> Vec<Parameter> {
+    let parameter = |pair: &[u8]| {
+        let equals = pair
+            .iter()
+            .position(|byte| *byte == b'=')
+            .unwrap_or(pair.len());
+        let value = pair.get(equals + 1..).unwrap_or_default();
+        // A name that can't be decoded is not one that we know.
+        Some((decoded(&pair[..equals]).ok()?, decoded(value)))
+    };
+    bytes
+        .split(|byte| *byte == b'&')
+        .filter_map(parameter)
+        .collect()
+}
+
+/// Undoes `%41` and `+`.
+fn decoded(bytes: &[u8]) -> Result<String, String> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'+' => plain.push(b' '),
+            b'%' => {
+                let digits = after.first_chunk::<2>().and_then(hex);
+                plain.push(digits.ok_or("has a '%' without two hexadecimal digits after it")?);
+                rest = &after[2..];
+            }
+            other => plain.push(*other),
+        }
+    }
+    utf8(plain)
+}
+
+fn hex(digits: &[u8; 2]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes)
+        .map_err(|error| format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+}
+
+/// A JSON object's members. A body that begins as no object has none: it may be a template under JSON's Content-Type.
+fn json(bytes: &[u8]) -> Result<Vec<Parameter>, String> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Ok(Vec::new());
+    }
+    let Value::Object(members) = crate::objects::json::parse(bytes)? else {
+        return Ok(Vec::new());
+    };
+    let text = |value| match value {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            Err("is neither text nor a number".to_owned())
+        }
+    };
+    let members = members.into_iter();
+    Ok(members.map(|(name, value)| (name, text(value))).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! What each route does once it is known who asks.
+
+use super::routes::{Call, Gate};
+use crate::gate::access;
+use crate::gate::form::{Parameters, Update};
+use crate::gate::reply::{Failure, respond};
+use crate::gate::view;
+use crate::http::Response;
+use crate::objects::action;
+use crate::objects::document::{Document, Id, id, list, parse_id};
+use crate::objects::json;
+use crate::objects::refusal::Refusal;
+use serde_json::Value;
+
+pub(super) fn show_root(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    let base = match &gate.config.ssl_server {
+        Some(base) => base.trim_end_matches('/').to_string(),
+        None => {
+            let forwarded = call
+                .request
+                .header("x-forwarded-proto")
+                .is_some_and(|p| p.eq_ignore_ascii_case("https"));
+            let scheme = if forwarded { "https" } else { "http" };
+            format!(
+                "{scheme}://{}",
+                call.request.header("host").unwrap_or("localhost")
+            )
+        }
+    };
+    Ok(respond(200, view::root(&base)))
+}
+
+pub(super) fn show_own_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    let vm = access::own_vm(gate.cloud(), &call.caller)?;
+    Ok(respond(200, view::vm(&vm)))
+}
+
+pub(super) fn show_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    let vm = access::vm(gate.cloud(), &call.caller, call.id()?)?;
+    Ok(respond(200, view::vm(&vm)))
+}
+
+pub(super) fn update_own_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    access::own_vm(gate.cloud(), &call.caller)?;
+    update(gate, call, call.caller.vm)
+}
+
+pub(super) fn update_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    let vm = call.id()?;
+    access::vm(gate.cloud(), &call.caller, vm)?;
+    update(gate, call, vm)
+}
+
+fn update(gate: &Gate, call: &Call, vm: Id) -> Result<Response, Failure> {
+    let update = Update::read(call.request).map_err(|reason| Failure::new(400, reason))?;
+    let user = &call.caller.user;
+    let done = match &update {
+        Update::Merge(attributes) => {
+            let mut names = attributes.iter().map(|attribute| &attribute.name);
+            if let Some(name) = names.find(|name| gate.config.restricts(name)) {
+                return Err(Failure::new(
+                    403,
+                    format!("Attribute ({name}) cannot be modified"),
+                ));
+            }
+            gate.cloud.update(user, vm, attributes)
+        }
+        Update::Erase(name) => {
+            if gate.config.restricts(name) {
+                return Err(Failure::new(
+                    403,
+                    format!("Attribute ({name}) cannot be deleted"),
+                ));
+            }
+            gate.cloud.erase(user, vm, name)
+        }
+    };
+    done.map_err(|refusal| not_done(refusal, vm))?;
+    Ok(respond(200, Vec::new()))
+}
+
+pub(super) fn act_on_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    let vm = call.id()?;
+    access::vm(gate.cloud(), &call.caller, vm)?;
+    let body = call.json()?;
+    let wanted = match body.get("action") {
+        Some(action @ Value::Object(_)) => action,
+        _ => {
+            return Err(Failure::new(
+                400,
+                "the body must be {\"action\": {\"perform\": \"NAME\"}}",
+            ));
+        }
+    };
+    let name = match wanted.get("perform") {
+        None | Some(Value::Null) => "",
+        Some(Value::String(name)) => name,
+        Some(_) => {
+            return Err(Failure::new(
+                400,
+                "perform must be a text: the name of an action",
+            ));
+        }
+    };
+    let params = wanted.get("params").unwrap_or(&Value::Null);
+    let restricted = || {
+        Failure::new(
+            403,
+            format!("Action ({name}) is not allowed on this resource"),
+        )
+    };
+    if gate
+        .config
+        .restricted_actions
+        .iter()
+        .any(|action| action.eq_ignore_ascii_case(name))
+    {
+        return Err(restricted());
+    }
+    let known = action::find(name).ok_or_else(|| Failure::new(500, action::unknown(name)))?;
+    let wanted = known
+        .call(params)
+        .map_err(|reason| Failure::new(500, reason))?;
+    // `delete` is no way around a restriction on `terminate`.
+    let same_call = |other: &String| {
+        action::ACTIONS
+            .iter()
+            .any(|a| a.is_named(other) && a.calls(wanted.name))
+    };
+    if gate.config.restricted_actions.iter().any(same_call) {
+        return Err(restricted());
+    }
+    gate.cloud
+        .act(&call.caller.user, vm, &wanted)
+        .map_err(|refusal| not_done(refusal, vm))?;
+    Ok(Response {
+        status: 204,
+        headers: vec![("X-Content-Type-Options", "nosniff".into())],
+        body: Vec::new(),
+    })
+}
+
+pub(super) fn show_service(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    let (id, service) = access::service(gate.cloud(), &call.caller)?;
+    // Any value will do, even "false": the real server only looks whether there is one.
+    let extended = call
+        .parameter_named("extended")?
+        .is_some_and(|value| !value.is_empty());
+    let whole = if extended {
+        Some(nodes(gate, call, &service)?)
+    } else {
+        None
+    };
+    Ok(respond(200, view::service(id, &service, whole.as_deref())))
+}
+
+/// The whole records of a service's nodes, each read by itself: a pool's answer would leave out what is monitored.
+/// Those that are gone, or not the owner's to read, are left out.
+fn nodes(gate: &Gate, call: &Call, service: &Value) -> Result<Vec<Document>, Failure> {
+    let nodes = access::roles(service)
+        .iter()
+        .flat_map(|role| list(role.get("nodes")));
+    let mut records = Vec::new();
+    for vm in nodes.filter_map(|node| id(node.get("deploy_id"))) {
+        let record = match vm == call.caller.vm {
+            true => gate.cloud.own_vm(&call.caller.user, &call.caller.document),
+            false => gate.cloud.vm(&call.caller.user, vm),
+        };
+        match record {
+            Ok(record) => records.push(record),
+            Err(Refusal::NotFound | Refusal::NotAllowed(_)) => {}
+            Err(refusal) => return Err(Failure::refused(refusal, || "VMs not found".into())),
+        }
+    }
+    Ok(records)
+}
+
+fn holders(gate: &Gate, call: &Call, vms: &[Id]) -> Result<Vec<Document>, Failure> {
+    if vms.is_empty() {
+        return Ok(Vec::new());
+    }
+    gate.cloud
+        .vms(&call.caller.user, vms)
+        .map_err(|refusal| Failure::refused(refusal, || "VMs not found".into()))
+}
+
+pub(super) fn scale_role(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    let (service, _) = access::service(gate.cloud(), &call.caller)?;
+    let role = call.parameter.as_ref();
+    let refused = |cause: &str| Failure {
+        status: 400,
+        message: format!("Error performing action on service {service} role {role}"),
+        cause: Some(cause.to_string()),
+    };
+    let body = call.json()?;
+    let cardinality = id(body.get("cardinality"))
+        .ok_or_else(|| refused("the cardinality is not a whole number from 0 up"))?;
+    match gate
+        .cloud
+        .scale(&call.caller.user, service, role, cardinality)
+    {
+        Ok(()) => Ok(respond(200, Vec::new())),
+        Err(Refusal::Unavailable(cause)) => Err(Failure::unavailable(cause)),
+        Err(refusal) => Err(refused(refusal.cause())),
+    }
+}
+
+pub(super) fn show_vrouter(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    let vrouter = access::vrouter(gate.cloud(), &call.caller)?;
+    Ok(respond(200, view::vrouter(&vrouter)))
+}
+
+pub(super) fn show_vnet(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+    let vnet = access::vnet(gate.cloud(), &call.caller, &call.parameter)?;
+    let extended = call
+        .parameter_named("extended")?
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let vms = if extended {
+        let ranges = list(vnet.get("AR_POOL").and_then(|pool| pool.get("AR"))).iter();
+        let leases = ranges
+            .flat_map(|range| list(range.get("LEASES").and_then(|leases| leases.get("LEASE"))));
+        let ids: Vec<Id> = leases.filter_map(|lease| id(lease.get("VM"))).collect();
+        Some(holders(gate, call, &ids)?)
+    } else {
+        None
+    };
+    Ok(respond(
+        200,
+        view::vnet(&vnet, &gate.config.vnet_template_attributes, vms.as_deref()),
+    ))
+}
+
+/// What a cloud's refusal to change a VM comes to: its words, as the 7.0.x server passes them on.
+fn not_done(refusal: Refusal, vm: Id) -> Failure {
+    match refusal {
+        Refusal::NotAllowed(reason) => Failure::new(500, reason),
+        refusal => Failure::refused(refusal, || {
+            format!("[one.vm.info] Error getting virtual machine [{vm}].")
+        }),
+    }
+}
+
+impl Call<'_> {
+    /// The VM in the path.
+    fn id(&self) -> Result<Id, Failure> {
+        parse_id(&self.parameter).ok_or_else(|| {
+            Failure::new(
+                400,
+                format!(
+                    "Invalid id format (ID: {}). ID must be an integer.",
+                    self.parameter
+                ),
+            )
+        })
+    }
+
+    /// The body as JSON, whatever its Content-Type says.
+    fn json(&self) -> Result<Value, Failure> {
+        json::parse(&self.request.body).map_err(|reason| Failure::new(400, reason))
+    }
+
+    /// A parameter of the query or of a form.
+    fn parameter_named(&self, name: &str) -> Result<Option<String>, Failure> {
+        if self.request.query.is_empty() && self.request.body.is_empty() {
+            return Ok(None);
+        }
+        let bad = |reason| Failure::new(400, reason);
+        Ok(Parameters::read(self.request)
+            .map_err(bad)?
+            .get(name)
+            .map_err(bad)?
+            .map(str::to_string))
+    }
+}

@@ -1,0 +1,198 @@
+//! Every request's way: route, permission, caller, access, cloud, view.
+//!
+//! [`ROUTES`] is the only list of what is served. What is refused is refused in this order (contract §4): an unknown
+//! route (400, whoever asks), a permission that is switched off (403, whoever asks), a foreign page's doing (403), no
+//! valid token (401); then the handler's own checks.
+
+use super::{handlers, path};
+use crate::cloud::Cloud;
+use crate::commands::config::Config;
+use crate::gate::auth::{self, Caller, Denied};
+use crate::gate::reply::{Failure, respond};
+use crate::http::{Request, Response};
+use crate::objects::document::Id;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// The method; HEAD works where GET does.
+    pub method: &'static str,
+    /// The path's segments; one that starts with `:` takes any text.
+    pub path: &'static [&'static str],
+    /// The switch of `:permissions` that it needs: resource and action.
+    pub permission: Option<(&'static str, &'static str)>,
+    handler: Handler,
+}
+
+type Handler = fn(&Gate, &Call) -> Result<Response, Failure>;
+
+const fn route(
+    method: &'static str,
+    path: &'static [&'static str],
+    permission: Option<(&'static str, &'static str)>,
+    handler: Handler,
+) -> Route {
+    Route {
+        method,
+        path,
+        permission,
+        handler,
+    }
+}
+
+/// Every route.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    route("GET",  &[],                          None,                                       handlers::show_root),
+    route("GET",  &["vm"],                      Some(("vm", "show")),                       handlers::show_own_vm),
+    route("PUT",  &["vm"],                      Some(("vm", "update")),                     handlers::update_own_vm),
+    route("GET",  &["vms", ":id"],              Some(("vm", "show_by_id")),                 handlers::show_vm),
+    route("PUT",  &["vms", ":id"],              Some(("vm", "update_by_id")),               handlers::update_vm),
+    route("POST", &["vms", ":id", "action"],    Some(("vm", "action_by_id")),               handlers::act_on_vm),
+    route("GET",  &["service"],                 Some(("service", "show")),                  handlers::show_service),
+    route("PUT",  &["service", "role", ":role"], Some(("service", "change_cardinality")),    handlers::scale_role),
+    route("GET",  &["vrouter"],                 Some(("vrouter", "show")),                  handlers::show_vrouter),
+    route("GET",  &["vnet", ":id"],             Some(("vnet", "show_by_id")),               handlers::show_vnet),
+];
+
+/// The server's mind: a cloud, and what its configuration lets guests do with it.
+pub struct Gate {
+    pub(super) cloud: Arc<dyn Cloud>,
+    pub(super) config: Config,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Answer {
+    /// The answer.
+    pub response: Response,
+    /// The VM that asked, once it is known.
+    pub vm: Option<Id>,
+    /// Why it was not carried out, where the log is to say more than the guest is told.
+    pub cause: Option<String>,
+}
+
+/// A request that may be carried out: who asks, and what its path says.
+pub(super) struct Call<'a> {
+    pub(super) request: &'a Request,
+    pub(super) caller: Caller,
+    pub(super) parameter: Cow<'a, str>,
+}
+
+impl Gate {
+    /// A gate before this cloud.
+    pub fn new(cloud: Arc<dyn Cloud>, config: Config) -> Self {
+        Self { cloud, config }
+    }
+
+    /// Answers a request.
+    pub fn answer(&self, request: &Request) -> Answer {
+        let refused = |status, message: &str| Answer {
+            response: respond(status, message.as_bytes().to_vec()),
+            vm: None,
+            cause: None,
+        };
+        let Some((route, parameter)) = find(&request.method, &request.path) else {
+            return refused(400, "OneGate server doesn't support this feature");
+        };
+        if let Some((resource, action)) = route.permission
+            && !self.config.permits(resource, action)
+        {
+            return refused(
+                403,
+                &format!("Action ({action}) on resource ({resource}) not supported"),
+            );
+        }
+        if is_foreign(request) {
+            return refused(403, "Forbidden");
+        }
+        let caller = match auth::authenticate(self.cloud.as_ref(), request) {
+            Ok(caller) => caller,
+            Err(Denied::NotAuthorized) => return refused(401, "Not authorized"),
+            Err(Denied::Unavailable(cause)) => {
+                return answer(None, Err(Failure::unavailable(cause)));
+            }
+        };
+        let vm = Some(caller.vm);
+        let call = Call {
+            request,
+            caller,
+            parameter,
+        };
+        answer(vm, (route.handler)(self, &call))
+    }
+
+    pub(super) fn cloud(&self) -> &dyn Cloud {
+        self.cloud.as_ref()
+    }
+}
+
+fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Answer {
+    match result {
+        Ok(response) => Answer {
+            response,
+            vm,
+            cause: None,
+        },
+        Err(mut failure) => Answer {
+            vm,
+            cause: failure.cause.take(),
+            response: failure.into(),
+        },
+    }
+}
+
+/// The route of a request, and what stands at its `:` segment.
+fn find<'a>(method: &str, path: &'a str) -> Option<(&'static Route, Cow<'a, str>)> {
+    let segments = path::segments(path)?;
+    let method = if method == "HEAD" { "GET" } else { method };
+    ROUTES
+        .iter()
+        .filter(|route| route.method == method)
+        .find_map(|route| {
+            if route.path.len() != segments.len() {
+                return None;
+            }
+            let mut parameter = Cow::Borrowed("");
+            for (pattern, segment) in route.path.iter().zip(&segments) {
+                if pattern.starts_with(':') && !segment.is_empty() {
+                    parameter = segment.clone();
+                } else if pattern != segment {
+                    return None;
+                }
+            }
+            Some((route, parameter))
+        })
+}
+
+/// Was this sent by a page of another site? The real server says so too, but only after it has done what was asked.
+fn is_foreign(request: &Request) -> bool {
+    let Some((_, referer)) = request
+        .header("referer")
+        .and_then(|url| url.split_once("://"))
+    else {
+        return false;
+    };
+    let by_script = request
+        .header("x-requested-with")
+        .is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"));
+    let authority = referer.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    let own = request.header("host").and_then(host);
+    !by_script && (host(authority).is_none() || host(authority) != own)
+}
+
+/// The host of `HOST:PORT`, in lower case; `None` if that is not what it is.
+fn host(authority: &str) -> Option<String> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, ""),
+    };
+    let is_port = port.bytes().all(|b| b.is_ascii_digit());
+    (is_port && !host.is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,357 @@
+//! What goes out: for each document an allow list of keys, in the order in which the real server writes them
+//! (contract §4, recordings `get`).
+//!
+//! Views are written straight into the answer's bytes from the cloud's own document: nothing is copied before.
+
+use crate::gate::access::roles;
+use crate::objects::document::{Document, Id, id, list};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::io::Write;
+
+/// What a VM's NICs and aliases show.
+const NIC_KEYS: [&str; 10] = [
+    "IP",
+    "IP6_LINK",
+    "IP6_SITE",
+    "IP6_GLOBAL",
+    "NETWORK",
+    "MAC",
+    "NAME",
+    "PARENT",
+    "EXTERNAL",
+    "EXTERNAL_IP",
+];
+
+/// What a service shows of the VM of each node.
+const NODE_VM_KEYS: [&str; 6] = ["ID", "UID", "GID", "UNAME", "GNAME", "NAME"];
+
+/// What a virtual network shows beside its addresses and its template.
+const NO_PARENT: &str = "{}";
+
+/// GET /: where the rest is.
+pub fn root(base: &str) -> Vec<u8> {
+    let mut json = Json::default();
+    json.open();
+    json.key("vm_info")
+        .value(&Value::String(format!("{base}/vm")));
+    json.key("service_info")
+        .value(&Value::String(format!("{base}/service")));
+    json.close();
+    json.bytes
+}
+
+/// GET /vm and /vms/ID.
+pub fn vm(vm: &Value) -> Vec<u8> {
+    let mut json = Json::default();
+    json.open().key("VM").open();
+    for key in ["NAME", "ID", "STATE", "LCM_STATE"] {
+        json.key(key).value_or_null(vm.get(key));
+    }
+    json.key("USER_TEMPLATE").open();
+    for (name, value) in vm
+        .get("USER_TEMPLATE")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        if name != "SCHED_MESSAGE" {
+            json.key(name).value(value);
+        }
+    }
+    json.close();
+    json.key("TEMPLATE").open();
+    for nics in ["NIC", "NIC_ALIAS"] {
+        json.key(nics).open_list();
+        for nic in list(vm.get("TEMPLATE").and_then(|template| template.get(nics))) {
+            json.item().open();
+            for (key, value) in nic.as_object().into_iter().flatten() {
+                if NIC_KEYS.contains(&key.as_str()) {
+                    json.key(key).value(value);
+                }
+            }
+            json.close();
+        }
+        json.close_list();
+    }
+    json.close().close().close();
+    json.bytes
+}
+
+/// GET /service; with the nodes' whole VMs, the extended one.
+pub fn service(id: Id, service: &Value, whole: Option<&[Document]>) -> Vec<u8> {
+    let mut json = Json::default();
+    let whole = by_id(whole);
+    let body = service
+        .get("TEMPLATE")
+        .and_then(|template| template.get("BODY"));
+    json.open().key("SERVICE").open();
+    json.key("name").value_or_null(service.get("NAME"));
+    json.key("id").value(&Value::String(id.to_string()));
+    json.key("state")
+        .value_or_null(body.and_then(|body| body.get("state")));
+    json.key("roles").open_list();
+    for role in roles(service) {
+        json.item().open();
+        for key in ["name", "cardinality", "state"] {
+            json.key(key).value_or_null(role.get(key));
+        }
+        json.key("nodes").open_list();
+        for node in list(role.get("nodes")) {
+            json.item();
+            write_node(&mut json, node, &whole);
+        }
+        json.close_list().close();
+    }
+    json.close_list().close().close();
+    json.bytes
+}
+
+fn write_node(json: &mut Json, node: &Value, whole: &HashMap<Id, &Document>) {
+    json.open();
+    json.key("deploy_id").value_or_null(node.get("deploy_id"));
+    json.key("running").value_or_null(node.get("running"));
+    json.key("vm_info");
+    let vm = id(node.get("deploy_id"));
+    if let Some(document) = vm.and_then(|vm| whole.get(&vm)) {
+        json.open().key("VM").value(document).close();
+    } else if let Some(vm) = node.get("vm_info").and_then(|info| info.get("VM")) {
+        json.open().key("VM").open();
+        for key in NODE_VM_KEYS {
+            if let Some(value) = vm.get(key) {
+                json.key(key).value(value);
+            }
+        }
+        json.close().close();
+    } else {
+        json.value(&Value::Null);
+    }
+    json.close();
+}
+
+/// GET /vrouter.
+pub fn vrouter(vrouter: &Value) -> Vec<u8> {
+    let mut json = Json::default();
+    json.open().key("VROUTER").open();
+    for key in ["NAME", "ID"] {
+        json.key(key).value_or_null(vrouter.get(key));
+    }
+    // Two VMs or more are numbers, one is a text: as the real server has it, and clients read both.
+    let vms = vrouter.get("VMS").and_then(|vms| vms.get("ID"));
+    let several = list(vms).len() > 1;
+    json.key("VMS").open().key("ID").open_list();
+    for vm in list(vms) {
+        json.item();
+        match id(Some(vm)).filter(|_| several) {
+            Some(id) => json.value(&Value::from(id)),
+            None => json.value(vm),
+        };
+    }
+    json.close_list().close();
+    json.key("TEMPLATE").open();
+    let template = vrouter.get("TEMPLATE").and_then(Value::as_object);
+    for (key, value) in template.into_iter().flatten() {
+        match key.as_str() {
+            "NIC" => json.key(key).list(list(Some(value))),
+            _ => json.key(key).value(value),
+        };
+    }
+    if template.is_none_or(|template| !template.contains_key("NIC")) {
+        json.key("NIC").list(&[]);
+    }
+    json.close().close().close();
+    json.bytes
+}
+
+/// GET /vnet/ID; with the VMs of its leases, the extended one. `attributes` of its template are shown, in that order.
+pub fn vnet(vnet: &Value, attributes: &[String], vms: Option<&[Document]>) -> Vec<u8> {
+    let mut json = Json::default();
+    let vms = by_id(vms);
+    json.open().key("VNET").open();
+    for key in ["ID", "NAME", "USED_LEASES"] {
+        json.key(key).value_or_null(vnet.get(key));
+    }
+    json.key("VROUTERS").open().key("ID");
+    json.list(list(
+        vnet.get("VROUTERS").and_then(|vrouters| vrouters.get("ID")),
+    ))
+    .close();
+    json.key("PARENT_NETWORK_ID");
+    match vnet.get("PARENT_NETWORK_ID") {
+        Some(parent) => json.value(parent),
+        None => json.raw(NO_PARENT),
+    };
+    json.key("AR_POOL").open().key("AR").open_list();
+    for range in list(vnet.get("AR_POOL").and_then(|pool| pool.get("AR"))) {
+        json.item().open();
+        for (key, value) in range.as_object().into_iter().flatten() {
+            if key == "LEASES" {
+                write_leases(&mut json, list(value.get("LEASE")), &vms);
+            } else {
+                json.key(key).value(value);
+            }
+        }
+        if range.get("LEASES").is_none() {
+            write_leases(&mut json, &[], &vms);
+        }
+        json.close();
+    }
+    json.close_list().close();
+    json.key("TEMPLATE").open();
+    for attribute in attributes {
+        if let Some(value) = vnet
+            .get("TEMPLATE")
+            .and_then(|template| template.get(attribute))
+        {
+            json.key(attribute).value(value);
+        }
+    }
+    json.close().close().close();
+    json.bytes
+}
+
+/// Documents to be found by their ids: a network may have thousands of leases. None where none were asked for.
+fn by_id(documents: Option<&[Document]>) -> HashMap<Id, &Document> {
+    let documents = documents.unwrap_or_default().iter();
+    documents
+        .filter_map(|document| Some((id(document.get("ID"))?, document)))
+        .collect()
+}
+
+fn write_leases(json: &mut Json, leases: &[Value], vms: &HashMap<Id, &Document>) {
+    json.key("LEASES").open().key("LEASE").open_list();
+    for lease in leases {
+        json.item().open();
+        for (key, value) in lease.as_object().into_iter().flatten() {
+            json.key(key).value(value);
+        }
+        let holder = id(lease.get("VM"));
+        if let Some(vm) = holder.and_then(|holder| vms.get(&holder)) {
+            write_lease_of(json, lease, vm);
+        }
+        json.close();
+    }
+    json.close_list().close();
+}
+
+/// What an extended lease tells of the VM that holds it: the NIC (for an alias, that of its parent too) and, if the
+/// VM is a backend of a load balancer, what it says to it.
+fn write_lease_of(json: &mut Json, lease: &Value, vm: &Value) {
+    let template = vm.get("TEMPLATE");
+    let get = |key| template.and_then(|template| template.get(key));
+    let holds = |nic: &&Value| nic.get("MAC").is_some() && nic.get("MAC") == lease.get("MAC");
+    let says_yes = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_str)
+            .is_some_and(|text| text.eq_ignore_ascii_case("yes"))
+    };
+    let mut nic = list(get("NIC")).iter().find(holds);
+    if nic.is_none()
+        && let Some(alias) = list(get("NIC_ALIAS")).iter().find(holds)
+    {
+        let parent = list(get("NIC"))
+            .iter()
+            .find(|nic| id(nic.get("NIC_ID")) == id(alias.get("PARENT_ID")));
+        json.key("PARENT").value_or_null(alias.get("PARENT"));
+        json.key("PARENT_NETWORK_ID")
+            .value_or_null(parent.and_then(|nic| nic.get("NETWORK_ID")));
+        json.key("EXTERNAL")
+            .value(&Value::Bool(says_yes(alias.get("EXTERNAL"))));
+        nic = Some(alias);
+    }
+    if let Some(nic) = nic {
+        json.key("NIC_NAME").value_or_null(nic.get("NAME"));
+    }
+    if says_yes(get("CONTEXT").and_then(|context| context.get("BACKEND"))) {
+        json.key("BACKEND").raw("\"YES\"");
+        for (name, value) in vm
+            .get("USER_TEMPLATE")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            if name.starts_with("ONEGATE_") {
+                json.key(name).value(value);
+            }
+        }
+    }
+}
+
+/// JSON, as it is written: commas go where they belong.
+#[derive(Debug, Default)]
+struct Json {
+    bytes: Vec<u8>,
+}
+
+impl Json {
+    fn raw(&mut self, json: &str) -> &mut Self {
+        self.bytes.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    /// A value begins: after another one of the same list or object there is a comma before it.
+    fn item(&mut self) -> &mut Self {
+        if !matches!(self.bytes.last(), None | Some(b'{' | b'[' | b':')) {
+            self.bytes.push(b',');
+        }
+        self
+    }
+
+    fn key(&mut self, key: &str) -> &mut Self {
+        self.item().text(key).raw(":")
+    }
+
+    fn text(&mut self, text: &str) -> &mut Self {
+        // Keys and most values hold nothing to escape.
+        if text.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\') {
+            self.raw("\"").raw(text).raw("\"")
+        } else {
+            self.serialized(&text)
+        }
+    }
+
+    fn value(&mut self, value: &Value) -> &mut Self {
+        match value {
+            Value::String(text) => self.text(text),
+            value => self.serialized(value),
+        }
+    }
+
+    fn serialized(&mut self, value: &impl serde::Serialize) -> &mut Self {
+        // Writing JSON values to memory can't fail; if it did, null is still JSON.
+        let before = self.bytes.len();
+        if serde_json::to_writer(&mut self.bytes, value).is_err() {
+            self.bytes.truncate(before);
+            let _ = self.bytes.write_all(b"null");
+        }
+        self
+    }
+
+    fn value_or_null(&mut self, value: Option<&Value>) -> &mut Self {
+        self.value(value.unwrap_or(&Value::Null))
+    }
+
+    fn list(&mut self, items: &[Value]) -> &mut Self {
+        self.open_list();
+        for value in items {
+            self.item().value(value);
+        }
+        self.close_list()
+    }
+
+    fn open(&mut self) -> &mut Self {
+        self.raw("{")
+    }
+
+    fn close(&mut self) -> &mut Self {
+        self.raw("}")
+    }
+
+    fn open_list(&mut self) -> &mut Self {
+        self.raw("[")
+    }
+
+    fn close_list(&mut self) -> &mut Self {
+        self.raw("]")
+    }
+}

@@ -1,0 +1,173 @@
+//! Changes, one at a time and all or nothing: drafted, stored, then published.
+//!
+//! Changes are drafted one after another on what is published plus what is about to be, so that two at once to the
+//! same VM both survive. Storing costs an fsync: those drafted while one is under way are stored together by the
+//! next. A change is answered only after it is stored, and is seen by readers only then.
+
+use super::database::Store;
+use super::state::{Draft, Objects, Writes};
+use crate::objects::document::Document;
+use crate::objects::refusal::Refusal;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+/// How the storing of a batch of changes ended; unset while it is not over. The error is the cause, for the log.
+type Outcome = OnceLock<Result<(), String>>;
+
+/// The documents and the one way to change them.
+#[derive(Debug)]
+pub struct Commits {
+    objects: RwLock<Objects>,
+    staged: Mutex<Staged>,
+    /// Held while a batch is stored; without a store, changes are as durable as the process.
+    store: Mutex<Option<Store>>,
+}
+
+/// What is drafted and not yet published.
+#[derive(Debug, Default)]
+struct Staged {
+    writes: Writes,
+    /// The outcome of the batch that the next change joins.
+    outcome: Arc<Outcome>,
+}
+
+impl Commits {
+    /// The documents as they were loaded, and the store that already holds them.
+    pub fn new(objects: Objects, store: Option<Store>) -> Self {
+        Self {
+            objects: RwLock::new(objects),
+            staged: Mutex::default(),
+            store: Mutex::new(store),
+        }
+    }
+
+    /// Reads what is published.
+    pub fn read<T>(&self, read: impl FnOnce(&Objects) -> T) -> T {
+        read(&self.objects.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes a change: all that `draft` writes is stored and published before this returns `Ok`, and nothing of it
+    /// is if `draft` refuses or the store fails.
+    pub fn change<T>(
+        &self,
+        draft: impl FnOnce(&mut Draft) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let (answer, outcome) = {
+            let mut staged = lock(&self.staged);
+            let (answer, writes) = self.read(|objects| {
+                let mut change = Draft::new(objects, &staged.writes);
+                draft(&mut change).map(|answer| (answer, change.into_writes()))
+            })?;
+            if writes.is_empty() {
+                return Ok(answer);
+            }
+            staged.writes.extend(writes);
+            (answer, Arc::clone(&staged.outcome))
+        };
+        let mut store = lock(&self.store);
+        if outcome.get().is_none() {
+            self.flush(&mut store);
+        }
+        match outcome.get() {
+            Some(Ok(())) => Ok(answer),
+            Some(Err(cause)) => Err(Refusal::Unavailable(cause.clone())),
+            None => Err(Refusal::Unavailable(
+                "a change was neither stored nor refused".into(),
+            )),
+        }
+    }
+
+    /// Stores and publishes all that is staged.
+    fn flush(&self, store: &mut Option<Store>) {
+        let (batch, outcome) = {
+            let mut staged = lock(&self.staged);
+            (staged.writes.clone(), std::mem::take(&mut staged.outcome))
+        };
+        let stored = match store {
+            Some(store) => store.write(&batch).map_err(|e| e.to_string()),
+            None => Ok(()),
+        };
+        match stored {
+            Ok(()) => {
+                let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+                for ((kind, id), document) in &batch {
+                    objects.set(*kind, *id, document.clone());
+                }
+                drop(objects);
+                // What was written again meanwhile stays staged.
+                lock(&self.staged)
+                    .writes
+                    .retain(|key, document| !same(document, batch.get(key)));
+                let _ = outcome.set(Ok(()));
+            }
+            Err(cause) => {
+                // Changes drafted meanwhile may rest on these: they go the same way.
+                let mut staged = lock(&self.staged);
+                staged.writes.clear();
+                let _ = std::mem::take(&mut staged.outcome).set(Err(cause.clone()));
+                let _ = outcome.set(Err(cause));
+            }
+        }
+    }
+}
+
+/// Is it the very same version of a document?
+fn same(one: &Option<Document>, other: Option<&Option<Document>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(Some(other))) => Arc::ptr_eq(one, other),
+        (None, Some(None)) => true,
+        _ => false,
+    }
+}
+
+/// A panic in another thread leaves the data whole: every step above is done after the fallible part.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::state::Kind;
+    use serde_json::json;
+
+    fn cloud() -> Commits {
+        let mut objects = Objects::default();
+        objects.set(Kind::Vm, 1, Some(Arc::new(json!({"ID": "1", "N": 0}))));
+        Commits::new(objects, None)
+    }
+
+    fn add(commits: &Commits) -> Result<(), Refusal> {
+        commits.change(|draft| {
+            let vm = draft.get_mut(Kind::Vm, 1).ok_or(Refusal::NotFound)?;
+            vm["N"] = json!(vm["N"].as_u64().unwrap_or(0) + 1);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn changes_at_once_all_survive() {
+        let commits = cloud();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..50).for_each(|_| add(&commits).expect("stored")));
+            }
+        });
+        assert_eq!(
+            commits.read(|o| o.get(Kind::Vm, 1).map(|vm| vm["N"].clone())),
+            Some(json!(400))
+        );
+        assert!(lock(&commits.staged).writes.is_empty());
+    }
+
+    #[test]
+    fn a_refused_change_leaves_no_trace() {
+        let commits = cloud();
+        let refused: Result<(), _> = commits.change(|draft| {
+            draft.remove(Kind::Vm, 1);
+            Err(Refusal::Failed("no".into()))
+        });
+        assert_eq!(refused, Err(Refusal::Failed("no".into())));
+        assert!(commits.read(|o| o.get(Kind::Vm, 1).is_some()));
+        add(&commits).expect("stored");
+    }
+}
