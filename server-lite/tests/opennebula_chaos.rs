@@ -1,12 +1,11 @@
 //! OpenNebula failing in every way at every call: each request is still answered, with the right answer or with 503
-//! and Retry-After, nothing is left behind, and all is well again by itself once OpenNebula is.
+//! and Retry-After, nothing is left behind, and all is well again by itself once OpenNebula is. A program of its own, because it
+//! counts its descriptors and threads.
 
 #![allow(clippy::unwrap_used)]
 
-mod gate;
-mod upstream;
+mod support;
 
-use gate::{Answer, Served, lines, recorded};
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::{MAX_IDLE, Patience};
 use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
@@ -14,8 +13,9 @@ use onegate_server_lite::commands::config::Config;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use upstream::replay::{Recordings, World};
-use upstream::{Reply, Request, StandIn, http, wait_until};
+use support::gate::{Answer, Served, lines, recorded};
+use support::upstream::replay::{Recordings, World};
+use support::upstream::{Reply, Request, StandIn, http, wait_until};
 
 /// One recorded case for each way that a request takes through oned and OneFlow.
 const CASES: &[&str] = &[

@@ -3,17 +3,17 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod http_common;
+mod support;
 
 use std::fs::File;
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use http_common::{Client, Echo, PATIENCE, connect, start};
 use onegate_server_lite::http::Limits;
 use onegate_server_lite::http::limits::NO_DESCRIPTOR;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::http::{Client, Echo, PATIENCE, connect, start};
 
 const GET: &[u8] = b"GET /vm HTTP/1.1\r\nHost: gate\r\n\r\n";
 
@@ -63,7 +63,7 @@ fn no_descriptor_left() {
         // Who is inside is served.
         assert_eq!(inside.send(GET).answer().status, 200);
     }
-    http_common::until("all are logged", || {
+    support::http::until("all are logged", || {
         echo.refusals.lock().unwrap().len() == 20
     });
 

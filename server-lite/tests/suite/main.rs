@@ -1,0 +1,38 @@
+//! The tests of the whole server: one program, because linking each file by itself takes longer than running it.
+//!
+//! A new file is a module here. Only a test that measures or limits its own process (descriptors, threads) is a program
+//! of its own, beside this directory. What tests share is in `support`.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attacks_identity;
+mod attacks_input;
+mod command_line;
+mod dependencies;
+mod elasticity;
+mod elasticity_actions;
+mod elasticity_cases;
+mod elasticity_properties;
+mod elasticity_server;
+mod http_accepted;
+mod http_chaos;
+mod http_connection;
+mod http_httparse;
+mod http_refused;
+mod http_server;
+mod http_tls;
+mod kill;
+mod mutations;
+mod opennebula_binary;
+mod opennebula_calls;
+mod opennebula_client;
+mod opennebula_protocol;
+mod opennebula_recordings;
+mod opennebula_updates;
+mod recordings;
+mod slow;
+mod snapshot;
+mod state;

@@ -1,0 +1,258 @@
+//! `--state`: what a restart finds, updates at once, and a directory that fills up, turns read-only or is taken.
+
+use crate::support::process;
+use crate::support::process::{PATIENCE, Running, credentials, printed, program, refused};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn get(server: &Running, path: &str, vm: &str) -> Value {
+    let token = printed(&["token", vm]);
+    let answer = server.send(
+        &format!("GET {path}"),
+        &credentials(vm, token.trim_end()),
+        b"",
+    );
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+fn put(server: &Running, path: &str, body: &str) -> process::Answer {
+    let token = printed(&["token", "8"]);
+    server.send(
+        &format!("PUT {path}"),
+        &credentials("8", token.trim_end()),
+        body.as_bytes(),
+    )
+}
+
+/// Waits for something, at most as long as patience lasts.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_restart_finds_all_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().display().to_string();
+    let quick = ["--state", &state, "--vm-step", "10ms", "--cooldown", "10ms"];
+    let server = Running::start(&quick);
+    assert_eq!(
+        put(&server, "/vm", "READY=YES\nV=[A=\"1\",B=\"x,y\"]").status,
+        200
+    );
+    assert_eq!(
+        put(&server, "/service/role/slave", r#"{"cardinality": 3}"#).status,
+        200
+    );
+    until("the service scales", || {
+        get(&server, "/service", "8")["SERVICE"]["state"] == 2
+    });
+    let service = get(&server, "/service?extended=true", "8");
+    let vm = get(&server, "/vm", "8");
+    assert_eq!(vm["VM"]["USER_TEMPLATE"]["V"]["B"], "x,y");
+    server.stop();
+    let server = Running::start(&quick);
+    assert_eq!(get(&server, "/service?extended=true", "8"), service);
+    assert_eq!(get(&server, "/vm", "8"), vm);
+    // A VM that was made by scaling has a token of its own, which can be had while the server runs.
+    let made = service["SERVICE"]["roles"][1]["nodes"][2]["deploy_id"].to_string();
+    let token = printed(&["token", &made, "--state", &state]);
+    let answer = server.send("GET /vm", &credentials(&made, token.trim_end()), b"");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+#[test]
+fn another_scenario_than_the_state_began_with_is_not_read_and_said_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state").display().to_string();
+    let scenario = directory.path().join("cloud.json");
+    let built_in = include_str!("../../scenarios/panacea.json");
+    std::fs::write(&scenario, built_in).unwrap();
+    let scenario = scenario.display().to_string();
+    let options = ["--state", &state, "--cloud", &scenario];
+    let (_, log) = Running::start(&options).stop();
+    assert!(!log.contains("scenario"), "{log}");
+    let (_, log) = Running::start(&options).stop();
+    assert!(!log.contains("scenario"), "{log}");
+    std::fs::write(&scenario, built_in.replace("PANACEA", "another")).unwrap();
+    let server = Running::start(&options);
+    assert_eq!(
+        get(&server, "/service", "8")["SERVICE"]["name"],
+        "PANACEA service"
+    );
+    let (_, log) = server.stop();
+    assert!(
+        log.contains("is not the scenario that the state in") && log.contains("begin anew"),
+        "{log}"
+    );
+}
+
+#[test]
+fn two_hundred_updates_at_once_from_twenty_clients_lose_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().display().to_string();
+    for options in [&["--state", state.as_str()][..], &[]] {
+        let server = Running::start(options);
+        std::thread::scope(|scope| {
+            for client in 0..20 {
+                let server = &server;
+                scope.spawn(move || {
+                    for n in 0..10 {
+                        let answer = put(server, "/vm", &format!("C{client}_{n}=yes"));
+                        assert_eq!(answer.status, 200, "{}", answer.body);
+                    }
+                });
+            }
+        });
+        let vm = get(&server, "/vm", "8");
+        let attributes = vm["VM"]["USER_TEMPLATE"].as_object().unwrap();
+        let stored = attributes
+            .iter()
+            .filter(|(name, value)| name.starts_with('C') && *value == "yes");
+        assert_eq!(stored.count(), 200, "{options:?}");
+    }
+}
+
+#[test]
+fn a_directory_in_use_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().display().to_string();
+    let _server = Running::start(&["--state", &state]);
+    let (code, message) = refused(&["serve", "--listen", "127.0.0.1:0", "--state", &state]);
+    assert_eq!(code, 1);
+    assert!(message.contains("is in use by another server"), "{message}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for place in [file.path(), Path::new("/proc/onegate")] {
+        let place = place.display().to_string();
+        let (code, message) = refused(&["serve", "--listen", "127.0.0.1:0", "--state", &place]);
+        assert_eq!(code, 1);
+        assert!(
+            message.contains(&format!("cannot keep state in {place}: ")),
+            "{message}"
+        );
+    }
+}
+
+/// A server whose state is on a file system of a few blocks that it alone sees. `None` where this user may not mount.
+fn on_a_small_file_system(directory: &Path) -> Option<(Running, PathBuf)> {
+    let mount = "mount -t tmpfs -o size=400k tmpfs \"$0\" && exec \"$@\"";
+    let may = Command::new("unshare")
+        .args(["-m", "sh", "-c", "mount -t tmpfs -o size=400k tmpfs \"$0\""])
+        .arg(directory)
+        .stderr(Stdio::null())
+        .status();
+    if !may.is_ok_and(|status| status.success()) {
+        println!(
+            "SKIPPED: no file system can be mounted here (unshare -m, mount -t tmpfs): needs root"
+        );
+        return None;
+    }
+    let server = Running::run(
+        Command::new("unshare")
+            .args(["-m", "sh", "-c", mount])
+            .arg(directory)
+            .arg(program().get_program())
+            .args(["serve", "--listen", "127.0.0.1:0", "--state"])
+            .arg(directory),
+    );
+    // What the server sees there, seen from here.
+    let seen = format!("/proc/{}/root{}", server.pid(), directory.display());
+    Some((server, PathBuf::from(seen)))
+}
+
+#[test]
+fn a_full_disk_is_a_503_and_not_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some((server, seen)) = on_a_small_file_system(directory.path()) else {
+        return;
+    };
+    assert_eq!(put(&server, "/vm", "BEFORE=1").status, 200);
+    let filler = seen.join("filler");
+    let fill = || {
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&filler)
+            .unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 512]).is_ok() {}
+    };
+    // The database has some room of its own before it asks for more.
+    let mut acknowledged = Vec::new();
+    let answer = loop {
+        fill();
+        let name = format!("N{}", acknowledged.len());
+        let answer = put(&server, "/vm", &format!("{name}={}", "x".repeat(4000)));
+        if answer.status != 200 {
+            break answer;
+        }
+        acknowledged.push(name);
+        assert!(acknowledged.len() < 1000, "the disk never fills");
+    };
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(answer.head.contains("\r\nRetry-After: "), "{}", answer.head);
+    assert!(
+        !answer
+            .body
+            .contains(&directory.path().display().to_string()),
+        "{}",
+        answer.body
+    );
+    let attributes = get(&server, "/vm", "8")["VM"]["USER_TEMPLATE"].clone();
+    assert!(
+        acknowledged
+            .iter()
+            .all(|name| attributes.get(name).is_some())
+    );
+    assert!(
+        attributes.get(format!("N{}", acknowledged.len())).is_none(),
+        "refused, but there"
+    );
+    std::fs::remove_file(&filler).unwrap();
+    until("the server recovers", || {
+        put(&server, "/vm", "AFTER=1").status == 200
+    });
+    assert_eq!(
+        get(&server, "/vm", "8")["VM"]["USER_TEMPLATE"]["AFTER"],
+        "1"
+    );
+    let (status, log) = server.stop();
+    assert!(status.success());
+    assert!(
+        log.contains("state.redb"),
+        "the log says what is full: {log}"
+    );
+}
+
+#[test]
+fn a_read_only_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mounted = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", mounted])
+        .arg(directory.path())
+        .arg(program().get_program())
+        .args(["serve", "--listen", "127.0.0.1:0", "--state"])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() != Some(1) {
+        println!("SKIPPED: nothing can be mounted read-only here (needs root): {message}");
+        return;
+    }
+    let words = format!(
+        "cannot keep state in {}: Read-only file system",
+        directory.path().display()
+    );
+    assert!(message.contains(&words), "{message}");
+}

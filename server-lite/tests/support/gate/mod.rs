@@ -1,0 +1,245 @@
+//! What the tests of the whole server share: a cloud behind a real server on loopback, and a client that sends what
+//! was recorded.
+
+use onegate_server_lite::cloud::Cloud;
+use onegate_server_lite::commands::config::Config;
+use onegate_server_lite::gate::routes::Gate;
+use onegate_server_lite::http::{Limits, Request, Server};
+use serde_json::{Map, Value};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A file of tests/fixtures.
+pub fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// The lines of a fixture, each a JSON object.
+pub fn lines(name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(fixture(name)).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// A server in front of a cloud, until it is dropped.
+pub struct Served {
+    server: Option<Server>,
+    pub address: SocketAddr,
+}
+
+impl Served {
+    pub fn new(cloud: Arc<dyn Cloud>, config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let gate = Gate::new(cloud, config);
+        let handler = move |request: &Request| gate.answer(request).response;
+        let server =
+            Server::start(vec![listener], None, Arc::new(handler), Limits::default()).unwrap();
+        Self {
+            server: Some(server),
+            address,
+        }
+    }
+
+    /// Sends a request on a connection of its own and reads the answer.
+    pub fn send(&self, request: &[u8]) -> Answer {
+        send(self.address, request)
+    }
+
+    /// GET, as this VM.
+    pub fn get(&self, vm: u64, token: &str, path: &str) -> Answer {
+        self.send(&head("GET", path, vm, token, &[], b""))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.take().map(Server::stop);
+    }
+}
+
+/// A request of a VM, whole.
+pub fn head(
+    method: &str,
+    path: &str,
+    vm: u64,
+    token: &str,
+    fields: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
+    let mut request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-ONEGATE-VMID: {vm}\r\nX-ONEGATE-TOKEN: {token}\r\n\
+         Connection: close\r\n"
+    );
+    for (name, value) in fields {
+        request += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() || method != "GET" {
+        request += &format!("Content-Length: {}\r\n", body.len());
+    }
+    request += "\r\n";
+    let mut request = request.into_bytes();
+    request.extend_from_slice(body);
+    request
+}
+
+/// An answer, taken apart.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// Sends bytes and reads an answer, to the end of the connection (so they had better ask for it to be closed).
+pub fn send(address: SocketAddr, request: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    // A request that is refused early may not be read to its end.
+    let _ = stream.write_all(request);
+    let mut bytes = Vec::new();
+    stream
+        .read_to_end(&mut bytes)
+        .unwrap_or_else(|e| panic!("{e} after {:?}", String::from_utf8_lossy(&bytes)));
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Answer {
+    let mut end = bytes
+        .windows(4)
+        .position(|w| w == b"\r\n\r\n")
+        .expect("a head");
+    let mut rest = bytes;
+    // 100 Continue goes before the answer.
+    if rest.starts_with(b"HTTP/1.1 100") {
+        rest = &rest[end + 4..];
+        end = rest
+            .windows(4)
+            .position(|w| w == b"\r\n\r\n")
+            .expect("a head");
+    }
+    let head = std::str::from_utf8(&rest[..end]).unwrap();
+    let mut lines = head.split("\r\n");
+    let status = lines
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
+    let headers = lines
+        .map(|line| line.split_once(": ").unwrap_or((line, "")))
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
+    Answer {
+        status,
+        headers,
+        body: rest[end + 4..].to_vec(),
+    }
+}
+
+/// The bytes of a recorded request. The recordings write an empty field as `NAME:` and bytes beyond UTF-8 as `\xff`.
+pub fn recorded(request: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut line = |text: &str| bytes.extend_from_slice(format!("{text}\r\n").as_bytes());
+    line(request["line"].as_str().unwrap());
+    let headers: Vec<(&str, &str)> = request["headers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pair| {
+            (
+                pair[0].as_str().unwrap().trim_end_matches(':'),
+                pair[1].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let has = |name: &str| headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+    if !has("host") {
+        line("Host: 127.0.0.1:5031");
+    }
+    if !has("connection") {
+        line("Connection: close");
+    }
+    let body = body(request["body"].as_str().unwrap_or_default());
+    for (name, value) in &headers {
+        if !name.eq_ignore_ascii_case("content-length") {
+            line(&format!("{name}: {value}"));
+        }
+    }
+    let chunked = has("transfer-encoding");
+    if !chunked && (request["body"].is_string() || has("content-length")) {
+        line(&format!("Content-Length: {}", body.len()));
+    }
+    line("");
+    if chunked {
+        bytes.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
+        bytes.extend_from_slice(&body);
+        bytes.extend_from_slice(b"\r\n0\r\n\r\n");
+    } else {
+        bytes.extend_from_slice(&body);
+    }
+    bytes
+}
+
+fn body(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("\\x") {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        match rest
+            .get(at + 2..at + 4)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+        {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(&rest.as_bytes()[at..at + 2]),
+        }
+        rest = rest.get(at + 4..).unwrap_or_default();
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+/// A document as it is compared: lists of one are the element, and what moves by itself is gone.
+pub fn settled(value: &Value) -> Value {
+    match value {
+        Value::Array(items) if items.len() == 1 => settled(&items[0]),
+        Value::Array(items) => items.iter().map(settled).collect(),
+        Value::Object(object) => {
+            let kept = object
+                .iter()
+                .filter(|(key, _)| !["MONITORING", "LAST_POLL"].contains(&key.as_str()));
+            Value::Object(
+                kept.map(|(key, value)| (key.clone(), settled(value)))
+                    .collect::<Map<_, _>>(),
+            )
+        }
+        value => value.clone(),
+    }
+}

@@ -1,0 +1,28 @@
+//! What the tests share, once each. A helper that a second test needs moves here; a test file has none of its own that
+//! is here already.
+//!
+//! - [`process`]: the real binary, started as a user starts it, and what it printed and logged
+//! - [`gate`]: a cloud behind a real server in this process, and a client that sends what was recorded
+//! - [`http`]: the HTTP layer alone, and a client that writes bytes as they are
+//! - [`engine`]: the service engine over documents in memory, and a clock that only tests move
+//! - [`world`]: the clouds as they were when a case was recorded
+//! - [`upstream`]: stand-ins for oned and OneFlow
+//! - [`siege`]: a server under attack, and what it must never tell
+//! - [`differences`]: where this server differs from the recorded one on purpose
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test program uses its part, and a test may panic"
+)]
+
+pub mod differences;
+pub mod engine;
+pub mod gate;
+pub mod http;
+pub mod process;
+pub mod siege;
+pub mod upstream;
+pub mod world;
