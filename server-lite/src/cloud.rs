@@ -1,12 +1,13 @@
 //! What a OneGate server must know and do, in OpenNebula's words: the seam between the routes and whoever
 //! knows the VMs. The handlers never know which implementation is behind.
 //!
-//! Documents are OpenNebula's own, as JSON (`onevm show -j` and its siblings print them, without the outer
-//! key): objects shared by [`Arc`](std::sync::Arc), oned's ids strings, a list of one either the element itself or a list
-//! (readers take both: [`list`](crate::objects::document::list)). A service's document is OneFlow's `DOCUMENT`, its `TEMPLATE.BODY` an object.
+//! Documents are OpenNebula's own, as JSON (`onevm show -j` and its siblings print them, without the outer key):
+//! objects shared by [`Arc`](std::sync::Arc), oned's ids strings, a list of one either the element itself or a list
+//! (readers take both: [`list`](crate::objects::document::list)). A service's document is OneFlow's `DOCUMENT`, its
+//! `TEMPLATE.BODY` an object.
 //!
-//! The calls follow those that the Ruby server makes (the `upstream` part of each recording), so that an
-//! implementation in front of a real oned needs no more of them for a request than Ruby does.
+//! The calls follow those that the Ruby server makes (`server-lite/tests/fixtures/opennebula/upstream.jsonl`), so
+//! that an implementation in front of a real oned needs no more of them for a request than Ruby does.
 
 pub mod embedded;
 pub mod opennebula;
@@ -59,8 +60,8 @@ pub trait Cloud: Send + Sync {
     /// a list; every attribute of that name that was there before is replaced.
     fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal>;
     /// Removes every attribute of this very name from a VM's USER_TEMPLATE (one.vm.info, then one.vm.update,
-    /// type 0, with the rest; `put/erase_multi` of the recordings: both values of a repeated name go). Absent:
-    /// [`Refusal::Failed`] with `attribute not found`.
+    /// type 0, with the rest), both values of a repeated name. Absent: [`Refusal::Failed`] with `attribute not found`.
+    /// (docs/protocol.md, "Erasing")
     fn erase(&self, user: &User, vm: Id, name: &str) -> Result<(), Refusal>;
     /// Performs an action on a VM (one.vm.action and its kin).
     fn act(&self, user: &User, vm: Id, action: &VmAction) -> Result<(), Refusal>;

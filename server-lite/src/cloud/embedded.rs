@@ -1,8 +1,9 @@
 //! The embedded cloud: OpenNebula's documents in memory, so that an appliance can be developed and tested with no
 //! cloud at hand.
 //!
-//! Documents come from a [`scenario`] or from a [`store`](crate::store); [`state`](crate::store::state) holds them and [`commit`](crate::store::commit) changes them;
-//! [`rights`] says who may; [`flow`](crate::flow) is what time does to them. Refusals are in oned's words.
+//! Documents come from a [`scenario`] or from a [`store`](crate::store); [`state`](crate::store::state) holds them and
+//! [`commit`](crate::store::commit) changes them; [`rights`] says who may; [`flow`](crate::flow) is what time does to
+//! them. Refusals are in oned's words.
 
 pub mod open;
 pub mod rights;
@@ -27,7 +28,7 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
 /// Attributes that oned's default configuration restricts (VM_RESTRICTED_ATTR), as far as a USER_TEMPLATE can hold
-/// them: recording `put/core_restricted_attr`.
+/// them: server-lite/tests/fixtures/put.jsonl, case `core_restricted_attr`.
 const RESTRICTED_BY_ONED: [&str; 3] = ["CPU_COST", "MEMORY_COST", "DISK_COST"];
 
 /// A cloud of its own, in memory or in a state directory.

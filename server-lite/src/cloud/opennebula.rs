@@ -1,9 +1,10 @@
 //! A real OpenNebula behind the handlers: XML-RPC to oned, REST to OneFlow.
 //!
 //! Guests are authenticated in `serveradmin`'s name; what they read and do is read and done in the name of their VM's
-//! owner, so that oned's own rights hold (contract §6). A request never makes more calls than the Ruby server makes
-//! for it, mostly fewer: one.vm.info as serveradmin serves both to authenticate a VM and to answer with its record,
-//! and a user's TOKEN_PASSWORD is remembered for some seconds. `docs/opennebula.md` counts the calls of each route.
+//! owner, so that oned's own rights hold (docs/protocol.md, "Behind the server: oned"). A request makes no more calls
+//! than the Ruby server makes for it, mostly fewer: one.vm.info as serveradmin serves both to authenticate a VM and to
+//! answer with its record, and a user's TOKEN_PASSWORD is remembered for some seconds. `docs/opennebula.md` counts the
+//! calls of each route.
 
 pub mod document;
 pub mod oneflow;
@@ -189,7 +190,7 @@ impl Cloud for OpenNebula {
         self.info(Some(user), "one.vm.info", vm, "VM")
     }
 
-    /// An owner whom the VM's permissions let use it reads what serveradmin reads: of the recordings' 592 pairs of such
+    /// An owner whom the VM's permissions let use it reads what serveradmin reads: of 592 recorded pairs of such
     /// answers 582 are the same to the byte, and those of the others that were looked at differ by a poll between them
     /// or by the owner's missing right. One whom they don't may still have a right by an access rule, so oned is asked.
     fn own_vm(&self, user: &User, authenticated: &Document) -> Result<Document, Refusal> {

@@ -1,4 +1,5 @@
-//! What a VM's context CD-ROM holds: `context.sh` and `token.txt`, written as OpenNebula writes them (contract §1).
+//! What a VM's context CD-ROM holds: `context.sh` and `token.txt`, written as OpenNebula writes them.
+//! (docs/protocol.md, "Context")
 
 use crate::cloud::Cloud;
 use crate::objects::document::{Document, Id, id};

@@ -1,8 +1,8 @@
 //! The expressions of elasticity policies: `CPU_USED_PERC > 70 && !(FREE < 2)`.
 //!
-//! The grammar is OneFlow's, as recorded (`grammar_*` of the elasticity recordings): comparisons of numbers and names
-//! on either side, `&` `&&` `|` `||` without precedence and binding to the right, `!` negating all to its right,
-//! parentheses, blanks. Read once, evaluated at each poll against the averages of the role's nodes.
+//! The grammar is OneFlow's (server-lite/tests/fixtures/elasticity.jsonl, cases `grammar_*`): comparisons of numbers
+//! and names on either side, `&` `&&` `|` `||` without precedence and binding to the right, `!` negating all to its
+//! right, parentheses, blanks. Read once, evaluated at each poll against the averages of the role's nodes.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! What a role's nodes report: the value of one attribute in a VM's record, and its average over the nodes that run.
-//! (Elasticity recordings `average_*` and `places_*`.)
+//! (server-lite/tests/fixtures/elasticity.jsonl, cases `average_*` and `places_*`)
 
 use super::service::Role;
 use crate::objects::vm_state::{RUNNING, VmState};

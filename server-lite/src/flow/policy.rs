@@ -1,5 +1,6 @@
 //! Policies as a role's document has them: read and checked as OneFlow does when a service is made
-//! (`creation_checks_elasticity` of the elasticity recordings), and what each makes of a cardinality.
+//! (server-lite/tests/fixtures/elasticity.jsonl, case `creation_checks_elasticity`), and what each makes of a
+//! cardinality.
 
 use super::expression::Expression;
 use super::schedule::Schedule;

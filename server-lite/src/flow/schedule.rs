@@ -1,5 +1,6 @@
 //! When scheduled policies are due: `recurrence` (cron with 5 or 6 fields, names, ranges, steps, `@daily` and the
-//! like) or `start_time` (epoch seconds, or a date). (Elasticity recordings `scheduled_*`.)
+//! like) or `start_time` (epoch seconds, or a date). (server-lite/tests/fixtures/elasticity.jsonl,
+//! cases `scheduled_*`)
 
 use super::clock::Millis;
 use croner::Cron;

@@ -1,5 +1,6 @@
 //! Services and roles through their states: what OneFlow's watch dog sees in the VMs, and what a scaling starts.
-//! (Elasticity recordings `timeline_*`, `warning_*`, `min_vms_enforced_*`, `ready_gate_*`.)
+//! (server-lite/tests/fixtures/elasticity.jsonl, cases `timeline_*`, `warning_*`, `min_vms_enforced_*` and
+//! `ready_gate_*`)
 
 use super::clock::{Millis, RoleClock, ServiceClock};
 use super::service::{self, Node, Role, Service, State, Writer};

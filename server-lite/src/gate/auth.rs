@@ -1,4 +1,4 @@
-//! Who asks: from the two headers to the VM and its owner (contract §2 and §4).
+//! Who asks: from the two headers to the VM and its owner. (docs/protocol.md, "Tokens")
 //!
 //! Whatever is wrong with them, the answer is the same `Not authorized`, and the same work is done: neither words nor
 //! time tell an unknown VM from a wrong token.

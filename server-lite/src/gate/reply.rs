@@ -7,7 +7,7 @@ use crate::objects::refusal::Refusal;
 /// The most characters of a message for the guest.
 const SHOWN: usize = 500;
 
-/// An answer as the real server types them all, texts too: recordings, `response.headers`.
+/// An answer as the real server types them all, texts too. (docs/protocol.md, "Headers")
 pub fn respond(status: u16, body: Vec<u8>) -> Response {
     Response {
         status,

@@ -1,8 +1,8 @@
 //! Every request's way: route, permission, caller, access, cloud, view.
 //!
-//! [`ROUTES`] is the only list of what is served. What is refused is refused in this order (contract §4): an unknown
-//! route (400, whoever asks), a permission that is switched off (403, whoever asks), a foreign page's doing (403), no
-//! valid token (401); then the handler's own checks.
+//! [`ROUTES`] is the only list of what is served. What is refused is refused in this order (docs/protocol.md, "Order of
+//! checks"): an unknown route (400, whoever asks), a permission that is switched off (403, whoever asks), a foreign
+//! page's doing (403), no valid token (401); then the handler's own checks.
 
 use super::{handlers, path};
 use crate::cloud::Cloud;

@@ -1,5 +1,5 @@
 //! What goes out: for each document an allow list of keys, in the order in which the real server writes them
-//! (contract §4, recordings `get`).
+//! (docs/protocol.md, "GET /vm and /vms/ID" and the next sections).
 //!
 //! Views are written straight into the answer's bytes from the cloud's own document: nothing is copied before.
 

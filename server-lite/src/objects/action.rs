@@ -1,5 +1,5 @@
 //! What a guest may ask of a VM with `POST /vms/ID/action`: [`ACTIONS`] is the only list of names, aliases,
-//! restrictions, calls and state changes. (Contract §4; recordings `action` and `pre7251`.)
+//! restrictions, calls and state changes. (docs/protocol.md, "Actions")
 
 use crate::objects::vm_state::*;
 use serde_json::Value;

@@ -28,7 +28,8 @@ pub fn id(value: Option<&Value>) -> Option<Id> {
     }
 }
 
-/// Parses an id strictly: decimal digits only, so neither `+6`, `6abc`, `0x6` nor `0_6` (contract §5).
+/// Parses an id strictly: decimal digits only, so neither `+6`, `6abc`, `0x6` nor `0_6`, as the real
+/// server does: server-lite/tests/fixtures/get.jsonl, cases `vms_plus_self` and `vms_underscore_self`.
 pub fn parse_id(text: &str) -> Option<Id> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;

@@ -1,9 +1,9 @@
 //! OpenNebula's attribute syntax: what a VM sends as `data` becomes [`Attribute`]s, and these become text again.
 //!
-//! Two forms are read, as oned reads them: lines of `KEY=VALUE` (`text`) and XML (`xml`); a text whose first
-//! character is `<` is XML. The real OneGate re-quotes the text by a naive scan before oned parses it and so
-//! spoils commas, quotes, brackets and newlines (contract §5); here a value is stored as it was meant. What oned
-//! itself refuses is refused, with an [`Error`] that says where.
+//! Two forms are read, as oned reads them: lines of `KEY=VALUE` (`text`) and XML (`xml`); a text whose first character
+//! is `<` is XML. The real OneGate re-quotes the text by a naive scan before oned parses it and so spoils commas,
+//! quotes, brackets and newlines (docs/protocol.md, "Values as text"); here a value is stored as it was meant. What
+//! oned itself refuses is refused, with an [`Error`] that says where.
 //!
 //! Names are judged and stored as oned stores them ([`name`]): whatever the spelling, what is restricted stays
 //! restricted ([`Config::restricts`](crate::commands::config::Config::restricts)).

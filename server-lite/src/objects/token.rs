@@ -1,4 +1,4 @@
-//! The token by which a VM proves who it is (contract §2).
+//! The token by which a VM proves who it is. (docs/protocol.md, "Tokens")
 //!
 //! It is a pure function of three things: the VM's id, its STIME and the TOKEN_PASSWORD of the user who created
 //! it. So a token is never decrypted: the expected one is computed and the two texts are compared in constant

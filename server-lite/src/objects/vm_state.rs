@@ -163,7 +163,8 @@ const LCM_STATES: [(u8, &str); 69] = [
     (71, "RESTORE"),
 ];
 
-/// States that pass by themselves, each with the one that follows: what the recordings' `state_track` shows.
+/// States that pass by themselves, each with the one that follows: `state_track` in
+/// server-lite/tests/fixtures/action.jsonl.
 /// PENDING is not here: where it leads depends on where it came from ([`VmState::next`]).
 const PASSING: [(VmState, VmState); 18] = [
     (PROLOG, BOOT),
@@ -237,7 +238,7 @@ impl VmState {
     }
 
     /// Whether OneFlow warns of a node in this state: off, lost or failed. A suspended or stopped one is as its
-    /// owner wants it (`average_one_vm_suspended` of the elasticity recordings).
+    /// owner wants it: server-lite/tests/fixtures/elasticity.jsonl, case `average_one_vm_suspended`.
     pub fn is_warning(self) -> bool {
         self == POWEROFF
             || self == UNKNOWN

@@ -1,5 +1,5 @@
-//! The cases recorded from a real OneFlow (`tests/fixtures/elasticity.jsonl`), each compared here or in
-//! `elasticity_cases.rs`, or listed in [`DIFFERENCES`]. No test waits: each moves the engine's clock itself.
+//! The cases recorded from a real OneFlow (`server-lite/tests/fixtures/elasticity.jsonl`), each compared here
+//! or in `elasticity_cases.rs`, or listed in [`DIFFERENCES`]. No test waits: each moves the engine's clock itself.
 
 use crate::support::engine::recorded::{Look, case, cases, our_look, recorded_look, samples, work};
 use crate::support::engine::{Bench, Kind, after, options, role, service, vm};

@@ -1,5 +1,5 @@
 //! Every recorded action on a VM whose states were tracked: from the same state, the engine leads to the same one.
-//! (`tests/fixtures/action.jsonl`; what the server answers over HTTP is held to the recordings elsewhere.)
+//! (`server-lite/tests/fixtures/action.jsonl`; what the server answers over HTTP is held to the recordings elsewhere.)
 
 use crate::support::engine::{Bench, Kind};
 use onegate_server_lite::flow::Options;

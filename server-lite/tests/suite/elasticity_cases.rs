@@ -1,5 +1,5 @@
 //! The recorded cases that are no series of samples, and what no case has: averages, counts, the ready gate, warnings,
-//! deployments. (`tests/fixtures/elasticity.jsonl`; the table of cases is in `elasticity.rs`.)
+//! deployments. (`server-lite/tests/fixtures/elasticity.jsonl`; the table of cases is in `elasticity.rs`.)
 
 use crate::support::engine::recorded::{Look, case, our_look, recorded_look, samples};
 use crate::support::engine::{Bench, Kind, after, options, role, service, vm};

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// VM 6 and its token: recordings, case get/vm_accept_xml.
+/// VM 6 and its token: server-lite/tests/fixtures/get.jsonl, case `vm_accept_xml`.
 const TOKEN: &str = "o7Y9bRvAiQmfUZzJo5eZTA==";
 
 /// A oned that answers VM 6 for ever.

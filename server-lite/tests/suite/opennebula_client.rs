@@ -88,7 +88,7 @@ fn each_call_is_made_in_the_name_of_whom_the_ruby_server_uses() {
     assert_eq!(cloud.service(&user, 2).expect("a service")["ID"], "2");
     cloud.scale(&user, 2, "sl\"ave", 3).expect("scaled");
 
-    // Orders of parameters as in the recordings' `upstream` parts.
+    // Orders of parameters as in server-lite/tests/fixtures/opennebula/upstream.jsonl.
     let expected = [
         call("one.vm.info", "serveradmin", json!([6, false])),
         call("one.user.info", "serveradmin", json!([2, false])),

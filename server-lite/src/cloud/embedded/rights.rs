@@ -53,7 +53,9 @@ enum Who {
 /// May this user (its id, and its document where there is one) do that with this object?
 ///
 /// oneadmin (user 0) and the members of its group (0) may do all. A lock takes MANAGE and ADMIN away from everyone
-/// else; it does not hide the object (recordings `get/locked_vm`, `put/locked_vm_erase`, `action/locked_vm`).
+/// else; it does not hide the object: server-lite/tests/fixtures/get.jsonl, case `locked_vm`,
+/// server-lite/tests/fixtures/put.jsonl, case `locked_vm_erase`, server-lite/tests/fixtures/action.jsonl, case
+/// `locked_vm`.
 pub fn may(user: Id, document: Option<&Value>, right: Right, object: &Value) -> bool {
     let mut groups = document.iter().flat_map(|user| {
         let others = list(user.get("GROUPS").and_then(|g| g.get("ID")));
@@ -82,8 +84,8 @@ pub fn may(user: Id, document: Option<&Value>, right: Right, object: &Value) -> 
 }
 
 /// May this user use that network? Beside what [`may`] says, the networks of clusters are everyone's in OpenNebula's
-/// default virtual data centre, but reservations of them are not (recordings `get/vnet_secret_no_permission` and
-/// `get/vnet_child_hidden_no_permission`).
+/// default virtual data centre, but reservations of them are not: server-lite/tests/fixtures/get.jsonl, cases
+/// `vnet_secret_no_permission` and `vnet_child_hidden_no_permission`.
 pub fn may_use_vnet(user: Id, document: Option<&Value>, vnet: &Value) -> bool {
     let in_cluster = !list(vnet.get("CLUSTERS").and_then(|clusters| clusters.get("ID"))).is_empty();
     let is_reservation = id(vnet.get("PARENT_NETWORK_ID")).is_some();

@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn merging_replaces_by_name_and_keeps_the_order() {
-        // After recordings put/form_two_same, put/form_overwrite_multi and put/form_vector_one.
+        // server-lite/tests/fixtures/put.jsonl, cases `form_two_same`,
+        // `form_overwrite_multi` and `form_vector_one`.
         let mut vm = json!({"USER_TEMPLATE": {"BASE": "keep", "MULTI": ["first", "second"], "VEC": {"A": "1"}}});
         let vector = Attribute {
             name: "VEC".into(),

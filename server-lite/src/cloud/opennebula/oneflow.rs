@@ -1,6 +1,7 @@
 //! OneFlow's REST interface: a service's document, and the cardinality of its roles.
 //!
-//! Basic auth; the user is `serveradmin`, the password `TARGET:TOKEN` of a session (contract §6).
+//! Basic auth; the user is `serveradmin`, the password `TARGET:TOKEN` of a session. (docs/protocol.md, "Behind the
+//! server: OneFlow")
 
 use super::refusal::public;
 use super::upstream::{Answer, Repeat, Upstream};

@@ -1,4 +1,5 @@
-//! Sessions: how `serveradmin` speaks to oned and OneFlow in another user's name (contract §6).
+//! Sessions: how `serveradmin` speaks to oned and OneFlow in another user's name. (docs/protocol.md,
+//! "Sessions")
 //!
 //! A session is `SERVER:TARGET:TOKEN`, the token being the base64 of `SERVER:TARGET:EXPIRE` under AES-256-CBC. The key
 //! is the first 32 characters of the hexadecimal SHA-256 of the server's password, the initial vector its first 16.
@@ -144,7 +145,7 @@ impl Sessions {
 mod tests {
     use super::*;
 
-    /// `recordings/protocol/session_string.json`
+    /// From server-lite/tests/fixtures/opennebula/session_string.json.
     const AUTH: &str =
         "serveradmin:46a01c1cfc2510fa63fb065f8fe6c60e5265965931fb6f4eedeba6c7d3f2b552\n";
 

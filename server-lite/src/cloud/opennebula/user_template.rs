@@ -1,10 +1,10 @@
 //! Attributes as one.vm.update takes them, so that every value arrives as given, or is refused before it is sent.
 //!
 //! oned reads two forms. Text, `A="1"`, is what OneFlow's ready gate looks for (`READY="YES"`) and the one that keeps
-//! empty values and white space around a value. XML, `<TEMPLATE><A>…</A></TEMPLATE>` with a decimal reference for
-//! every odd character, is the one with which commas, quotes, backslashes, brackets and newlines came back exactly
-//! (contract §5). So text for plain values and XML for odd ones; where one update needs both, text with `\"` for a
-//! quote, as OpenNebula's own tools write it, which can say all but a backslash at a value's end.
+//! empty values and white space around a value. XML, `<TEMPLATE><A>…</A></TEMPLATE>` with a decimal reference for every
+//! odd character, is the one with which commas, quotes, backslashes, brackets and newlines came back exactly
+//! (docs/protocol.md, "Values as XML"). So text for plain values and XML for odd ones; where one update needs both,
+//! text with `\"` for a quote, as OpenNebula's own tools write it, which can say all but a backslash at a value's end.
 
 use crate::objects::template::{Attribute, AttributeValue};
 use crate::objects::template::{as_text, as_xml};

@@ -1,4 +1,5 @@
-//! XML-RPC as oned speaks it: a call written, an answer read (`recordings/protocol/`).
+//! XML-RPC as oned speaks it: a call written, an answer read
+//! (server-lite/tests/fixtures/opennebula/protocol.jsonl).
 //!
 //! Every answer of oned's is an array: success, then what was asked for, or the reason, then an error code. A fault
 //! stands for a call that oned's XML-RPC library didn't understand.

@@ -95,7 +95,8 @@ fn every_key_is_read() {
 
 #[test]
 fn what_is_absent_is_as_with_the_real_server() {
-    // Recordings: config `noperm` permits nothing, `nokeys` restricts reboot.
+    // server-lite/tests/fixtures/permissions.jsonl, case `noperm_vm`: nothing is permitted;
+    // server-lite/tests/fixtures/action.jsonl, case `reboot_nokeys`: reboot is restricted.
     let config = read(":host: 127.0.0.1\n");
     assert!(
         PERMISSIONS

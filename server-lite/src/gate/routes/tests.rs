@@ -14,7 +14,8 @@ fn each_permission_has_its_route_and_no_other() {
 
 #[test]
 fn paths_find_their_route() {
-    // Recordings get/vm_double_slash, get/vms_trailing_slash, routes/GET_dotdot_vm and their kin.
+    // server-lite/tests/fixtures/get.jsonl, cases `vm_double_slash` and `vms_trailing_slash`;
+    // server-lite/tests/fixtures/routes.jsonl, case `GET_dotdot_vm`.
     for (method, path, found) in [
         ("GET", "/", Some("")),
         ("GET", "//", Some("")),

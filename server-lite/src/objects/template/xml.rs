@@ -175,8 +175,8 @@ fn byte(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
-/// Writes attributes as XML, in the form that passes the real OneGate unharmed (contract §5): every character but
-/// letters, digits, blank and `_-./:@%+~` as a decimal reference.
+/// Writes attributes as XML, in the form that passes the real OneGate unharmed (docs/protocol.md, "Values as XML"):
+/// every character but letters, digits, blank and `_-./:@%+~` as a decimal reference.
 pub fn write(attributes: &[Attribute]) -> String {
     let mut xml = String::from("<TEMPLATE>");
     for attribute in attributes {

@@ -5,7 +5,7 @@ use super::Ours::{Says, Stores};
 
 const SPOOFED: &str = "a VM that says it is in a service but is no node of it gets nothing of it";
 const NO_NIC: &str = "the real server falls over a virtual router without NICs";
-const IDS: &str = "an id is decimal digits: neither 6abc, 0x1, 1_0 nor +6 (contract §5)";
+const IDS: &str = "an id is decimal digits: neither 6abc, 0x1, 1_0 nor +6";
 const TOKEN: &str =
     "a token has one spelling, compared in constant time; Ruby's Base64 takes any garbage between";
 const RAW: &str = "a message never repeats a control character to a terminal";

@@ -1,5 +1,5 @@
 //! The cloud as it was when a case was recorded: the snapshot, and over it what oned and OneFlow answered while that
-//! case was recorded (tests/fixtures/opennebula).
+//! case was recorded (server-lite/tests/fixtures/opennebula).
 
 use super::gate::{fixture, lines};
 use onegate_server_lite::cloud::embedded::{Embedded, Scenario};
