@@ -1,26 +1,34 @@
 # `make` lists what can be done. Anything longer than a line or two lives in scripts/ or packaging/.
 
 CARGO ?= cargo
+export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: generate help demo demo-elastic test lint bench fleet fuzz-smoke static sbom package install test-static test-packages test-guest test-cloud-init clean
+.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static sbom package install test-static test-packages test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-demo: ## one VM's story, from the documentation, against a server of our own
-	@$(CARGO) build --quiet --workspace --bins
+rust: # is Rust new enough? before anything is built
+	@scripts/rust-version
+
+tools: ## install what the static build, the packages and all tests need (Debian, Ubuntu; as root)
+	@scripts/tools
+
+demo: rust ## one VM's story, from the documentation, against a server of our own
+	@$(CARGO) build --locked --workspace --bins
 	@scripts/demo
 
-demo-elastic: ## a service that grows and shrinks by its rules, in half a minute
-	@$(CARGO) build --quiet --workspace --bins
+demo-elastic: rust ## a service that grows and shrinks by its rules, in half a minute
+	@$(CARGO) build --locked --workspace --bins
 	@scripts/demo-elastic
 
 test: ## units, recordings, end to end; needs no root and no network but crates
 	@scripts/test
 
-lint: ## formatting, clippy, documentation: all warnings denied
+lint: rust ## formatting, clippy, documentation: all warnings denied
 	$(CARGO) fmt --all --check
+	scripts/rust-version --dependencies
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
