@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use onegate_server_lite::cloud::embedded::Embedded;
 use onegate_server_lite::flow;
 use onegate_server_lite::cloud::embedded::scenario::Scenario;
-use onegate_server_lite::commands::config::Config;
+use onegate_server_lite::gate::rules::Rules;
 use onegate_server_lite::commands::context;
 use onegate_server_lite::http::parse::{Parser, Progress};
 use onegate_server_lite::gate::routes::Gate;
@@ -34,7 +34,7 @@ fn fresh() -> Fresh {
         .map(|vm| (vm, context::token(&cloud, vm).expect("it has one")))
         .to_vec();
     Fresh {
-        gate: Gate::new(Arc::new(cloud), Config::default()),
+        gate: Gate::new(Arc::new(cloud), Rules::default()),
         tokens,
         left: REQUESTS,
     }

@@ -4,13 +4,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use onegate_server_lite::http::limits::Refusal;
+use onegate_server_lite::http::limits::Rejection;
 use onegate_server_lite::http::parse::{Parser, Progress};
 
 const HEAD: &[u8] = b"PUT /vm HTTP/1.1\r\nHost: gate\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// The body, and how many bytes it took on the wire; none if it has no end.
-fn body<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Option<(Vec<u8>, usize)>, Refusal> {
+fn body<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Option<(Vec<u8>, usize)>, Rejection> {
     let mut parser = Parser::default();
     parser.advance(HEAD)?;
     let (mut input, mut total) = (Vec::new(), 0);

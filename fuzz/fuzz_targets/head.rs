@@ -3,11 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use onegate_server_lite::http::limits::{BODY, HEADER_BYTES, HEADER_FIELDS, REQUEST_LINE, Refusal};
+use onegate_server_lite::http::limits::{BODY, HEADER_BYTES, HEADER_FIELDS, REQUEST_LINE, Rejection};
 use onegate_server_lite::http::parse::{Parsed, Parser, Progress};
 use onegate_server_lite::http::request::METHODS;
 
-fn parse<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Parsed>, Refusal> {
+fn parse<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Parsed>, Rejection> {
     let (mut parser, mut input, mut requests) = (Parser::default(), Vec::new(), Vec::new());
     for piece in pieces {
         input.extend_from_slice(piece);

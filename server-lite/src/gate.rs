@@ -7,4 +7,5 @@ mod handlers;
 mod path;
 pub mod reply;
 pub mod routes;
+pub mod rules;
 pub mod view;

@@ -11,7 +11,7 @@ pub mod server;
 mod socket;
 pub mod tls;
 
-pub use limits::{Limits, Refusal};
+pub use limits::{Limits, Rejection};
 pub use request::Request;
 pub use response::Response;
 pub use server::Server;
@@ -30,7 +30,7 @@ pub trait Handler: Send + Sync {
     }
 
     /// A request that the HTTP layer refused by itself, for the log: it was malformed, too large, too slow or too many.
-    fn refused(&self, _client: Option<IpAddr>, _refusal: &Refusal) {}
+    fn refused(&self, _client: Option<IpAddr>, _refusal: &Rejection) {}
 }
 
 impl<F: Fn(&Request) -> Response + Send + Sync> Handler for F {

@@ -1,7 +1,7 @@
 //! The binary: the world in, the exit code out.
 
 use onegate_server_lite::cloud::embedded::Embedded;
-use onegate_server_lite::commands::cli::{self, Command, Invocation, Options, PROGRAM};
+use onegate_server_lite::commands::cli::{self, Command, CommandOptions, Invocation, PROGRAM};
 use onegate_server_lite::commands::context;
 use onegate_server_lite::commands::serve;
 use onegate_server_lite::commands::service_show;
@@ -42,7 +42,7 @@ fn run(invocation: Invocation) -> Result<(), String> {
     }
 }
 
-fn write_context(options: &Options) -> Result<(), String> {
+fn write_context(options: &CommandOptions) -> Result<(), String> {
     let out = options.out.as_deref().unwrap_or(std::path::Path::new("."));
     let with_token = context::write(
         &read(options)?,
@@ -61,7 +61,7 @@ fn write_context(options: &Options) -> Result<(), String> {
 }
 
 /// The cloud to look at: a server may have it open, nothing is changed.
-fn read(options: &Options) -> Result<Embedded, String> {
+fn read(options: &CommandOptions) -> Result<Embedded, String> {
     Embedded::read(options.cloud.as_deref(), options.state.as_deref())
         .map_err(|error| error.to_string())
 }

@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use token_passwords::TokenPasswords;
-use upstream::{Log, Patience, Repeat, Upstream};
+use upstream::{LogSink, Patience, Repeat, Upstream};
 use xmlrpc::{Answer, Parameter};
 
 /// Where OpenNebula is, and who calls it.
@@ -62,7 +62,7 @@ const MERGE: u32 = 1;
 
 impl OpenNebula {
     /// An OpenNebula at these addresses; nothing is called yet. The error says which setting can't be used.
-    pub fn new(settings: Settings, log: Log) -> Result<Self, String> {
+    pub fn new(settings: Settings, log: LogSink) -> Result<Self, String> {
         Ok(OpenNebula {
             oned: Upstream::new("oned", &settings.one_xmlrpc, settings.patience, log.clone())?,
             oneflow: Upstream::new("OneFlow", &settings.oneflow_server, settings.patience, log)?,

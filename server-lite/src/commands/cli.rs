@@ -19,7 +19,7 @@ pub enum Invocation {
     /// Print the version.
     Version,
     /// Run a command.
-    Run(Command, Box<Options>),
+    Run(Command, Box<CommandOptions>),
 }
 
 /// The commands.
@@ -37,7 +37,7 @@ pub enum Command {
 
 /// The options of all commands; what was not given is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct CommandOptions {
     /// The argument: the VM of `token` and `context`, the service of `service show`.
     pub id: Id,
     /// `--listen`, as given.
@@ -111,7 +111,7 @@ struct OptionEntry {
     commands: &'static [Command],
     help: &'static str,
     /// Takes the value (empty for a flag), or says what is expected of it.
-    set: fn(&mut Options, OsString) -> Result<(), String>,
+    set: fn(&mut CommandOptions, OsString) -> Result<(), String>,
 }
 
 use Command::{Context, Serve, ServiceShow, Token};
@@ -242,7 +242,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     // The first of a command's two words.
     let mut first = None;
     let mut id = None;
-    let mut options = Options::default();
+    let mut options = CommandOptions::default();
     let mut given = Vec::new();
     while let Some(argument) = parser
         .next()
@@ -332,7 +332,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     Ok(Invocation::Run(entry.command, Box::new(options)))
 }
 
-impl Options {
+impl CommandOptions {
     /// Refuses what makes no sense together, rather than let an option do nothing.
     fn agree(&self, command: Command) -> Result<(), UsageError> {
         let embedded_only = [

@@ -5,8 +5,8 @@
 //! version still works and nobody believes in a setting that does nothing. What can't be read stops the start,
 //! with the file, the line and the key.
 
+use crate::gate::rules::{PERMISSIONS, Rules};
 use saphyr::{LoadableYamlNode, MarkedYaml};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -17,8 +17,6 @@ pub struct Config {
     pub host: Option<String>,
     /// `:port`: likewise.
     pub port: Option<u16>,
-    /// `:ssl_server`: the URL by which guests reach a TLS proxy before the server; GET / answers with it.
-    pub ssl_server: Option<String>,
     /// `:one_xmlrpc`: oned's XML-RPC endpoint (URL).
     pub one_xmlrpc: String,
     /// `:oneflow_server`: OneFlow's endpoint (URL).
@@ -31,14 +29,8 @@ pub struct Config {
     pub expire_margin: u64,
     /// What is logged, from `:log` (its `:level`) or the older `:debug_level`.
     pub log_level: LogLevel,
-    /// Attributes that no VM may change or erase, as [`crate::objects::template::name`] spells them.
-    pub restricted_attrs: Vec<String>,
-    /// Actions that no VM may perform. `reboot` alone unless the file says otherwise; `[]` allows all.
-    pub restricted_actions: Vec<String>,
-    /// The attributes of a network's template that a virtual router may see.
-    pub vnet_template_attributes: Vec<String>,
-    /// The switches of `:permissions` that are on: (resource, action). A file without them has none on.
-    pub permissions: BTreeSet<(String, String)>,
+    /// What guests may do.
+    pub rules: Rules,
     /// What was read but has no effect; for the log.
     pub warnings: Vec<String>,
 }
@@ -67,14 +59,14 @@ pub enum LogLevel {
 
 /// What makes a configuration unusable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct ConfigError {
     file: String,
     /// From 1; 0 where the whole file is meant.
     line: usize,
     reason: String,
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => write!(f, "{}: {}", self.file, self.reason),
@@ -83,55 +75,20 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
-
-/// Every switch of `:permissions`, (resource, action), as the routes ask for them.
-pub const PERMISSIONS: &[(&str, &str)] = &[
-    ("vm", "show"),
-    ("vm", "show_by_id"),
-    ("vm", "update"),
-    ("vm", "update_by_id"),
-    ("vm", "action_by_id"),
-    ("service", "show"),
-    ("service", "change_cardinality"),
-    ("vrouter", "show"),
-    ("vnet", "show_by_id"),
-];
-
-const RESTRICTED_ATTRS: &[&str] = &["SCHED_REQUIREMENTS", "SERVICE_ID", "ROLE_NAME"];
-const RESTRICTED_ACTIONS: &[&str] = &["reboot"];
-const VNET_TEMPLATE_ATTRIBUTES: &[&str] = &[
-    "NETWORK_ADDRESS",
-    "NETWORK_MASK",
-    "GATEWAY",
-    "GATEWAY6",
-    "DNS",
-    "GUEST_MTU",
-    "CONTEXT_FORCE_IPV4",
-    "METRIC",
-    "SEARCH_DOMAIN",
-];
+impl std::error::Error for ConfigError {}
 
 impl Default for Config {
     fn default() -> Self {
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
             host: None,
             port: None,
-            ssl_server: None,
             one_xmlrpc: "http://localhost:2633/RPC2".to_owned(),
             oneflow_server: "http://localhost:2474".to_owned(),
             core_auth: CoreAuth::Cipher,
             expire_delta: 1800,
             expire_margin: 300,
             log_level: LogLevel::Info,
-            restricted_attrs: owned(RESTRICTED_ATTRS),
-            restricted_actions: owned(RESTRICTED_ACTIONS),
-            vnet_template_attributes: owned(VNET_TEMPLATE_ATTRIBUTES),
-            permissions: PERMISSIONS
-                .iter()
-                .map(|(r, a)| ((*r).to_owned(), (*a).to_owned()))
-                .collect(),
+            rules: Rules::default(),
             warnings: Vec::new(),
         }
     }
@@ -139,9 +96,9 @@ impl Default for Config {
 
 impl Config {
     /// Reads a configuration file.
-    pub fn load(file: &Path) -> Result<Self, Error> {
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let name = file.display().to_string();
-        let failed = |reason| Error {
+        let failed = |reason| ConfigError {
             file: name.clone(),
             line: 0,
             reason,
@@ -158,8 +115,8 @@ impl Config {
     }
 
     /// Reads a configuration; `file` is its name in messages.
-    pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
-        let error = |line, reason| Error {
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let error = |line, reason| ConfigError {
             file: file.to_owned(),
             line,
             reason,
@@ -168,7 +125,7 @@ impl Config {
             .map_err(|scan| error(scan.marker().line(), format!("not YAML: {}", scan.info())))?;
         let mut config = Self::default();
         // As with the Ruby server: a file without :permissions permits nothing.
-        config.permissions.clear();
+        config.rules.permissions.clear();
         let Some(document) = documents.first() else {
             config.warnings.push(format!(
                 "{file} is empty: it permits nothing (:permissions)"
@@ -212,20 +169,6 @@ impl Config {
         }
         Ok(config)
     }
-
-    /// Whether the switch for this resource and action is on (`vm`, `show`).
-    pub fn permits(&self, resource: &str, action: &str) -> bool {
-        self.permissions
-            .iter()
-            .any(|(r, a)| r == resource && a == action)
-    }
-
-    /// Whether an attribute, named as [`crate::objects::template::name`] spells it, is kept from being changed.
-    pub fn restricts(&self, attribute: &str) -> bool {
-        self.restricted_attrs
-            .iter()
-            .any(|restricted| restricted == attribute)
-    }
 }
 
 /// What a key's reader has to say.
@@ -248,7 +191,7 @@ const KEYS: &[(&str, Read)] = &[
         set(&mut config.port, port(value).map(Some))
     }),
     ("ssl_server", |config, value| {
-        set(&mut config.ssl_server, optional(value, text))
+        set(&mut config.rules.ssl_server, optional(value, text))
     }),
     ("one_xmlrpc", |config, value| {
         set(&mut config.one_xmlrpc, url(value))
@@ -282,13 +225,13 @@ const KEYS: &[(&str, Read)] = &[
     }),
     ("permissions", permissions),
     ("restricted_attrs", |config, value| {
-        set_unless_null(&mut config.restricted_attrs, value, attributes)
+        set_unless_null(&mut config.rules.restricted_attrs, value, attributes)
     }),
     ("restricted_actions", |config, value| {
-        set_unless_null(&mut config.restricted_actions, value, names)
+        set_unless_null(&mut config.rules.restricted_actions, value, names)
     }),
     ("vnet_template_attributes", |config, value| {
-        set_unless_null(&mut config.vnet_template_attributes, value, names)
+        set_unless_null(&mut config.rules.vnet_template_attributes, value, names)
     }),
 ];
 
@@ -357,6 +300,7 @@ fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Troubl
                 unknown.push(format!(":{resource}: :{action}"));
             } else if on {
                 config
+                    .rules
                     .permissions
                     .insert((resource.to_owned(), action.to_owned()));
             }

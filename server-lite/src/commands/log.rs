@@ -8,7 +8,7 @@
 //! or a back end sent is shortened, and its control characters never reach a terminal raw.
 
 use crate::commands::config::LogLevel;
-use crate::gate::routes::{Answer, Gate};
+use crate::gate::routes::{Gate, Outcome};
 use crate::http::{self, Handler, Request, Response};
 use crate::objects::document::parse_id;
 use crate::objects::message;
@@ -53,7 +53,7 @@ impl Log {
         let _ = std::io::stderr().write_all(format!("{:.3} {line}\n", Timestamp::now()).as_bytes());
     }
 
-    fn request(&self, request: &Request, answer: &Answer, took: Duration) {
+    fn request(&self, request: &Request, answer: &Outcome, took: Duration) {
         let status = answer.response.status;
         let level = match status {
             500.. => LogLevel::Error,
@@ -67,7 +67,7 @@ impl Log {
 }
 
 /// The line for a request.
-fn request_line(request: &Request, answer: &Answer, took: Duration) -> String {
+fn request_line(request: &Request, answer: &Outcome, took: Duration) -> String {
     let claimed = || request.header("x-onegate-vmid").and_then(parse_id);
     let vm = match (answer.vm, claimed()) {
         (Some(vm), _) => vm.to_string(),
@@ -118,7 +118,7 @@ impl Handler for Logged {
         self.reads_wait || !matches!(request.method.as_str(), "GET" | "HEAD")
     }
 
-    fn refused(&self, client: Option<IpAddr>, refusal: &http::Refusal) {
+    fn refused(&self, client: Option<IpAddr>, refusal: &http::Rejection) {
         let client = client.map_or_else(|| "-".to_owned(), |address| address.to_string());
         self.log.write(
             LogLevel::Info,
@@ -150,7 +150,7 @@ mod tests {
             headers: Vec::new(),
             body: b"body".to_vec(),
         };
-        let answer = Answer {
+        let answer = Outcome {
             response,
             vm,
             cause: cause.map(str::to_owned),

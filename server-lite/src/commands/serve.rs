@@ -5,7 +5,7 @@ use crate::cloud::embedded::Embedded;
 use crate::cloud::opennebula::session::{Lifetime, ServerAuth};
 use crate::cloud::opennebula::upstream::Patience;
 use crate::cloud::opennebula::{OpenNebula, Settings};
-use crate::commands::cli::Options;
+use crate::commands::cli::CommandOptions;
 use crate::commands::config::{Config, CoreAuth, LogLevel};
 use crate::commands::log::{Log, Logged};
 use crate::flow;
@@ -27,7 +27,7 @@ const DEFAULT_PORT: u16 = 5030;
 ///
 /// # Errors
 /// What keeps the server from starting, or from ending as it should; in words.
-pub fn serve(options: &Options) -> Result<(), String> {
+pub fn serve(options: &CommandOptions) -> Result<(), String> {
     // First of all: a signal that comes while we start is not lost.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
@@ -54,7 +54,7 @@ pub fn serve(options: &Options) -> Result<(), String> {
         (Arc::clone(&own) as _, Some(own))
     };
     let handler = Arc::new(Logged {
-        gate: Gate::new(cloud, config),
+        gate: Gate::new(cloud, config.rules),
         log: Arc::clone(&log),
         reads_wait: options.opennebula,
     });
@@ -105,7 +105,7 @@ fn announce(line: &str) -> Result<(), String> {
 }
 
 /// The file of `--config`; in front of OpenNebula, its own; else the defaults.
-fn configuration(options: &Options) -> Result<Config, String> {
+fn configuration(options: &CommandOptions) -> Result<Config, String> {
     let file = match &options.config {
         Some(file) => file.clone(),
         None if options.opennebula => installation("/etc/one", "etc").join("onegate-server.conf"),
@@ -122,7 +122,7 @@ fn installation(packaged: &str, self_contained: &str) -> PathBuf {
     }
 }
 
-fn listen(options: &Options, config: &Config) -> Result<TcpListener, String> {
+fn listen(options: &CommandOptions, config: &Config) -> Result<TcpListener, String> {
     let address = options.listen.clone().unwrap_or_else(|| {
         let host = config.host.as_deref().unwrap_or(DEFAULT_HOST);
         let port = config.port.unwrap_or(DEFAULT_PORT);
@@ -145,7 +145,7 @@ fn listen(options: &Options, config: &Config) -> Result<TcpListener, String> {
     })
 }
 
-fn embedded(options: &Options, log: &Arc<Log>) -> Result<Arc<Embedded>, String> {
+fn embedded(options: &CommandOptions, log: &Arc<Log>) -> Result<Arc<Embedded>, String> {
     let defaults = flow::Options::default();
     let pace = flow::Options {
         vm_step: options.vm_step.unwrap_or(defaults.vm_step),
@@ -171,7 +171,7 @@ fn embedded(options: &Options, log: &Arc<Log>) -> Result<Arc<Embedded>, String> 
 }
 
 fn opennebula(
-    options: &Options,
+    options: &CommandOptions,
     config: &Config,
     log: &Arc<Log>,
 ) -> Result<Arc<dyn Cloud>, String> {

@@ -1,6 +1,6 @@
 //! What each route does once it is known who asks.
 
-use super::routes::{Call, Gate};
+use super::routes::{AuthenticatedRequest, Gate};
 use crate::gate::access;
 use crate::gate::form::{Parameters, Update};
 use crate::gate::reply::{Failure, respond};
@@ -12,8 +12,8 @@ use crate::objects::json;
 use crate::objects::refusal::Refusal;
 use serde_json::Value;
 
-pub(super) fn show_root(gate: &Gate, call: &Call) -> Result<Response, Failure> {
-    let base = match &gate.config.ssl_server {
+pub(super) fn show_root(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
+    let base = match &gate.rules.ssl_server {
         Some(base) => base.trim_end_matches('/').to_string(),
         None => {
             let forwarded = call
@@ -30,34 +30,34 @@ pub(super) fn show_root(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     Ok(respond(200, view::root(&base)))
 }
 
-pub(super) fn show_own_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+pub(super) fn show_own_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vm = access::own_vm(gate.cloud(), &call.caller)?;
     Ok(respond(200, view::vm(&vm)))
 }
 
-pub(super) fn show_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+pub(super) fn show_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vm = access::vm(gate.cloud(), &call.caller, call.id()?)?;
     Ok(respond(200, view::vm(&vm)))
 }
 
-pub(super) fn update_own_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+pub(super) fn update_own_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     access::own_vm(gate.cloud(), &call.caller)?;
     update(gate, call, call.caller.vm)
 }
 
-pub(super) fn update_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+pub(super) fn update_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vm = call.id()?;
     access::vm(gate.cloud(), &call.caller, vm)?;
     update(gate, call, vm)
 }
 
-fn update(gate: &Gate, call: &Call, vm: Id) -> Result<Response, Failure> {
+fn update(gate: &Gate, call: &AuthenticatedRequest, vm: Id) -> Result<Response, Failure> {
     let update = Update::read(call.request).map_err(|reason| Failure::new(400, reason))?;
     let user = &call.caller.user;
     let done = match &update {
         Update::Merge(attributes) => {
             let mut names = attributes.iter().map(|attribute| &attribute.name);
-            if let Some(name) = names.find(|name| gate.config.restricts(name)) {
+            if let Some(name) = names.find(|name| gate.rules.restricts(name)) {
                 return Err(Failure::new(
                     403,
                     format!("Attribute ({name}) cannot be modified"),
@@ -66,7 +66,7 @@ fn update(gate: &Gate, call: &Call, vm: Id) -> Result<Response, Failure> {
             gate.cloud.update(user, vm, attributes)
         }
         Update::Erase(name) => {
-            if gate.config.restricts(name) {
+            if gate.rules.restricts(name) {
                 return Err(Failure::new(
                     403,
                     format!("Attribute ({name}) cannot be deleted"),
@@ -79,7 +79,7 @@ fn update(gate: &Gate, call: &Call, vm: Id) -> Result<Response, Failure> {
     Ok(respond(200, Vec::new()))
 }
 
-pub(super) fn act_on_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+pub(super) fn act_on_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vm = call.id()?;
     access::vm(gate.cloud(), &call.caller, vm)?;
     let body = call.json()?;
@@ -110,7 +110,7 @@ pub(super) fn act_on_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
         )
     };
     if gate
-        .config
+        .rules
         .restricted_actions
         .iter()
         .any(|action| action.eq_ignore_ascii_case(name))
@@ -127,7 +127,7 @@ pub(super) fn act_on_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
             .iter()
             .any(|a| a.is_named(other) && a.calls(wanted.name))
     };
-    if gate.config.restricted_actions.iter().any(same_call) {
+    if gate.rules.restricted_actions.iter().any(same_call) {
         return Err(restricted());
     }
     gate.cloud
@@ -140,7 +140,7 @@ pub(super) fn act_on_vm(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     })
 }
 
-pub(super) fn show_service(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+pub(super) fn show_service(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let (id, service) = access::service(gate.cloud(), &call.caller)?;
     // Any value will do, even "false": the real server only looks whether there is one.
     let extended = call
@@ -156,7 +156,11 @@ pub(super) fn show_service(gate: &Gate, call: &Call) -> Result<Response, Failure
 
 /// The whole records of a service's nodes, each read by itself: a pool's answer would leave out what is monitored.
 /// Those that are gone, or not the owner's to read, are left out.
-fn nodes(gate: &Gate, call: &Call, service: &Value) -> Result<Vec<Document>, Failure> {
+fn nodes(
+    gate: &Gate,
+    call: &AuthenticatedRequest,
+    service: &Value,
+) -> Result<Vec<Document>, Failure> {
     let nodes = access::roles(service)
         .iter()
         .flat_map(|role| list(role.get("nodes")));
@@ -175,7 +179,7 @@ fn nodes(gate: &Gate, call: &Call, service: &Value) -> Result<Vec<Document>, Fai
     Ok(records)
 }
 
-fn holders(gate: &Gate, call: &Call, vms: &[Id]) -> Result<Vec<Document>, Failure> {
+fn holders(gate: &Gate, call: &AuthenticatedRequest, vms: &[Id]) -> Result<Vec<Document>, Failure> {
     if vms.is_empty() {
         return Ok(Vec::new());
     }
@@ -184,7 +188,7 @@ fn holders(gate: &Gate, call: &Call, vms: &[Id]) -> Result<Vec<Document>, Failur
         .map_err(|refusal| Failure::refused(refusal, || "VMs not found".into()))
 }
 
-pub(super) fn scale_role(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+pub(super) fn scale_role(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let (service, _) = access::service(gate.cloud(), &call.caller)?;
     let role = call.parameter.as_ref();
     let refused = |cause: &str| Failure {
@@ -205,12 +209,12 @@ pub(super) fn scale_role(gate: &Gate, call: &Call) -> Result<Response, Failure> 
     }
 }
 
-pub(super) fn show_vrouter(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+pub(super) fn show_vrouter(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vrouter = access::vrouter(gate.cloud(), &call.caller)?;
     Ok(respond(200, view::vrouter(&vrouter)))
 }
 
-pub(super) fn show_vnet(gate: &Gate, call: &Call) -> Result<Response, Failure> {
+pub(super) fn show_vnet(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vnet = access::vnet(gate.cloud(), &call.caller, &call.parameter)?;
     let extended = call
         .parameter_named("extended")?
@@ -226,7 +230,7 @@ pub(super) fn show_vnet(gate: &Gate, call: &Call) -> Result<Response, Failure> {
     };
     Ok(respond(
         200,
-        view::vnet(&vnet, &gate.config.vnet_template_attributes, vms.as_deref()),
+        view::vnet(&vnet, &gate.rules.vnet_template_attributes, vms.as_deref()),
     ))
 }
 
@@ -240,7 +244,7 @@ fn not_done(refusal: Refusal, vm: Id) -> Failure {
     }
 }
 
-impl Call<'_> {
+impl AuthenticatedRequest<'_> {
     /// The VM in the path.
     fn id(&self) -> Result<Id, Failure> {
         parse_id(&self.parameter).ok_or_else(|| {

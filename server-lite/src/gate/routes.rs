@@ -6,9 +6,9 @@
 
 use super::{handlers, path};
 use crate::cloud::Cloud;
-use crate::commands::config::Config;
 use crate::gate::auth::{self, Caller, Denied};
 use crate::gate::reply::{Failure, respond};
+use crate::gate::rules::Rules;
 use crate::http::{Request, Response};
 use crate::objects::document::Id;
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ pub struct Route {
     handler: Handler,
 }
 
-type Handler = fn(&Gate, &Call) -> Result<Response, Failure>;
+type Handler = fn(&Gate, &AuthenticatedRequest) -> Result<Response, Failure>;
 
 const fn route(
     method: &'static str,
@@ -60,12 +60,12 @@ pub const ROUTES: &[Route] = &[
 /// The server's mind: a cloud, and what its configuration lets guests do with it.
 pub struct Gate {
     pub(super) cloud: Arc<dyn Cloud>,
-    pub(super) config: Config,
+    pub(super) rules: Rules,
 }
 
 /// What came of a request.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Outcome {
     /// The answer.
     pub response: Response,
     /// The VM that asked, once it is known.
@@ -75,7 +75,7 @@ pub struct Answer {
 }
 
 /// A request that may be carried out: who asks, and what its path says.
-pub(super) struct Call<'a> {
+pub(super) struct AuthenticatedRequest<'a> {
     pub(super) request: &'a Request,
     pub(super) caller: Caller,
     pub(super) parameter: Cow<'a, str>,
@@ -83,13 +83,13 @@ pub(super) struct Call<'a> {
 
 impl Gate {
     /// A gate before this cloud.
-    pub fn new(cloud: Arc<dyn Cloud>, config: Config) -> Self {
-        Self { cloud, config }
+    pub fn new(cloud: Arc<dyn Cloud>, rules: Rules) -> Self {
+        Self { cloud, rules }
     }
 
     /// Answers a request.
-    pub fn answer(&self, request: &Request) -> Answer {
-        let refused = |status, message: &str| Answer {
+    pub fn answer(&self, request: &Request) -> Outcome {
+        let refused = |status, message: &str| Outcome {
             response: respond(status, message.as_bytes().to_vec()),
             vm: None,
             cause: None,
@@ -98,7 +98,7 @@ impl Gate {
             return refused(400, "OneGate server doesn't support this feature");
         };
         if let Some((resource, action)) = route.permission
-            && !self.config.permits(resource, action)
+            && !self.rules.permits(resource, action)
         {
             return refused(
                 403,
@@ -116,7 +116,7 @@ impl Gate {
             }
         };
         let vm = Some(caller.vm);
-        let call = Call {
+        let call = AuthenticatedRequest {
             request,
             caller,
             parameter,
@@ -129,14 +129,14 @@ impl Gate {
     }
 }
 
-fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Answer {
+fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Outcome {
     match result {
-        Ok(response) => Answer {
+        Ok(response) => Outcome {
             response,
             vm,
             cause: None,
         },
-        Err(mut failure) => Answer {
+        Err(mut failure) => Outcome {
             vm,
             cause: failure.cause.take(),
             response: failure.into(),

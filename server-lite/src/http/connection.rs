@@ -5,7 +5,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use super::limits::{BODY_TIME, HEAD_TIME, Refusal};
+use super::limits::{BODY_TIME, HEAD_TIME, Rejection};
 use super::parse::{Parsed, Parser, Progress};
 use super::request::Request;
 use super::response::{Framing, Response};
@@ -81,7 +81,7 @@ pub struct Connection<S> {
     keep_alive: bool,
     requests: u64,
     lingered: usize,
-    refusal: Option<Refusal>,
+    refusal: Option<Rejection>,
 }
 
 impl<S: Stream> Connection<S> {
@@ -141,7 +141,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// The refusal of this connection's last request, once.
-    pub fn take_refusal(&mut self) -> Option<Refusal> {
+    pub fn take_refusal(&mut self) -> Option<Rejection> {
         self.refusal.take()
     }
 
@@ -290,7 +290,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Answers with a refusal and ends the connection. [`Connection::advance`] must be called to send it.
-    pub fn refuse(&mut self, refusal: Refusal) {
+    pub fn refuse(&mut self, refusal: Rejection) {
         self.parser = Parser::default();
         self.refusal = Some(refusal);
         // Of a request that is not whole, the method does not count.
@@ -308,7 +308,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    fn refuse_now(&mut self, refusal: Refusal, scratch: &mut [u8]) -> Step {
+    fn refuse_now(&mut self, refusal: Rejection, scratch: &mut [u8]) -> Step {
         self.refuse(refusal);
         self.advance(scratch)
     }

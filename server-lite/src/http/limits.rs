@@ -7,17 +7,17 @@ use std::time::Duration;
 
 /// Why a request was refused by the HTTP layer: it never reached a [`Handler`](super::Handler).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection {
     /// The status that the client gets.
     pub status: u16,
     /// What was wrong, for the client and for the log. Fixed words: nothing a client sent stands in it.
     pub reason: &'static str,
 }
 
-impl Refusal {
+impl Rejection {
     /// A request that breaks HTTP's grammar: 400.
-    pub const fn malformed(reason: &'static str) -> Refusal {
-        Refusal {
+    pub const fn malformed(reason: &'static str) -> Rejection {
+        Rejection {
             status: 400,
             reason,
         }
@@ -30,13 +30,13 @@ pub struct Limit {
     /// The largest size accepted.
     pub max: usize,
     /// What happens beyond.
-    pub refusal: Refusal,
+    pub refusal: Rejection,
 }
 
 const fn limit(max: usize, status: u16, reason: &'static str) -> Limit {
     Limit {
         max,
-        refusal: Refusal { status, reason },
+        refusal: Rejection { status, reason },
     }
 }
 
@@ -69,37 +69,37 @@ pub const UNFINISHED_BODIES: Limit = limit(
 );
 
 /// The head did not arrive within [`Limits::head`].
-pub const HEAD_TIME: Refusal = Refusal {
+pub const HEAD_TIME: Rejection = Rejection {
     status: 408,
     reason: "the request's head did not arrive in time",
 };
 /// The body did not arrive within [`Limits::body`].
-pub const BODY_TIME: Refusal = Refusal {
+pub const BODY_TIME: Rejection = Rejection {
     status: 408,
     reason: "the request's body did not arrive in time",
 };
 /// More than [`Limits::queue`] requests wait, or this one waited longer than [`Limits::wait`].
-pub const BUSY: Refusal = Refusal {
+pub const BUSY: Rejection = Rejection {
     status: 503,
     reason: "too many requests are waiting: try again",
 };
 /// More than [`Limits::connections`] are open.
-pub const TOO_MANY_CONNECTIONS: Refusal = Refusal {
+pub const TOO_MANY_CONNECTIONS: Rejection = Rejection {
     status: 503,
     reason: "too many connections are open: try again",
 };
 /// One address has more than [`Limits::per_client`] connections open.
-pub const TOO_MANY_OF_ONE_CLIENT: Refusal = Refusal {
+pub const TOO_MANY_OF_ONE_CLIENT: Rejection = Rejection {
     status: 503,
     reason: "too many connections are open from this address: try again",
 };
 /// No file descriptor is left.
-pub const NO_DESCRIPTOR: Refusal = Refusal {
+pub const NO_DESCRIPTOR: Rejection = Rejection {
     status: 503,
     reason: "the server has no file descriptor left: try again",
 };
 /// The handler panicked.
-pub const FAULT: Refusal = Refusal {
+pub const FAULT: Rejection = Rejection {
     status: 500,
     reason: "the server has a fault: its log says where",
 };

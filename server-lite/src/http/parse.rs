@@ -5,7 +5,7 @@
 
 use super::limits::{
     BODY, CHUNK_LINE, HEADER_BYTES, HEADER_FIELDS, LEADING_EMPTY_LINES, Limit, REQUEST_LINE,
-    Refusal,
+    Rejection,
 };
 use super::request::{METHODS, Request};
 
@@ -91,7 +91,7 @@ impl Parser {
     ///
     /// # Errors
     /// The refusal to answer with; the connection cannot go on.
-    pub fn advance(&mut self, input: &[u8]) -> Result<(usize, Progress), Refusal> {
+    pub fn advance(&mut self, input: &[u8]) -> Result<(usize, Progress), Rejection> {
         let mut used = 0;
         loop {
             let rest = &input[used..];
@@ -171,7 +171,7 @@ impl Parser {
                         break;
                     };
                     if *cr != b'\r' || lf.is_some_and(|lf| *lf != b'\n') {
-                        return Err(Refusal::malformed("a chunk is longer than its size says"));
+                        return Err(Rejection::malformed("a chunk is longer than its size says"));
                     }
                     if lf.is_none() {
                         break;
@@ -196,7 +196,7 @@ impl Parser {
     }
 
     /// The line at the start of `input`, without its CRLF; none if it is not whole.
-    fn line<'a>(&mut self, input: &'a [u8], limit: Limit) -> Result<Option<&'a [u8]>, Refusal> {
+    fn line<'a>(&mut self, input: &'a [u8], limit: Limit) -> Result<Option<&'a [u8]>, Rejection> {
         let mut at = self.scanned;
         loop {
             // First, so that the refusal does not depend on how the line was cut on its way.
@@ -210,11 +210,11 @@ impl Parser {
                         self.scanned = 0;
                         return Ok(Some(&input[..at]));
                     }
-                    Some(_) => return Err(Refusal::malformed("a CR without its LF")),
+                    Some(_) => return Err(Rejection::malformed("a CR without its LF")),
                     None => break,
                 },
-                Some(b'\n') => return Err(Refusal::malformed("a LF without its CR")),
-                Some(_) => return Err(Refusal::malformed("a control character in the head")),
+                Some(b'\n') => return Err(Rejection::malformed("a LF without its CR")),
+                Some(_) => return Err(Rejection::malformed("a control character in the head")),
                 None => break,
             }
         }
@@ -223,7 +223,7 @@ impl Parser {
     }
 
     /// A line of the fields or of the trailer fields, counted.
-    fn field_line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Refusal> {
+    fn field_line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Rejection> {
         let left = Limit {
             max: HEADER_BYTES.max.saturating_sub(self.field_bytes),
             ..HEADER_BYTES
@@ -241,17 +241,17 @@ impl Parser {
         Ok(line)
     }
 
-    fn request_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn request_line(&mut self, line: &[u8]) -> Result<(), Rejection> {
         let mut words = line.split(|&b| b == b' ');
         let (Some(method), Some(target), Some(version), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {
-            return Err(Refusal::malformed(
+            return Err(Rejection::malformed(
                 "the request line is not three words with one blank between them",
             ));
         };
         if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
-            return Err(Refusal::malformed("the method is not a token"));
+            return Err(Rejection::malformed("the method is not a token"));
         }
         self.facts.http11 = match version {
             b"HTTP/1.1" => true,
@@ -259,19 +259,19 @@ impl Parser {
             [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
                 if major.is_ascii_digit() && minor.is_ascii_digit() =>
             {
-                return Err(Refusal {
+                return Err(Rejection {
                     status: 505,
                     reason: "only HTTP/1.0 and HTTP/1.1 are spoken here",
                 });
             }
             _ => {
-                return Err(Refusal::malformed(
+                return Err(Rejection::malformed(
                     "the request line does not end in an HTTP version",
                 ));
             }
         };
         let Some(method) = METHODS.iter().find(|m| m.as_bytes() == method) else {
-            return Err(Refusal {
+            return Err(Rejection {
                 status: 501,
                 reason: "the method is not one this server knows",
             });
@@ -280,7 +280,7 @@ impl Parser {
         self.target(target)
     }
 
-    fn target(&mut self, target: &[u8]) -> Result<(), Refusal> {
+    fn target(&mut self, target: &[u8]) -> Result<(), Rejection> {
         let target = uri_text(target)?;
         let asterisk = target == "*" && self.request.method == "OPTIONS";
         let path_and_query = if target.starts_with('/') || asterisk {
@@ -288,14 +288,14 @@ impl Parser {
         } else if let Some(rest) = strip_scheme(target) {
             let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
             if authority.is_empty() || !authority.bytes().all(is_authority) {
-                return Err(Refusal::malformed(
+                return Err(Rejection::malformed(
                     "the request target's URL has no plain host name or address",
                 ));
             }
             self.facts.authority = Some(authority.to_string());
             path
         } else {
-            return Err(Refusal::malformed(
+            return Err(Rejection::malformed(
                 "the request target is neither a path nor an http URL",
             ));
         };
@@ -307,20 +307,20 @@ impl Parser {
         Ok(())
     }
 
-    fn field(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn field(&mut self, line: &[u8]) -> Result<(), Rejection> {
         let (name, value) = split_field(line)?;
         let name = name.to_ascii_lowercase();
         let facts = &mut self.facts;
         match name.as_str() {
             "host" => {
                 if facts.host.is_some() {
-                    return Err(Refusal::malformed("there is more than one Host"));
+                    return Err(Rejection::malformed("there is more than one Host"));
                 }
                 let host = std::str::from_utf8(value)
                     .ok()
                     .filter(|host| host.bytes().all(is_authority));
                 let Some(host) = host else {
-                    return Err(Refusal::malformed(
+                    return Err(Rejection::malformed(
                         "Host is not a host name or address with an optional port",
                     ));
                 };
@@ -328,13 +328,15 @@ impl Parser {
             }
             "content-length" => {
                 if facts.length.is_some() {
-                    return Err(Refusal::malformed("there is more than one Content-Length"));
+                    return Err(Rejection::malformed(
+                        "there is more than one Content-Length",
+                    ));
                 }
                 facts.length = Some(content_length(value)?);
             }
             "transfer-encoding" => {
                 if facts.chunked {
-                    return Err(Refusal::malformed(
+                    return Err(Rejection::malformed(
                         "there is more than one Transfer-Encoding",
                     ));
                 }
@@ -349,7 +351,7 @@ impl Parser {
             }
             "expect" => {
                 if !value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(Refusal {
+                    return Err(Rejection {
                         status: 417,
                         reason: "the only expectation met here is 100-continue",
                     });
@@ -365,18 +367,18 @@ impl Parser {
     }
 
     /// Judges the head as a whole and moves to the body, or back to [`State::RequestLine`] when there is none.
-    fn end_of_head(&mut self) -> Result<(), Refusal> {
+    fn end_of_head(&mut self) -> Result<(), Rejection> {
         let facts = &mut self.facts;
         match &facts.host {
-            None if facts.http11 => return Err(Refusal::malformed("there is no Host")),
+            None if facts.http11 => return Err(Rejection::malformed("there is no Host")),
             Some(host) if host.is_empty() && facts.http11 => {
-                return Err(Refusal::malformed("Host is empty"));
+                return Err(Rejection::malformed("Host is empty"));
             }
             host => {
                 if let (Some(authority), Some(host)) = (&facts.authority, host)
                     && !host.eq_ignore_ascii_case(authority)
                 {
-                    return Err(Refusal::malformed(
+                    return Err(Rejection::malformed(
                         "the request target is a URL of another host than Host",
                     ));
                 }
@@ -386,12 +388,12 @@ impl Parser {
         facts.expect &= facts.http11;
         self.state = match (facts.length, facts.chunked) {
             (Some(_), true) => {
-                return Err(Refusal::malformed(
+                return Err(Rejection::malformed(
                     "there are both Content-Length and Transfer-Encoding",
                 ));
             }
             (None, true) if !facts.http11 => {
-                return Err(Refusal::malformed(
+                return Err(Rejection::malformed(
                     "Transfer-Encoding in an HTTP/1.0 request",
                 ));
             }
@@ -419,34 +421,34 @@ impl Parser {
 }
 
 /// `name: value`, the value without the white space around.
-fn split_field(line: &[u8]) -> Result<(&str, &[u8]), Refusal> {
+fn split_field(line: &[u8]) -> Result<(&str, &[u8]), Rejection> {
     if matches!(line[0], b' ' | b'\t') {
-        return Err(Refusal::malformed(
+        return Err(Rejection::malformed(
             "a header field that goes on over a second line",
         ));
     }
     let Some(colon) = line.iter().position(|&b| b == b':') else {
-        return Err(Refusal::malformed("a header field without a colon"));
+        return Err(Rejection::malformed("a header field without a colon"));
     };
     let (name, value) = (&line[..colon], &line[colon + 1..]);
     if name.is_empty() {
-        return Err(Refusal::malformed("a header field without a name"));
+        return Err(Rejection::malformed("a header field without a name"));
     }
     if name.ends_with(b" ") || name.ends_with(b"\t") {
-        return Err(Refusal::malformed(
+        return Err(Rejection::malformed(
             "white space between a header field's name and its colon",
         ));
     }
     match std::str::from_utf8(name) {
         Ok(text) if name.iter().all(|&b| is_token(b)) => Ok((text, value.trim_ascii())),
-        _ => Err(Refusal::malformed("a header field's name is not a token")),
+        _ => Err(Rejection::malformed("a header field's name is not a token")),
     }
 }
 
 /// Digits and nothing else: `+1`, `1,1` and an empty value have meant different things to different servers.
-fn content_length(value: &[u8]) -> Result<usize, Refusal> {
+fn content_length(value: &[u8]) -> Result<usize, Rejection> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(Refusal::malformed("Content-Length is not a number"));
+        return Err(Rejection::malformed("Content-Length is not a number"));
     }
     let too_long = |length: &usize| *length > BODY.max;
     let length = value.iter().try_fold(0usize, |n, &d| {
@@ -456,7 +458,7 @@ fn content_length(value: &[u8]) -> Result<usize, Refusal> {
 }
 
 /// Only `chunked`, alone.
-fn transfer_encoding(value: &[u8]) -> Result<(), Refusal> {
+fn transfer_encoding(value: &[u8]) -> Result<(), Rejection> {
     let codings: Vec<&[u8]> = value
         .split(|&b| b == b',')
         .map(<[u8]>::trim_ascii)
@@ -467,25 +469,25 @@ fn transfer_encoding(value: &[u8]) -> Result<(), Refusal> {
         [others @ .., last]
             if chunked(last) && !others.iter().any(|o| chunked(o) || o.is_empty()) =>
         {
-            Err(Refusal {
+            Err(Rejection {
                 status: 501,
                 reason: "the only transfer coding known here is chunked",
             })
         }
-        _ => Err(Refusal::malformed(
+        _ => Err(Rejection::malformed(
             "Transfer-Encoding is not one final chunked",
         )),
     }
 }
 
 /// `1a` or `1a;name=value`: the size. Extensions are bounded by [`CHUNK_LINE`] and mean nothing here.
-fn chunk_size(line: &[u8]) -> Result<usize, Refusal> {
+fn chunk_size(line: &[u8]) -> Result<usize, Rejection> {
     let digits = line
         .iter()
         .position(|&b| b == b';')
         .map_or(line, |at| &line[..at]);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(Refusal::malformed(
+        return Err(Rejection::malformed(
             "a chunk's size is not a hexadecimal number",
         ));
     }
@@ -494,23 +496,23 @@ fn chunk_size(line: &[u8]) -> Result<usize, Refusal> {
 }
 
 /// The target as text, if each byte may stand in a URI (RFC 3986) and each `%` has its two digits.
-fn uri_text(target: &[u8]) -> Result<&str, Refusal> {
+fn uri_text(target: &[u8]) -> Result<&str, Rejection> {
     let mut bytes = target.iter();
     while let Some(&byte) = bytes.next() {
         if byte == b'%' {
             let digits = [bytes.next(), bytes.next()];
             if !digits.iter().all(|d| d.is_some_and(u8::is_ascii_hexdigit)) {
-                return Err(Refusal::malformed(
+                return Err(Rejection::malformed(
                     "a % in the request target is not followed by two hexadecimal digits",
                 ));
             }
         } else if !is_uri(byte) {
-            return Err(Refusal::malformed(
+            return Err(Rejection::malformed(
                 "a character in the request target must be percent-encoded",
             ));
         }
     }
-    std::str::from_utf8(target).map_err(|_| Refusal::malformed("the request target is not text"))
+    std::str::from_utf8(target).map_err(|_| Rejection::malformed("the request target is not text"))
 }
 
 fn strip_scheme(target: &str) -> Option<&str> {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::limits::{RETRY_AFTER, Refusal};
+use super::limits::{RETRY_AFTER, Rejection};
 
 /// One answer. The connection adds Content-Length, Connection and Date, and Retry-After to a 503; a HEAD's body is
 /// measured but not sent.
@@ -17,9 +17,9 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-impl From<&Refusal> for Response {
+impl From<&Rejection> for Response {
     /// The answer to a request that the HTTP layer refuses: the reason as a line of text.
-    fn from(refusal: &Refusal) -> Response {
+    fn from(refusal: &Rejection) -> Response {
         Response {
             status: refusal.status,
             headers: vec![

@@ -3,10 +3,10 @@
 //! Two forms are read, as oned reads them: lines of `KEY=VALUE` (`text`) and XML (`xml`); a text whose first character
 //! is `<` is XML. The real OneGate re-quotes the text by a naive scan before oned parses it and so spoils commas,
 //! quotes, brackets and newlines (docs/protocol.md, "Values as text"); here a value is stored as it was meant. What
-//! oned itself refuses is refused, with an [`Error`] that says where.
+//! oned itself refuses is refused, with a [`TemplateError`] that says where.
 //!
 //! Names are judged and stored as oned stores them ([`name`]): whatever the spelling, what is restricted stays
-//! restricted ([`Config::restricts`](crate::commands::config::Config::restricts)).
+//! restricted.
 
 mod text;
 mod xml;
@@ -42,7 +42,7 @@ const SHOWN: usize = 60;
 
 /// Why a template was refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct TemplateError {
     /// The line, from 1. A literal `\n` does not begin a new one.
     pub line: usize,
     /// The column in characters, from 1.
@@ -51,7 +51,7 @@ pub struct Error {
     pub reason: String,
 }
 
-impl Error {
+impl TemplateError {
     /// The refusal of what stands at this byte of the text.
     fn at(text: &str, byte: usize, reason: impl Into<String>) -> Self {
         let before = text.get(..byte).unwrap_or(text);
@@ -64,7 +64,7 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -74,7 +74,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for TemplateError {}
 
 /// Reads a template, in either form, in the order in which it was written; a name that comes twice gives two
 /// attributes. The attributes of a vector are in the order of their names, as oned keeps them.
@@ -82,9 +82,9 @@ impl std::error::Error for Error {}
 /// # Errors
 /// Syntax that oned refuses, and characters that it cannot store: control characters other than TAB, LF and CR,
 /// and everything beyond U+FFFF, which as a numeric reference would make the VM's record unreadable for good.
-pub fn parse(template: &str) -> Result<Vec<Attribute>, Error> {
+pub fn parse(template: &str) -> Result<Vec<Attribute>, TemplateError> {
     if let Some((byte, character)) = template.char_indices().find(|(_, c)| !storable(*c)) {
-        return Err(Error::at(template, byte, unstorable(character)));
+        return Err(TemplateError::at(template, byte, unstorable(character)));
     }
     if template.trim_start().starts_with('<') {
         xml::parse(template)

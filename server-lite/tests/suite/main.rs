@@ -36,3 +36,4 @@ mod recordings;
 mod slow;
 mod snapshot;
 mod state;
+mod structure;

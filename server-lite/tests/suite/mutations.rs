@@ -4,9 +4,9 @@
 
 use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::cloud::embedded::{Embedded, Scenario};
-use onegate_server_lite::commands::config::Config;
 use onegate_server_lite::flow;
 use onegate_server_lite::gate::routes::Gate;
+use onegate_server_lite::gate::rules::Rules;
 use onegate_server_lite::http::Request;
 use onegate_server_lite::objects::token::{Secret, seal};
 use serde_json::{Value, json};
@@ -104,7 +104,7 @@ fn exercise(scenario: Scenario) {
         flow::Options::default(),
     ));
     cloud.start_clock(|trouble| panic!("{trouble}")).unwrap();
-    let gate = Gate::new(cloud.clone(), Config::default());
+    let gate = Gate::new(cloud.clone(), Rules::default());
     for vm in [8, 1] {
         let Some(token) = token(cloud.as_ref(), vm) else {
             continue;

@@ -4,7 +4,7 @@
 //! server: OneFlow")
 
 use super::refusal::public;
-use super::upstream::{Answer, Repeat, Upstream};
+use super::upstream::{HttpAnswer, Repeat, Upstream};
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use base64::Engine;
@@ -40,7 +40,7 @@ pub fn service(oneflow: &Upstream, as_whom: Credentials, service: Id) -> Result<
         "",
         Repeat::Harmless,
     );
-    let read = |(status, body): Answer| match status {
+    let read = |(status, body): HttpAnswer| match status {
         200 => match serde_json::from_slice::<Value>(&body)
             .ok()
             .as_mut()
@@ -79,7 +79,7 @@ pub fn scale(
         &body,
         Repeat::Never,
     );
-    let read = |(status, body): Answer| {
+    let read = |(status, body): HttpAnswer| {
         let reason = || public(&String::from_utf8_lossy(&body), &[service]);
         match status {
             // OneFlow's is 204; a page of something else's that says 200 is no answer.

@@ -49,7 +49,7 @@ impl Default for Patience {
 }
 
 /// Where the log's lines go.
-pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
+pub type LogSink = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Whether a call may be made twice where its answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub enum Repeat {
 }
 
 /// An answer: its status and its body.
-pub type Answer = (u16, Vec<u8>);
+pub type HttpAnswer = (u16, Vec<u8>);
 
 /// oned or OneFlow.
 pub struct Upstream {
@@ -75,7 +75,7 @@ pub struct Upstream {
     calls: Mutex<Calls>,
     ended: Condvar,
     outage: Mutex<Option<Outage>>,
-    log: Log,
+    log: LogSink,
 }
 
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl Upstream {
         name: &'static str,
         url: &str,
         patience: Patience,
-        log: Log,
+        log: LogSink,
     ) -> Result<Self, String> {
         let uri: ureq::http::Uri = url
             .parse()
@@ -169,7 +169,7 @@ impl Upstream {
         headers: &[(&str, &str)],
         body: &str,
         repeat: Repeat,
-    ) -> Result<Answer, String> {
+    ) -> Result<HttpAnswer, String> {
         let _turn = self.turn()?;
         let request = || {
             let mut request = Request::builder()
@@ -322,7 +322,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run(agent: &Agent, request: Request<String>) -> Result<Answer, ureq::Error> {
+fn run(agent: &Agent, request: Request<String>) -> Result<HttpAnswer, ureq::Error> {
     let (parts, body) = request.into_parts();
     let mut response = match body.is_empty() {
         true => agent.run(Request::from_parts(parts, ()))?,

@@ -6,7 +6,7 @@ fn read(line: &str) -> Result<Invocation, String> {
     parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
 }
 
-fn options(line: &str) -> Options {
+fn options(line: &str) -> CommandOptions {
     match read(line) {
         Ok(Invocation::Run(_, options)) => *options,
         other => panic!("{line}: {other:?}"),

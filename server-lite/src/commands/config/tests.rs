@@ -60,7 +60,7 @@ fn the_shipped_file_is_the_default() {
     assert!(
         PERMISSIONS
             .iter()
-            .all(|(resource, action)| Config::default().permits(resource, action))
+            .all(|(resource, action)| Rules::default().permits(resource, action))
     );
 }
 
@@ -75,22 +75,24 @@ fn every_key_is_read() {
     let expected = Config {
         host: Some("0.0.0.0".into()),
         port: Some(443),
-        ssl_server: Some("https://gate.example/".into()),
         one_xmlrpc: "http://a:1/RPC2".into(),
         oneflow_server: "https://b:2".into(),
         core_auth: CoreAuth::X509,
         expire_delta: 60,
         expire_margin: 5,
         log_level: LogLevel::Warning,
-        restricted_attrs: vec!["SECRET".into(), "ONE_1A".into()],
-        restricted_actions: Vec::new(),
-        vnet_template_attributes: Vec::new(),
-        permissions: [("vm".to_owned(), "show".to_owned())].into(),
+        rules: Rules {
+            ssl_server: Some("https://gate.example/".into()),
+            restricted_attrs: vec!["SECRET".into(), "ONE_1A".into()],
+            restricted_actions: Vec::new(),
+            vnet_template_attributes: Vec::new(),
+            permissions: [("vm".to_owned(), "show".to_owned())].into(),
+        },
         warnings: Vec::new(),
     };
     assert_eq!(config, expected);
-    assert!(config.permits("vm", "show") && !config.permits("vm", "update"));
-    assert!(config.restricts("SECRET") && !config.restricts("SERVICE_ID"));
+    assert!(config.rules.permits("vm", "show") && !config.rules.permits("vm", "update"));
+    assert!(config.rules.restricts("SECRET") && !config.rules.restricts("SERVICE_ID"));
 }
 
 #[test]
@@ -101,12 +103,15 @@ fn what_is_absent_is_as_with_the_real_server() {
     assert!(
         PERMISSIONS
             .iter()
-            .all(|(resource, action)| !config.permits(resource, action))
+            .all(|(resource, action)| !config.rules.permits(resource, action))
     );
-    assert_eq!(config.restricted_actions, ["reboot"]);
-    assert_eq!(config.restricted_attrs, RESTRICTED_ATTRS);
+    assert_eq!(config.rules.restricted_actions, ["reboot"]);
+    assert_eq!(
+        config.rules.restricted_attrs,
+        Rules::default().restricted_attrs
+    );
     let empty = read("");
-    assert!(empty.permissions.is_empty() && empty.warnings[0].contains("permits nothing"));
+    assert!(empty.rules.permissions.is_empty() && empty.warnings[0].contains("permits nothing"));
 }
 
 #[test]

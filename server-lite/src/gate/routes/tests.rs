@@ -1,7 +1,7 @@
 //! The table of routes, and how paths find their way to it.
 
 use super::*;
-use crate::commands::config::PERMISSIONS;
+use crate::gate::rules::PERMISSIONS;
 
 #[test]
 fn each_permission_has_its_route_and_no_other() {

@@ -13,7 +13,7 @@ use rustix::net::SocketFlags;
 use super::worker::Worker;
 use super::{LISTEN, READ, Seat, Shared, lock, token};
 use crate::http::connection::Connection;
-use crate::http::limits::{NO_DESCRIPTOR, Refusal, TOO_MANY_CONNECTIONS, TOO_MANY_OF_ONE_CLIENT};
+use crate::http::limits::{NO_DESCRIPTOR, Rejection, TOO_MANY_CONNECTIONS, TOO_MANY_OF_ONE_CLIENT};
 use crate::http::response::{Framing, Response};
 use crate::http::socket::Socket;
 
@@ -145,7 +145,7 @@ fn client_of(address: IpAddr) -> IpAddr {
 
 /// A 503 to a connection that gets no place in the table, as far as one write brings it. (With TLS it is only closed:
 /// there was no handshake.)
-fn last_words(mut socket: &TcpStream, refusal: &Refusal) {
+fn last_words(mut socket: &TcpStream, refusal: &Rejection) {
     let mut bytes = Vec::new();
     Response::from(refusal).write_to(
         &mut bytes,

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::queue::{Queue, Waiting};
 use super::{END, ENDED, EVENT, Seat, Shared, WRITE, lock, millis, token};
 use crate::http::connection::{Step, Timer};
-use crate::http::limits::{BUSY, FAULT, Refusal, UNFINISHED_BODIES};
+use crate::http::limits::{BUSY, FAULT, Rejection, UNFINISHED_BODIES};
 use crate::http::request::Request;
 
 /// Bytes read at a time.
@@ -193,7 +193,7 @@ impl Shared {
     }
 
     /// Puts a request in the queue, or says why not.
-    fn enqueue(&self, slot: usize, live: &mut Seat, request: Request) -> Option<Refusal> {
+    fn enqueue(&self, slot: usize, live: &mut Seat, request: Request) -> Option<Rejection> {
         if self.exceeds_memory(live, request.body.capacity()) {
             return Some(UNFINISHED_BODIES.refusal);
         }

@@ -12,19 +12,6 @@ fn each_name_is_there_once_and_none_is_refused_too() {
 }
 
 #[test]
-fn the_configuration_restricts_what_the_table_says() {
-    let restricted: Vec<&str> = ACTIONS
-        .iter()
-        .filter(|action| action.restricted)
-        .map(|action| action.name)
-        .collect();
-    assert_eq!(
-        crate::commands::config::Config::default().restricted_actions,
-        restricted
-    );
-}
-
-#[test]
 fn anything_but_null_and_false_is_hard() {
     let poweroff = find("poweroff").expect("poweroff");
     for (params, name) in [

@@ -14,13 +14,13 @@
 //! another `NAME=`, a further `\n`, or the end. So `A=1\nB=2` is two attributes, `C:\new` and `one\ntwo` stay
 //! whole; a value that has `\nNAME=` inside wants quotes.
 
-use super::{Error, is_name_character, name, short, shown, vector};
+use super::{TemplateError, is_name_character, name, short, shown, vector};
 use crate::objects::template::{Attribute, AttributeValue};
 
 /// The separator that scripts write where they cannot write a newline.
 const LITERAL_NEWLINE: &str = "\\n";
 
-pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, Error> {
+pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
     let mut scanner = Scanner { text, at: 0 };
     let mut attributes = Vec::new();
     loop {
@@ -64,8 +64,8 @@ impl<'a> Scanner<'a> {
         &self.text[self.at..]
     }
 
-    fn error(&self, reason: impl Into<String>) -> Error {
-        Error::at(self.text, self.at, reason)
+    fn error(&self, reason: impl Into<String>) -> TemplateError {
+        TemplateError::at(self.text, self.at, reason)
     }
 
     fn skip_blanks(&mut self) {
@@ -93,7 +93,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// `NAME =`, leaving the scanner after the equals sign.
-    fn name_and_equals(&mut self) -> Result<String, Error> {
+    fn name_and_equals(&mut self) -> Result<String, TemplateError> {
         let start = self.at;
         let written = name_prefix(self.rest());
         let Some(next) = self.rest()[written.len()..]
@@ -113,7 +113,7 @@ impl<'a> Scanner<'a> {
         self.skip_blanks();
         if self.rest().starts_with('=') {
             self.at += 1;
-            return name(written).map_err(|reason| Error::at(self.text, start, reason));
+            return name(written).map_err(|reason| TemplateError::at(self.text, start, reason));
         }
         Err(match self.rest().chars().next() {
             None | Some('\n' | '\r') => self.error(format!(
@@ -128,7 +128,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    fn value(&mut self) -> Result<AttributeValue, Error> {
+    fn value(&mut self) -> Result<AttributeValue, TemplateError> {
         self.skip_blanks();
         if let Some(value) = self.quoted() {
             self.end_of_attribute(
@@ -174,7 +174,7 @@ impl<'a> Scanner<'a> {
         begins_attribute(inside.rest())
     }
 
-    fn vector_items(&mut self) -> Result<AttributeValue, Error> {
+    fn vector_items(&mut self) -> Result<AttributeValue, TemplateError> {
         let start = self.at;
         let mut items = Vec::new();
         loop {
@@ -205,7 +205,7 @@ impl<'a> Scanner<'a> {
                 Some(']') => {
                     self.at += 1;
                     return vector(items).map_err(|twice| {
-                        Error::at(
+                        TemplateError::at(
                             self.text,
                             start,
                             format!("{} comes twice in one vector", short(&twice)),
@@ -219,7 +219,7 @@ impl<'a> Scanner<'a> {
                     )));
                 }
                 None => {
-                    return Err(Error::at(
+                    return Err(TemplateError::at(
                         self.text,
                         start,
                         "a vector without its closing ']'",
@@ -230,7 +230,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// What may follow a closing quote or bracket: nothing, a newline, a comment, or another attribute.
-    fn end_of_attribute(&mut self, what: &str) -> Result<(), Error> {
+    fn end_of_attribute(&mut self, what: &str) -> Result<(), TemplateError> {
         self.skip_blanks();
         let rest = self.rest();
         match rest.chars().next() {

@@ -4,7 +4,7 @@
 //! A document type is refused, and with it every way to define an entity. A value is kept exactly, with the white
 //! space around it, an empty one too (oned trims the one and drops the other).
 
-use super::{Error, name, short, storable, unstorable, vector};
+use super::{TemplateError, name, short, storable, unstorable, vector};
 use crate::objects::template::{Attribute, AttributeValue};
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
@@ -17,7 +17,7 @@ struct Open {
     items: Vec<(String, String)>,
 }
 
-pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, Error> {
+pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
     // XML's own rule for ends of lines; a CR sent as a reference stays one.
     let text = &text.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = Reader::from_str(text);
@@ -30,13 +30,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, Error> {
     loop {
         let before = byte(reader.buffer_position());
         let event = reader.read_event().map_err(|error| {
-            Error::at(
+            TemplateError::at(
                 text,
                 byte(reader.error_position()),
                 format!("not well-formed XML: {}", short(&error.to_string())),
             )
         })?;
-        let refuse = |reason: String| Error::at(text, before, reason);
+        let refuse = |reason: String| TemplateError::at(text, before, reason);
         let mut add = |addition: &str| match open.last_mut() {
             Some(element) => {
                 if !element.items.is_empty() && !addition.trim_ascii().is_empty() {

@@ -37,7 +37,7 @@ impl Served {
     pub fn new(cloud: Arc<dyn Cloud>, config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let gate = Gate::new(cloud, config);
+        let gate = Gate::new(cloud, config.rules);
         let handler = move |request: &Request| gate.answer(request).response;
         let server =
             Server::start(vec![listener], None, Arc::new(handler), Limits::default()).unwrap();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use onegate_server_lite::http::parse::{Parsed, Parser, Progress};
 use onegate_server_lite::http::tls::Tls;
-use onegate_server_lite::http::{Handler, Limits, Refusal, Request, Response, Server};
+use onegate_server_lite::http::{Handler, Limits, Rejection, Request, Response, Server};
 
 /// No wait in these tests is longer than this; none of them measures time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,7 +17,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Answers with what it got: method, target, then each field, then the body.
 #[derive(Default)]
 pub struct Echo {
-    pub refusals: Mutex<Vec<Refusal>>,
+    pub refusals: Mutex<Vec<Rejection>>,
 }
 
 impl Handler for Echo {
@@ -42,7 +42,7 @@ impl Handler for Echo {
         }
     }
 
-    fn refused(&self, _client: Option<IpAddr>, refusal: &Refusal) {
+    fn refused(&self, _client: Option<IpAddr>, refusal: &Rejection) {
         self.refusals.lock().unwrap().push(*refusal);
     }
 }
@@ -197,7 +197,7 @@ impl<S: Read + Write> Client<S> {
 /// The requests that became whole, or the refusal.
 pub fn parse_pieces<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> Result<Vec<Parsed>, Refusal> {
+) -> Result<Vec<Parsed>, Rejection> {
     let mut parser = Parser::default();
     let (mut input, mut requests) = (Vec::new(), Vec::new());
     for piece in pieces {
@@ -219,7 +219,7 @@ pub fn parse_pieces<'a>(
 }
 
 /// Parses whole, cut in two at every byte, and byte by byte: all must agree.
-pub fn parse_every_way(bytes: &[u8]) -> Result<Vec<Parsed>, Refusal> {
+pub fn parse_every_way(bytes: &[u8]) -> Result<Vec<Parsed>, Rejection> {
     let whole = parse_pieces([bytes]);
     for cut in 1..bytes.len().min(2000) {
         let (a, b) = bytes.split_at(cut);
