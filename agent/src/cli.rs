@@ -1,57 +1,33 @@
 //! argv -> [`Invocation`], with lexopt, over the tables of commands and options.
 //!
-//! What the Ruby client's OptionParser takes is taken (contract §3): options anywhere in the line, `-dA=1`,
-//! `--data=A=1`, `--js` for `--json`, `--`, an empty id. Help and version are a third outcome of parsing, neither
-//! success nor failure.
+//! What the Ruby client's OptionParser takes is taken: options anywhere in the line, `-dA=1`, `--data=A=1`, `--js` for
+//! `--json`, `--`, an empty id. Help and version are a third outcome of parsing, neither success nor failure.
 
+pub mod command;
+pub mod duration;
 pub mod help;
 mod nearest;
-pub mod table;
+pub mod options;
+pub mod session;
 
 use crate::error::Error;
+use command::{Command, Surplus};
 use lexopt::Arg;
+use options::{COMMON, HELP, ONLINE, OptionEntry, Options, VERSION};
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use table::{COMMANDS, COMMON, CommandEntry, ONLINE, OPTIONS, Opt, OptionEntry};
 
 /// A command line, understood.
 #[derive(Debug)]
 pub struct Invocation {
     /// The command.
-    pub command: &'static CommandEntry,
+    pub command: &'static Command,
     /// What followed the command's words.
     pub operands: Vec<String>,
     /// Its options.
     pub options: Options,
-}
-
-/// The options given, in the order given; a switch has an empty value.
-#[derive(Debug, Default)]
-pub struct Options(Vec<(Opt, String)>);
-
-impl Options {
-    /// Was it given?
-    pub fn has(&self, opt: Opt) -> bool {
-        self.last(opt).is_some()
-    }
-
-    /// Its value; the last one where it was given several times.
-    pub fn last(&self, opt: Opt) -> Option<&str> {
-        self.all(opt).next_back()
-    }
-
-    /// All its values.
-    pub fn all(&self, opt: Opt) -> impl DoubleEndedIterator<Item = &str> {
-        self.0
-            .iter()
-            .filter(move |(given, _)| *given == opt)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// Every option given, with its value.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Opt, &str)> {
-        self.0.iter().map(|(opt, value)| (*opt, value.as_str()))
-    }
+    /// What the caller should know before it is carried out.
+    pub warning: Option<String>,
 }
 
 /// What a command line asks for.
@@ -63,49 +39,52 @@ pub enum Parsed {
     Print(String),
 }
 
+/// A table of commands: what the words of a command line are looked up in.
+pub type Commands = &'static [Command];
+
 /// Reads a command line, without the program's name.
 ///
 /// # Errors
 /// [`Error::Option`] for an option that is unknown, ambiguous, out of place or lacks its value; [`Error::Usage`] for
 /// anything else that isn't understood.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
+pub fn parse(
+    commands: Commands,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Parsed, Error> {
     let mut parser = lexopt::Parser::from_args(args);
     let mut words = Vec::new();
-    let mut options = Options::default();
+    let mut given: Vec<(&'static OptionEntry, String)> = Vec::new();
     let mut help = false;
     loop {
-        let entry = match parser.next().map_err(|e| misread(&e))? {
+        let entry = match parser.next().map_err(|e| misread(commands, &e))? {
             None => break,
             Some(Arg::Value(word)) => {
                 words.push(text(word, "an argument")?);
                 continue;
             }
-            Some(Arg::Short(letter)) => short(letter)?,
-            Some(Arg::Long(name)) => long(name)?,
+            Some(Arg::Short(letter)) => short(commands, letter)?,
+            Some(Arg::Long(name)) => long(commands, name)?,
         };
-        match entry.opt {
-            Opt::Version => {
-                return Ok(Parsed::Print(format!(
-                    "onegate {}\n",
-                    env!("CARGO_PKG_VERSION")
-                )));
-            }
-            Opt::Help => {
-                // As in the Ruby client: what follows isn't looked at. But the command's words may follow.
-                help = true;
-                words.extend(rest(&mut parser));
-                break;
-            }
-            _ => {}
+        if entry.long == VERSION.entry.long {
+            return Ok(Parsed::Print(format!(
+                "onegate {}\n",
+                env!("CARGO_PKG_VERSION")
+            )));
         }
-        let value = match entry.value {
+        if entry.long == HELP.entry.long {
+            // As in the Ruby client: what follows isn't looked at. But the command's words may follow.
+            help = true;
+            words.extend(rest(&mut parser));
+            break;
+        }
+        let value = match entry.value() {
             None => String::new(),
             Some(_) => text(
-                parser.value().map_err(|e| misread(&e))?,
+                parser.value().map_err(|e| misread(commands, &e))?,
                 &format!("the value of --{}", entry.long),
             )?,
         };
-        options.0.push((entry.opt, value));
+        given.push((entry, value));
     }
     if help || words.first().is_some_and(|word| word == "help") {
         let words: Vec<&str> = words
@@ -113,33 +92,82 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> 
             .map(String::as_str)
             .filter(|word| *word != "help")
             .collect();
-        return Ok(Parsed::Print(help::of(&words)));
+        return Ok(Parsed::Print(help::of(commands, &words)));
     }
-    let command = command(&words)?;
-    if let Some((opt, _)) = options.iter().find(|(opt, _)| !takes(command, *opt)) {
-        let mut message = format!(
-            "--{} means nothing to '{}'. It goes with:",
-            table::entry(opt).long,
-            command.words
-        );
-        for other in COMMANDS.iter().filter(|other| other.options.contains(&opt)) {
-            let _ = write!(message, " '{}'", other.words);
-        }
-        return Err(Error::Option(message));
-    }
+    let command = command(commands, &words)?;
+    let options = typed(commands, command, given)?;
+    let operands = words.split_off(command.words.split(' ').count());
+    let warning = surplus(command, &operands)?;
     Ok(Parsed::Run(Invocation {
         command,
-        operands: words.split_off(command.words.split(' ').count()),
+        operands,
         options,
+        warning,
     }))
 }
 
-/// Does a command take an option, be it only to pass over it as the Ruby client does?
-fn takes(command: &CommandEntry, opt: Opt) -> bool {
-    COMMON.contains(&opt)
-        || (command.online && ONLINE.contains(&opt))
-        || table::entry(opt).classic
-        || command.options.contains(&opt)
+/// The options with their values read. One that the Ruby client takes with every command, and that means nothing to
+/// this one, is left out unread.
+fn typed(
+    commands: Commands,
+    command: &'static Command,
+    given: Vec<(&'static OptionEntry, String)>,
+) -> Result<Options, Error> {
+    let mut options = Options::default();
+    for (entry, text) in given {
+        let own = command.all_options().find(|other| other.long == entry.long);
+        let entry = match own {
+            Some(own) => own,
+            None if entry.classic && entry.value().is_some() => continue,
+            None if entry.classic => entry,
+            None => return Err(misplaced(commands, command, entry)),
+        };
+        let value = entry.read(text).map_err(Error::Usage)?;
+        options.0.push((entry, value));
+    }
+    Ok(options)
+}
+
+fn misplaced(commands: Commands, command: &Command, entry: &OptionEntry) -> Error {
+    let mut message = format!(
+        "--{} means nothing to '{}'. It goes with:",
+        entry.long, command.words
+    );
+    let takes = |other: &&Command| other.all_options().any(|option| option.long == entry.long);
+    for other in commands.iter().filter(takes) {
+        let _ = write!(message, " '{}'", other.words);
+    }
+    Error::Option(message)
+}
+
+/// Operands that the command has no use for: a warning, or an error.
+fn surplus(command: &Command, operands: &[String]) -> Result<Option<String>, Error> {
+    let Some(odd) = operands.get(command.most_operands()) else {
+        return Ok(None);
+    };
+    let synopsis = help::synopsis(command);
+    match command.surplus {
+        Surplus::Ignored => Ok(Some(format!(
+            "'{odd}' is ignored. Usage: onegate {synopsis}"
+        ))),
+        Surplus::Refused => Err(Error::Usage(format!(
+            "'{odd}' is one operand too many. Nothing was done. Usage: onegate {synopsis}"
+        ))),
+    }
+}
+
+/// Every option once, by its name: those of single commands, then those that they share.
+pub fn all_options(commands: Commands) -> Vec<&'static OptionEntry> {
+    let mut all: Vec<&OptionEntry> = Vec::with_capacity(32);
+    let shared = || ONLINE.iter().chain(COMMON);
+    for entry in commands.iter().flat_map(|command| command.options) {
+        let known = |other: &&&OptionEntry| other.long == entry.long;
+        if !all.iter().chain(shared()).any(|other| known(&other)) {
+            all.push(entry);
+        }
+    }
+    all.extend(shared());
+    all
 }
 
 fn rest(parser: &mut lexopt::Parser) -> Vec<String> {
@@ -159,16 +187,19 @@ fn text(word: OsString, what: &str) -> Result<String, Error> {
         .map_err(|word| Error::Usage(format!("{what} is not UTF-8: {}", word.display())))
 }
 
-fn misread(error: &lexopt::Error) -> Error {
+fn misread(commands: Commands, error: &lexopt::Error) -> Error {
     match error {
         lexopt::Error::MissingValue {
             option: Some(option),
         } => {
             let value = match option.strip_prefix("--") {
-                Some(name) => long(name).ok(),
-                None => option.chars().nth(1).and_then(|letter| short(letter).ok()),
+                Some(name) => long(commands, name).ok(),
+                None => option
+                    .chars()
+                    .nth(1)
+                    .and_then(|letter| short(commands, letter).ok()),
             };
-            let value = value.and_then(|entry| entry.value).unwrap_or("value");
+            let value = value.and_then(OptionEntry::value).unwrap_or("value");
             Error::Option(format!("option {option} needs its {value}"))
         }
         lexopt::Error::UnexpectedValue { option, .. } => {
@@ -178,19 +209,21 @@ fn misread(error: &lexopt::Error) -> Error {
     }
 }
 
-fn short(letter: char) -> Result<&'static OptionEntry, Error> {
-    let known = OPTIONS.iter().find(|entry| entry.short == Some(letter));
+fn short(commands: Commands, letter: char) -> Result<&'static OptionEntry, Error> {
+    let all = all_options(commands);
+    let known = all.into_iter().find(|entry| entry.short == Some(letter));
     known.ok_or_else(|| Error::Option(format!("unknown option -{letter}")))
 }
 
 /// An option by its name, or by the beginning of it. A beginning that was enough for the Ruby client still is: what
 /// is new never makes it ambiguous.
-fn long(name: &str) -> Result<&'static OptionEntry, Error> {
-    if let Some(exact) = OPTIONS.iter().find(|entry| entry.long == name) {
+fn long(commands: Commands, name: &str) -> Result<&'static OptionEntry, Error> {
+    let all = all_options(commands);
+    if let Some(exact) = all.iter().find(|entry| entry.long == name) {
         return Ok(exact);
     }
     for classic in [true, false] {
-        let begun: Vec<_> = OPTIONS
+        let begun: Vec<_> = all
             .iter()
             .filter(|entry| entry.classic == classic && entry.long.starts_with(name))
             .collect();
@@ -209,37 +242,37 @@ fn long(name: &str) -> Result<&'static OptionEntry, Error> {
             }
         }
     }
-    let names = OPTIONS.iter().map(|entry| entry.long);
+    let names = all.iter().map(|entry| entry.long);
     let hint = nearest::to(name, names)
         .map(|near| format!("; did you mean --{near}?"))
         .unwrap_or_default();
     Err(Error::Option(format!("unknown option --{name}{hint}")))
 }
 
-fn command(words: &[String]) -> Result<&'static CommandEntry, Error> {
+fn command(commands: Commands, words: &[String]) -> Result<&'static Command, Error> {
     let (resource, action) = match words {
         [] => {
             return Err(Error::Usage(format!(
                 "no command given\n\n{}",
-                help::commands(|_| true)
+                help::list(commands, |_| true)
             )));
         }
         [resource] => (resource, ""),
         [resource, action, ..] => (resource, action.as_str()),
     };
-    let named = |entry: &&CommandEntry| {
+    let named = |entry: &&Command| {
         entry.resource() == resource && (entry.action() == action || entry.action().is_empty())
     };
-    if let Some(entry) = COMMANDS.iter().find(named) {
+    if let Some(entry) = commands.iter().find(named) {
         return Ok(entry);
     }
-    if action.is_empty() && COMMANDS.iter().any(|entry| entry.resource() == resource) {
-        let choice = help::commands(|entry| entry.resource() == resource);
+    if action.is_empty() && commands.iter().any(|entry| entry.resource() == resource) {
+        let choice = help::list(commands, |entry| entry.resource() == resource);
         return Err(Error::Usage(format!("'{resource}' what?\n\n{choice}")));
     }
     let typed = format!("{resource} {action}");
     let typed = typed.trim_end();
-    let hint = match meant(resource, typed)[..] {
+    let hint = match meant(commands, resource, typed)[..] {
         [] => String::new(),
         [ref all @ .., last] if !all.is_empty() => {
             format!("; did you mean {} or '{last}'?", quoted(all))
@@ -250,8 +283,8 @@ fn command(words: &[String]) -> Result<&'static CommandEntry, Error> {
 }
 
 /// The commands of which the first word is the action, as in `onegate show`; else the nearest one.
-fn meant(first: &str, typed: &str) -> Vec<&'static str> {
-    let of_action = COMMANDS
+fn meant(commands: Commands, first: &str, typed: &str) -> Vec<&'static str> {
+    let of_action = commands
         .iter()
         .filter(|entry| entry.action() == first)
         .map(|entry| entry.words);
@@ -259,7 +292,7 @@ fn meant(first: &str, typed: &str) -> Vec<&'static str> {
     if !meant.is_empty() {
         return meant;
     }
-    let words = COMMANDS
+    let words = commands
         .iter()
         .flat_map(|entry| [entry.words, entry.resource()]);
     nearest::to(typed, words).into_iter().collect()

@@ -1,25 +1,24 @@
-//! [`Request`] -> [`Answer`]: the only place that knows ureq and rustls.
+//! [`Request`] -> [`Response`]: the only place that knows ureq and rustls.
 //!
 //! One attempt is one connection to one endpoint, within a deadline that covers the name look-up, the connection, TLS
 //! and every byte both ways. Redirects are never followed: the token would go with them.
 
 mod authorities;
 mod buffer;
-mod endpoint;
 mod failure;
+pub mod jitter;
 mod provider;
 mod proxy;
+pub mod request;
 mod tls;
 mod wire;
 
 pub use authorities::Trust;
-pub use endpoint::Endpoint;
 pub use failure::{Failure, Phase};
 pub use proxy::{Proxies, Proxy};
 
-use crate::context::Token;
-use crate::jitter;
-use crate::request::{Method, Request};
+use crate::context::{Endpoint, Token};
+use request::{Method, Request};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,23 +45,23 @@ pub struct Settings {
     /// Whom to believe over TLS.
     pub trust: Trust,
     /// How long an attempt may take.
-    pub limits: Limits,
+    pub timeouts: Timeouts,
     /// How often an attempt is repeated.
     pub retries: u32,
 }
 
 /// How long an attempt may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct Timeouts {
     /// Until there is a connection, TLS included.
     pub connect: Duration,
     /// Until the whole answer is there.
     pub total: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
             connect: Duration::from_secs(10),
             total: Duration::from_secs(30),
         }
@@ -71,7 +70,7 @@ impl Default for Limits {
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// Where a redirect would have led.
@@ -84,7 +83,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// Is it worth asking again?
     pub fn is_passing(&self) -> bool {
         matches!(self.status, 429 | 502 | 503 | 504)
@@ -100,7 +99,7 @@ pub struct Client {
     place: String,
     vmid: HeaderValue,
     token: HeaderValue,
-    limits: Limits,
+    timeouts: Timeouts,
     retries: u32,
 }
 
@@ -128,7 +127,7 @@ impl Client {
                 endpoint,
                 proxy,
                 settings.trust.clone(),
-                settings.limits.connect,
+                settings.timeouts.connect,
             );
             Server::new(Arc::new(route))
         });
@@ -138,7 +137,7 @@ impl Client {
             place: settings.place,
             vmid,
             token,
-            limits: settings.limits,
+            timeouts: settings.timeouts,
             retries: settings.retries,
         })
     }
@@ -165,7 +164,11 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`], which says how far it came.
-    pub fn send(&self, request: &Request, until: Option<Instant>) -> Result<Answer, Box<Failure>> {
+    pub fn send(
+        &self,
+        request: &Request,
+        until: Option<Instant>,
+    ) -> Result<Response, Box<Failure>> {
         let mut left = self.retries;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -187,11 +190,15 @@ impl Client {
     }
 
     /// Tries each server once, from the one that was reached last on, until one can be reached.
-    fn send_once(&self, request: &Request, until: Option<Instant>) -> Result<Answer, Box<Failure>> {
+    fn send_once(
+        &self,
+        request: &Request,
+        until: Option<Instant>,
+    ) -> Result<Response, Box<Failure>> {
         let mut before: Vec<String> = Vec::new();
         loop {
             let server = &self.servers[self.current.get()];
-            let deadline = Instant::now() + self.limits.total;
+            let deadline = Instant::now() + self.timeouts.total;
             server
                 .route
                 .set_deadline(until.map_or(deadline, |until| until.min(deadline)));
@@ -210,7 +217,7 @@ impl Client {
         }
     }
 
-    fn attempt(&self, server: &Server, request: &Request) -> Result<Answer, ureq::Error> {
+    fn attempt(&self, server: &Server, request: &Request) -> Result<Response, ureq::Error> {
         let url = format!("{}{}", server.route.endpoint.url(), request.path);
         let credentials = [
             ("X-ONEGATE-TOKEN", &self.token),
@@ -253,7 +260,7 @@ impl Client {
             .with_config()
             .limit(MAX_ANSWER)
             .read_to_vec()?;
-        Ok(Answer {
+        Ok(Response {
             status: answer.status().as_u16(),
             location,
             date,

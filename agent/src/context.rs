@@ -1,23 +1,25 @@
 //! Who am I, and whom do I ask? The endpoint, the VM's id and its token, each from the first source that has it.
 //!
 //! [`SOURCES`] is the order of the look-up and [`VARIABLES`] the names that count; both also feed the man page. The
-//! look-up ends the moment all three are known: no later source is touched. Facts: contract sections 1 and 2.
+//! look-up ends the moment all three are known: no later source is touched.
 
 mod cdrom;
+mod endpoint;
 mod files;
 mod given;
 mod mount;
-mod mountinfo;
-mod root;
+mod mounted;
 mod search;
 pub mod shell;
 mod vmware;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::files::Located;
 use base64::Engine;
+pub use endpoint::{Endpoint, urls};
 use search::Search;
 
 /// A place to look, in the order of the table: the first that has a field wins.
@@ -67,7 +69,7 @@ pub static SOURCES: &[Source] = &[
         name: "/proc/self/mountinfo",
         about: "A context CD-ROM (ISO9660, label CONTEXT) that is already mounted somewhere.",
         free: false,
-        look: mountinfo::look,
+        look: mounted::look,
     },
     Source {
         name: "/dev/sr0 and other block devices",
@@ -164,7 +166,7 @@ pub struct Lookup<'a> {
 }
 
 /// A value and the place it was found, in words: `/var/run/one-context/one_env`, `option --vmid`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Found<T> {
     /// What was found.
     pub value: T,
@@ -190,10 +192,10 @@ impl fmt::Debug for Token {
 }
 
 /// How to trust an `https` endpoint, where a source that was consulted anyway says so.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Tls {
-    /// `ONEGATE_CA_FILE`: a PEM file of certificate authorities, its path as it can be opened.
-    pub ca_file: Option<Found<PathBuf>>,
+    /// `ONEGATE_CA_FILE`: a PEM file of certificate authorities.
+    pub ca_file: Option<Found<Located>>,
     /// `ONEGATE_CA_CERT`, as it stands: [`Tls::ca_pem`] decodes it.
     pub ca_cert: Option<Found<Vec<u8>>>,
     /// `ONEGATE_INSECURE`: `YES` in any case means don't verify the server, anything else that it is verified.
@@ -229,10 +231,10 @@ fn decode(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Everything needed to speak to OneGate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Context {
-    /// The URL as found: `http://` or `https://`, without white space around it.
-    pub endpoint: Found<String>,
+    /// The servers, in the order in which they are tried; at least one.
+    pub endpoint: Found<Vec<Endpoint>>,
     /// Decimal digits.
     pub vmid: Found<String>,
     /// Visible ASCII, one line.
@@ -251,10 +253,10 @@ pub struct Problem {
 }
 
 /// What was found when not everything was. Its `Display` says which field is missing and everything that was tried.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Missing {
     /// The endpoint, if found.
-    pub endpoint: Option<Found<String>>,
+    pub endpoint: Option<Found<Vec<Endpoint>>>,
     /// The VM's id, if found.
     pub vmid: Option<Found<String>>,
     /// The token, if found.

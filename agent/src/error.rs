@@ -2,7 +2,6 @@
 
 use crate::client::Failure;
 use crate::context::Missing;
-use crate::output::text::harmless_lines;
 use std::fmt;
 use std::io;
 
@@ -29,7 +28,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     ),
 ];
 
-/// Why a command did not do what was asked. Its `Display` is what goes to stderr; no token ever stands in it.
+/// Why a command did not do what was asked. Its `Display` is what goes to stderr; it never contains a token.
 #[derive(Debug)]
 pub enum Error {
     /// An option that isn't understood.
@@ -92,6 +91,6 @@ impl fmt::Display for Error {
             Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             Error::Output(e) => format!("onegate: cannot write to standard output: {e}"),
         };
-        f.write_str(&harmless_lines(text.trim_end()))
+        f.write_str(text.trim_end())
     }
 }

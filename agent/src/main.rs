@@ -1,11 +1,11 @@
-//! The binary: the world in, the exit code out.
+//! The binary: connects the library to the process around it.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut out = std::io::stdout();
-    let mut world = onegate::World {
+    let mut world = onegate::world::World {
         environment: &|name| std::env::var_os(name),
         terminal: out.is_terminal(),
         err_terminal: std::io::stderr().is_terminal(),

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use onegate::context::{self, Context, Lookup, Missing, SOURCES, VARIABLES};
-use onegate::output;
+use onegate::commands;
+use onegate::context::{self, Context, Lookup, Missing, SOURCES, VARIABLES, urls};
 use rustix::fs::inotify;
 use tempfile::TempDir;
 
@@ -89,7 +89,7 @@ impl Guest {
             None => "-".to_owned(),
         };
         [
-            said(endpoint.map(|found| (found.value, found.place))),
+            said(endpoint.map(|found| (urls(&found.value), found.place))),
             said(vmid.map(|found| (found.value, found.place))),
             said(token.map(|found| (found.value.reveal().to_owned(), found.place))),
         ]
@@ -281,8 +281,8 @@ fn nothing_in_a_context_is_ever_run() {
             format!("export TOKENTXT=\"{TOKEN}\"\nexport A=\"`{touch}` $({touch})\"\nexport B=\"\n{touch}\n\"\n"),
         );
     let found = guest.find().unwrap();
-    assert_eq!(found.endpoint.value, endpoint);
-    let script = output::context::env(&found) + "test \"$ONEGATE_ENDPOINT\" = \"$1\"";
+    assert_eq!(urls(&found.endpoint.value), endpoint);
+    let script = commands::context::env(&found) + "test \"$ONEGATE_ENDPOINT\" = \"$1\"";
     let status = Command::new("sh")
         .args(["-ec", &script, "sh", &endpoint])
         .status()
@@ -403,11 +403,11 @@ fn a_fifo_or_a_directory_in_place_of_a_file_makes_nobody_wait() {
     }
     let message = guest.message();
     assert!(
-        message.contains("/one_env: no ONEGATE_ENDPOINT, no VMID, no token"),
+        message.contains("/one_env: it is a FIFO, not a regular file"),
         "{message}"
     );
     assert!(
-        message.contains("/context/token.txt: Is a directory"),
+        message.contains("/context/context.sh: it is a FIFO, not a regular file"),
         "{message}"
     );
 }
@@ -551,8 +551,8 @@ fn tls_settings_come_from_the_sources_that_were_consulted() {
         b"-----BEGIN CERTIFICATE-----\n"
     );
     assert_eq!(
-        tls.ca_file.unwrap().value,
-        guest.path("etc/ca.pem"),
+        tls.ca_file.unwrap().value.shown(),
+        guest.path("etc/ca.pem").to_str().unwrap(),
         "a guest's path is under the root"
     );
     assert!(tls.insecure.unwrap().value);
@@ -563,8 +563,8 @@ fn tls_settings_come_from_the_sources_that_were_consulted() {
     let tls = guest.find().unwrap().tls;
     assert!(!tls.insecure.unwrap().value, "the environment wins");
     assert_eq!(
-        tls.ca_file.unwrap().value,
-        Path::new("/my/ca.pem"),
+        tls.ca_file.unwrap().value.shown(),
+        "/my/ca.pem",
         "a caller's path is the caller's"
     );
 
@@ -595,7 +595,7 @@ fn show_says_what_was_found_where_and_what_is_missing() {
     let guest = Guest::new()
         .file("context/context.sh", context_sh(ENDPOINT, "8"))
         .file("context/token.txt", TOKEN);
-    let shown = guest.seen_inside(&output::context::show(&guest.find()));
+    let shown = guest.seen_inside(&commands::context::show(&guest.find()));
     assert_eq!(
         shown,
         "ENDPOINT : http://192.168.122.1:5030    (/context/context.sh)\n\
@@ -603,7 +603,7 @@ fn show_says_what_was_found_where_and_what_is_missing() {
          TOKEN    : present, 24 characters       (/context/token.txt)\n"
     );
     fs::remove_file(guest.path("context/token.txt")).unwrap();
-    let shown = output::context::show(&guest.find());
+    let shown = commands::context::show(&guest.find());
     assert_eq!(shown.lines().last(), Some("TOKEN    : missing"));
     assert!(
         guest.message().contains("TOKEN = \"YES\""),
@@ -617,7 +617,7 @@ fn env_can_be_evaluated_whatever_the_values_are() {
         .variable("ONEGATE_ENDPOINT", "http://h/'\"$(id)`id`\\")
         .variable("VMID", "8")
         .variable("TOKENTXT", "a'b;c&d|e$f*g");
-    let script = output::context::env(&guest.find().unwrap())
+    let script = commands::context::env(&guest.find().unwrap())
         + "printf '%s\\n' \"$ONEGATE_ENDPOINT\" \"$VMID\" \"$TOKENTXT\"";
     let output = Command::new("sh").args(["-euc", &script]).output().unwrap();
     assert_eq!(

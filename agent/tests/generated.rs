@@ -55,7 +55,7 @@ fn the_page_is_fit_for_man() {
         );
         let text = stdout(&output);
         for word in [
-            "--connect-timeout SECONDS",
+            "--connect-timeout DURATION",
             "onegate vm update 9 ACTIVE=YES MOTD='a, \"b\" = [c]'",
             "EXIT STATUS",
         ] {
@@ -204,7 +204,7 @@ for row in ${{(f)out}}; do [[ $row == *CHOICE=* ]] && printf '%s\t%s\n' '{line}'
 /// Every example in help and man page runs, against the real server.
 #[test]
 fn every_example_runs() {
-    use onegate::cli::table::COMMANDS;
+    use onegate::commands::COMMANDS;
     let server = Server::start();
     let path = Path::new(env!("CARGO_BIN_EXE_onegate")).parent().unwrap();
     let mut count = 0;

@@ -129,7 +129,7 @@ fn what_can_not_be_is_refused_at_once() {
     for (args, words) in [
         (
             &["metrics", "--every", "0"][..],
-            "--every takes 1 second or more",
+            "--every '0': expected a duration of 1 s or more",
         ),
         (&["metrics", "--every", "soon"], "--every 'soon'"),
         (

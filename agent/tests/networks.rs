@@ -244,17 +244,18 @@ fn drip(stream: &mut TcpStream) {
 }
 
 #[test]
-fn options_that_are_no_numbers() {
-    for args in [
-        ["vm", "show", "--timeout", "soon"],
-        ["vm", "show", "--timeout", "0"],
-        ["vm", "show", "--retry", "-1"],
-        ["vm", "show", "--connect-timeout", ""],
+fn options_that_are_neither_numbers_nor_durations() {
+    for (option, value, expected) in [
+        ("--timeout", "soon", "a duration, such as 30"),
+        ("--timeout", "0", "a duration of 1 ms or more"),
+        ("--retry", "-1", "a whole number from 0"),
+        ("--connect-timeout", "", "a duration, such as 30"),
     ] {
+        let args = ["vm", "show", option, value];
         let output = run("http://127.0.0.1:9", &[], &args);
         assert_eq!(output.status.code(), Some(255), "{args:?}");
         assert!(
-            stderr(&output).contains("a number"),
+            stderr(&output).contains(&format!("{option} '{value}': expected {expected}")),
             "{args:?}: {}",
             stderr(&output)
         );

@@ -113,7 +113,7 @@ fn waiting_shows_its_progress_and_cleans_up() {
         "{printed:?}"
     );
     assert!(
-        printed.contains("\r\u{1b}[Konegate: waited 1 s"),
+        printed.contains("\r\u{1b}[Konegate: timed out after 1 s"),
         "{printed:?}"
     );
 }

@@ -122,7 +122,7 @@ fn says_what_is_still_missing_when_the_time_is_over() {
             "{args:?}"
         );
         assert!(
-            stderr(&output).contains("in vain:\n  ") && stderr(&output).contains(missing),
+            stderr(&output).contains("timed out after") && stderr(&output).contains(missing),
             "{args:?}: {}",
             stderr(&output)
         );

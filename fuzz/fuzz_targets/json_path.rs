@@ -4,15 +4,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use onegate::document::Document;
-use onegate::output::path::Path;
+use onegate::objects::document::Document;
+use onegate::objects::path::JsonPath;
 
 /// `[*,*][*,*]…` grows with each part: that much its user may ask for, but not the fuzzer.
 const LONGEST: usize = 48;
 
 fuzz_target!(|text: &str| {
     let (path, document) = text.split_once('\n').unwrap_or((text, "{}"));
-    let Ok(path) = Path::parse(path.get(..LONGEST).unwrap_or(path)) else {
+    let Ok(path) = JsonPath::parse(path.get(..LONGEST).unwrap_or(path)) else {
         return;
     };
     let Ok(document) = Document::new(document.as_bytes().to_vec()) else {

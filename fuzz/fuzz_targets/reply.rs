@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use onegate::document::Document;
-use onegate::output::json::pretty;
-use onegate::output::text::{Style, service, vm, vnet, vrouter};
+use onegate::objects::document::Document;
+use onegate::objects::json::pretty;
+use onegate::commands::show::text::{Style, service, vm, vnet, vrouter};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(document) = Document::new(data.to_vec()) else {

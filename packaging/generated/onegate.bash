@@ -6,11 +6,11 @@ _onegate() {
     case $before in
         --cacert|--token-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --root) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
-        -d|--data|-e|--erase|-r|--role|-c|--cardinality|--get|--count|--every|--timeout|--connect-timeout|--retry|--endpoint|--vmid) return ;;
+        --get|-e|--erase|-d|--data|-r|--role|-c|--cardinality|--count|--every|--timeout|--connect-timeout|--retry|--endpoint|--vmid) return ;;
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            -d|--data|-e|--erase|-r|--role|-c|--cardinality|--get|--count|--every|--timeout|--connect-timeout|--retry|--cacert|--endpoint|--vmid|--token-file|--root) ((i++)) ;;
+            --get|-e|--erase|-d|--data|-r|--role|-c|--cardinality|--count|--every|--timeout|--connect-timeout|--retry|--cacert|--endpoint|--vmid|--token-file|--root) ((i++)) ;;
             -*) ;;
             *) words+=("${COMP_WORDS[i]}") ;;
         esac

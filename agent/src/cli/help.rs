@@ -1,37 +1,37 @@
 //! `--help`, rendered from the tables.
 
-use super::table::{
-    self, COMMANDS, COMMON, CommandEntry, ENVIRONMENT, ONLINE, OPTIONS, OptionEntry, TOPICS,
-};
+use super::command::Command;
+use super::options::OptionEntry;
+use super::{Commands, all_options};
 use crate::context::VARIABLES;
 use crate::error::EXIT_CODES;
 use std::fmt::Write as _;
 
 /// Help for the command, or the group of commands, that `words` name; for all where they name none.
-pub fn of(words: &[&str]) -> String {
-    let named = |entry: &&CommandEntry| {
+pub fn of(commands: Commands, words: &[&str]) -> String {
+    let named = |entry: &&Command| {
         let mut rest = words.iter();
         entry
             .words
             .split(' ')
             .all(|word| rest.next() == Some(&word))
     };
-    let exact = COMMANDS.iter().find(named);
+    let exact = commands.iter().find(named);
     if let Some(entry) = exact {
         return command(entry);
     }
     match words.first() {
-        Some(resource) if COMMANDS.iter().any(|entry| entry.resource() == *resource) => {
-            commands(|entry| entry.resource() == *resource)
+        Some(resource) if commands.iter().any(|entry| entry.resource() == *resource) => {
+            list(commands, |entry| entry.resource() == *resource)
         }
-        _ => whole(),
+        _ => whole(commands),
     }
 }
 
 /// The list of the commands that `wanted` picks, and how to learn more.
-pub fn commands(wanted: impl Fn(&CommandEntry) -> bool) -> String {
+pub fn list(commands: Commands, wanted: impl Fn(&Command) -> bool) -> String {
     let mut out = String::from("Usage: onegate COMMAND [OPTION]...\n\nCommands:\n");
-    for entry in COMMANDS.iter().filter(|entry| wanted(entry)) {
+    for entry in commands.iter().filter(|entry| wanted(entry)) {
         let synopsis = format!("{} {}", entry.words, entry.operands);
         row(&mut out, synopsis.trim_end(), entry.summary);
     }
@@ -39,13 +39,15 @@ pub fn commands(wanted: impl Fn(&CommandEntry) -> bool) -> String {
     out
 }
 
-fn whole() -> String {
+fn whole(commands: Commands) -> String {
     let mut out = String::from(
-        "onegate: what this VM knows of itself and its service, and what it tells them (OpenNebula's OneGate)\n\n",
+        "onegate: read and change this VM's record in OpenNebula, and those of its service (OneGate)\n\n",
     );
-    out.push_str(&commands(|_| true));
+    out.push_str(&list(commands, |_| true));
     heading(&mut out, "Options, anywhere in the line");
-    OPTIONS.iter().for_each(|entry| option(&mut out, entry));
+    all_options(commands)
+        .into_iter()
+        .for_each(|entry| option(&mut out, entry));
     for (title, text) in TOPICS {
         heading(&mut out, title);
         paragraphs(&mut out, text);
@@ -61,16 +63,15 @@ fn whole() -> String {
     out
 }
 
-fn command(entry: &CommandEntry) -> String {
+fn command(entry: &Command) -> String {
     let mut out = format!("{}\n\nUsage: onegate {}\n", entry.summary, synopsis(entry));
     if !entry.detail.is_empty() {
         out.push('\n');
         paragraphs(&mut out, entry.detail);
     }
     heading(&mut out, "Options");
-    let online = if entry.online { ONLINE } else { &[] };
-    for opt in entry.options.iter().chain(online).chain(COMMON) {
-        option(&mut out, table::entry(*opt));
+    for each in entry.all_options() {
+        option(&mut out, each);
     }
     if !entry.examples.is_empty() {
         heading(&mut out, "Examples");
@@ -84,12 +85,12 @@ fn command(entry: &CommandEntry) -> String {
 }
 
 /// `vm update [ID] [KEY=VALUE]... [--erase KEY]`
-pub fn synopsis(entry: &CommandEntry) -> String {
+pub fn synopsis(entry: &Command) -> String {
     let mut out = entry.words.to_owned();
     if !entry.operands.is_empty() {
         out += &[" ", entry.operands].concat();
     }
-    for option in entry.options.iter().map(|opt| table::entry(*opt)) {
+    for option in entry.options {
         out += &[" [--", option.long, &value(option), "]"].concat();
     }
     out
@@ -98,7 +99,7 @@ pub fn synopsis(entry: &CommandEntry) -> String {
 /// A blank and what an option takes, or nothing.
 fn value(entry: &OptionEntry) -> String {
     entry
-        .value
+        .value()
         .map(|value| format!(" {value}"))
         .unwrap_or_default()
 }
@@ -176,3 +177,42 @@ fn words(out: &mut String, text: &str, mut column: usize, indent: usize) {
     }
     out.push('\n');
 }
+
+/// What is said once, for all commands: a heading and its paragraphs, a line each.
+pub const TOPICS: &[(&str, &str)] = &[
+    (
+        "Paths",
+        "\
+--get takes a subset of JSONPath (RFC 9535): names (.NAME, ['NAME']), indices ([0], [-1]), wildcards (.*, [*]), \
+several of them ([0,1]), and filters: [?@.name=='slave'], [?@.state!=2], [?@.READY]. No slices, no '..', no functions.
+A path begins at the document's root with $, otherwise at the record itself: USER_TEMPLATE.ACTIVE of 'vm show' is \
+$.VM.USER_TEMPLATE.ACTIVE.",
+    ),
+    (
+        "Credentials",
+        "\
+The endpoint, the VM's id and its token are each taken from the first source that has it; nothing further is touched \
+once all three are known. The environment wins over what the context scripts wrote (the Ruby client's wrapper did the \
+reverse). Several endpoints, with blanks between, are tried in turn when one can't be reached.",
+    ),
+    (
+        "Certificates",
+        "\
+An https endpoint must have a certificate from an authority that the system trusts, or from those in --cacert, \
+ONEGATE_CA_FILE or ONEGATE_CA_CERT, and from those alone. A cloud can set ONEGATE_CA_CERT for all its VMs in their \
+context.",
+    ),
+];
+
+/// Variables that count besides [`crate::context::VARIABLES`]: a name and what it is for.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "http_proxy, https_proxy",
+        "The proxy on the way to an http or https endpoint. Lower case alone counts.",
+    ),
+    (
+        "no_proxy",
+        "Hosts that are reached without it: names, addresses, networks such as 10.0.0.0/8, or *.",
+    ),
+    ("NO_COLOR", "Not empty: nothing bold or underlined."),
+];

@@ -1,9 +1,10 @@
-use super::table::{COMMANDS, COMMON, Command, ONLINE, OPTIONS, Opt, entry};
-use super::{Invocation, Parsed, parse};
+use super::options::{HARD, JSON, OptionEntry};
+use super::{Invocation, Parsed, all_options, parse};
+use crate::commands::COMMANDS;
 use crate::error::Error;
 
 fn line(words: &[&str]) -> Result<Parsed, Error> {
-    parse(words.iter().map(|word| (*word).into()))
+    parse(COMMANDS, words.iter().map(|word| (*word).into()))
 }
 
 fn run(words: &[&str]) -> Invocation {
@@ -11,6 +12,15 @@ fn run(words: &[&str]) -> Invocation {
         Ok(Parsed::Run(invocation)) => invocation,
         other => panic!("{words:?}: {other:?}"),
     }
+}
+
+/// The values of an option as they were read.
+fn values(invocation: &Invocation, long: &str) -> Vec<String> {
+    let given = invocation.options.0.iter();
+    given
+        .filter(|(entry, _)| entry.long == long)
+        .map(|(_, value)| format!("{value:?}"))
+        .collect()
 }
 
 #[test]
@@ -33,48 +43,40 @@ fn the_tables_are_whole() {
             "{} twice",
             command.words
         );
+        let options: Vec<&OptionEntry> = command.all_options().collect();
+        for (at, option) in options.iter().enumerate() {
+            let twice = options[..at].iter().any(|other| other.long == option.long);
+            assert!(!twice, "{}: --{} twice", command.words, option.long);
+        }
     }
-    for opt in COMMANDS
-        .iter()
-        .flat_map(|command| command.options)
-        .chain(COMMON)
-        .chain(ONLINE)
-    {
-        assert_eq!(entry(*opt).opt, *opt, "an option without its entry");
-    }
-    for (at, option) in OPTIONS.iter().enumerate() {
+    let all = all_options(COMMANDS);
+    for (at, option) in all.iter().enumerate() {
         assert!(
             !option.help.is_empty(),
             "--{} is not documented",
             option.long
         );
-        assert_eq!(
-            entry(option.opt).long,
-            option.long,
-            "--{} shares its identity",
-            option.long
-        );
         assert!(
-            OPTIONS[..at].iter().all(|other| other.long != option.long),
+            all[..at].iter().all(|other| other.long != option.long),
             "--{} twice",
             option.long
         );
-        let shorts = OPTIONS
+        let shorts = all
             .iter()
             .filter(|other| option.short.is_some() && other.short == option.short);
         assert!(shorts.count() <= 1, "-{:?} twice", option.short);
-        let used = COMMANDS
-            .iter()
-            .any(|command| command.options.contains(&option.opt));
-        assert!(
-            used || COMMON.contains(&option.opt) || ONLINE.contains(&option.opt),
-            "--{} goes with no command",
-            option.long
-        );
+    }
+    // Options of one name are read before the command is known: whether there is a value must not depend on it.
+    for entry in COMMANDS.iter().flat_map(|command| command.options) {
+        let first = all.iter().find(|first| first.long == entry.long);
+        let first = first.expect("all options have it");
+        let same = (first.short, first.value(), first.classic)
+            == (entry.short, entry.value(), entry.classic);
+        assert!(same, "two kinds of --{}", entry.long);
     }
 }
 
-/// Contract §3: every form that the Ruby client takes.
+/// Every form that the Ruby client takes.
 #[test]
 fn forms_of_options() {
     for words in [
@@ -90,8 +92,12 @@ fn forms_of_options() {
         &["vm", "update", "--data", "B=2", "--data", "A=1"],
     ] {
         let invocation = run(words);
-        assert_eq!(invocation.command.command, Command::VmUpdate, "{words:?}");
-        assert_eq!(invocation.options.last(Opt::Data), Some("A=1"), "{words:?}");
+        assert_eq!(invocation.command.words, "vm update", "{words:?}");
+        assert_eq!(
+            values(&invocation, "data").last().map(String::as_str),
+            Some("Text(\"A=1\")"),
+            "{words:?}"
+        );
         assert!(invocation.operands.is_empty(), "{words:?}");
     }
     for words in [
@@ -100,22 +106,127 @@ fn forms_of_options() {
     ] {
         let invocation = run(words);
         assert!(
-            invocation.options.has(Opt::Hard) && invocation.options.has(Opt::Json),
+            invocation.options.has(&HARD) && invocation.options.has(&JSON),
             "{words:?}"
         );
         assert_eq!(invocation.operands, ["6"], "{words:?}");
     }
     assert_eq!(run(&["vm", "show", ""]).operands, [""]);
-    assert_eq!(
-        run(&["vm", "update", "--data", "--json"])
-            .options
-            .last(Opt::Data),
-        Some("--json")
-    );
-    assert_eq!(
-        run(&["vm", "update", "--data", ""]).options.last(Opt::Data),
-        Some("")
-    );
+    for (value, read) in [("--json", "Text(\"--json\")"), ("", "Text(\"\")")] {
+        let invocation = run(&["vm", "update", "--data", value]);
+        assert_eq!(values(&invocation, "data"), [read]);
+    }
+}
+
+/// Values are read while parsing; the message names option, value and what was expected.
+#[test]
+fn values_are_typed() {
+    for (words, option, read) in [
+        (
+            &["vm", "show", "--timeout", "30"][..],
+            "timeout",
+            "Duration(30s)",
+        ),
+        (
+            &["vm", "show", "--timeout=300ms"],
+            "timeout",
+            "Duration(300ms)",
+        ),
+        (
+            &["vm", "wait", "A", "--timeout", "0"],
+            "timeout",
+            "Duration(0ns)",
+        ),
+        (&["metrics", "--every", "1h"], "every", "Duration(3600s)"),
+        (&["vm", "show", "--retry", "3"], "retry", "Number(3)"),
+        (&["vm", "show", "--root", "/x"], "root", "Path(\"/x\")"),
+        (
+            &["service", "scale", "-c", "007"],
+            "cardinality",
+            "Number(7)",
+        ),
+    ] {
+        assert_eq!(values(&run(words), option), [read], "{words:?}");
+    }
+    // The Ruby client takes these with every command and doesn't look at them.
+    assert!(values(&run(&["vm", "show", "-c", "x"]), "cardinality").is_empty());
+    for (words, named) in [
+        (
+            &["vm", "show", "--retry", "-1"][..],
+            "--retry '-1': expected a whole number from 0 to 1000000",
+        ),
+        (&["vm", "show", "--retry", "1000001"], "from 0 to 1000000"),
+        (&["vm", "show", "--retry", ""], "--retry ''"),
+        (&["vm", "show", "--retry", "+1"], "--retry '+1'"),
+        (
+            &["vm", "show", "--timeout", "0"],
+            "--timeout '0': expected a duration of 1 ms or more",
+        ),
+        (
+            &["vm", "show", "--connect-timeout", "soon"],
+            "--connect-timeout 'soon': expected a duration, such as 30 (seconds), 300ms, 5m or 1h",
+        ),
+        (&["vm", "show", "--timeout", "8761h"], "a year or less"),
+        (&["vm", "wait", "A", "--timeout", "-1"], "--timeout '-1'"),
+        (
+            &["metrics", "--every", "999ms"],
+            "a duration of 1 s or more",
+        ),
+        (&["service", "wait", "--count", "1.5"], "--count '1.5'"),
+        (
+            &["service", "scale", "-r", "a", "-c", "x"],
+            "--cardinality 'x'",
+        ),
+        (
+            &["vm", "show", "--get", "a..b"],
+            "--get 'a..b': a name expected",
+        ),
+        (&["doctor", "--every", "1"], "It goes with: 'metrics'"),
+    ] {
+        let error = line(words).expect_err("misuse").to_string();
+        assert!(error.contains(named), "{words:?}: {error}");
+    }
+}
+
+/// What a command has no use for is ignored with a warning, or refused.
+#[test]
+fn surplus_operands() {
+    for (words, warning) in [
+        (&["vm", "show", "8"][..], None),
+        (
+            &["vm", "show", "8", "9"],
+            Some("'9' is ignored. Usage: onegate vm show [ID]"),
+        ),
+        (&["service", "show", "1"], Some("'1' is ignored")),
+        (&["vrouter", "show", "1"], Some("'1' is ignored")),
+        (&["vnet", "show", "1", "2", "3"], Some("'2' is ignored")),
+        (&["vm", "wait", "8", "A", "B", "C"], None),
+    ] {
+        let warned = run(words).warning;
+        assert_eq!(warned.is_some(), warning.is_some(), "{words:?}: {warned:?}");
+        assert!(
+            warned
+                .unwrap_or_default()
+                .contains(warning.unwrap_or_default())
+        );
+    }
+    for words in [
+        &["metrics", "extra"][..],
+        &["doctor", "extra"],
+        &["context", "show", "extra"],
+        &["context", "env", "extra"],
+        &["service", "peers", "extra"],
+        &["service", "scale", "extra"],
+        &["vm", "terminate", "9", "extra"],
+        &["vm", "hold", "9", "extra", "more"],
+    ] {
+        let error = line(words).expect_err("surplus");
+        let named = error
+            .to_string()
+            .contains("'extra' is one operand too many");
+        assert!(named, "{words:?}: {error}");
+        assert_eq!(error.exit_code(), 255, "{words:?}");
+    }
 }
 
 /// What the message must name, and the exit code.
@@ -184,6 +295,7 @@ fn help_is_neither_success_nor_failure() {
         (&["doctor", "-h"], "Usage: onegate doctor"),
         (&["help", "metrics"], "Usage: onegate metrics"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
+        (&["-V"], env!("CARGO_PKG_VERSION")),
     ] {
         match line(words) {
             Ok(Parsed::Print(text)) => assert!(text.contains(shown), "{words:?}: {text}"),

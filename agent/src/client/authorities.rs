@@ -4,6 +4,7 @@
 //! the chain is good is then for rustls to judge. That is a third of the work of taking them all in.
 
 use super::failure::{Broken, Phase};
+use crate::files::{Located, Root};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr;
@@ -13,15 +14,15 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use webpki::EndEntityCert;
 
 /// Whom to believe.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Trust {
     /// These authorities alone: a PEM file.
-    pub ca_file: Option<PathBuf>,
+    pub ca_file: Option<Located>,
     /// These authorities alone: PEM text.
     pub ca_cert: Option<Vec<u8>>,
     /// Anybody.
@@ -66,8 +67,8 @@ fn pem(trust: &Trust) -> Result<String, Broken> {
     let (pem, whose) = match (&trust.ca_cert, &trust.ca_file) {
         (Some(pem), _) => (pem.clone(), "ONEGATE_CA_CERT".to_owned()),
         (None, Some(file)) => {
-            let whose = file.display().to_string();
-            let pem = std::fs::read(file);
+            let whose = file.shown();
+            let pem = file.read();
             (
                 pem.map_err(|e| {
                     Broken::new(
@@ -80,9 +81,10 @@ fn pem(trust: &Trust) -> Result<String, Broken> {
             )
         }
         (None, None) => {
+            let root = Root::own();
             let found = SYSTEM_STORES
                 .iter()
-                .find_map(|file| Some((std::fs::read(file).ok()?, (*file).to_owned())));
+                .find_map(|file| Some((root.read(Path::new(file)).ok()?, (*file).to_owned())));
             found.ok_or_else(|| {
                 Broken::new(
                     Phase::Tls,
@@ -323,7 +325,7 @@ mod tests {
         for (trust, named) in [
             (
                 Trust {
-                    ca_file: Some("/nowhere/ca.pem".into()),
+                    ca_file: Some(crate::files::Located::own("/nowhere/ca.pem".as_ref())),
                     ..Trust::default()
                 },
                 "/nowhere/ca.pem",

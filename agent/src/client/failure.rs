@@ -1,6 +1,6 @@
 //! Why there is no answer: how far it came, where, and what to look at.
 
-use super::endpoint::Endpoint;
+use crate::context::Endpoint;
 use std::fmt;
 use std::io;
 

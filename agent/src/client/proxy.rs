@@ -2,7 +2,7 @@
 //!
 //! Lower-case names only, as the Ruby client reads them. No host is exempt by itself, loopback neither.
 
-use super::endpoint::Endpoint;
+use crate::context::Endpoint;
 use base64::Engine as _;
 use std::net::IpAddr;
 
@@ -53,7 +53,7 @@ impl Proxies {
         }
         parse(url)
             .map(Some)
-            .map_err(|what| format!("{name} {what}"))
+            .map_err(|what| format!("{name} is {what}"))
     }
 }
 
@@ -62,7 +62,7 @@ fn parse(url: &str) -> Result<Proxy, String> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     if !scheme.eq_ignore_ascii_case("http") {
         return Err(format!(
-            "names a proxy of the kind {scheme}://: only http:// is known"
+            "a proxy of the kind {scheme}://: only http:// is known"
         ));
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -6,10 +6,10 @@
 
 use super::authorities::Trust;
 use super::buffer::Buffer;
-use super::endpoint::Endpoint;
 use super::failure::{Broken, NOT_ONEGATE, Phase};
 use super::proxy::Proxy;
 use super::tls;
+use crate::context::Endpoint;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};

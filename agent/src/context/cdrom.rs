@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::files::Root;
 use rustix::io::Errno;
 
-use super::root::Root;
 use super::search::{Search, why};
 use super::{mount, vmware};
 
@@ -73,7 +73,9 @@ pub(super) fn look(search: &mut Search<'_>) {
         false => PathBuf::from(format!("/proc/self/fd/{}", device.file.as_raw_fd())),
     };
     match mount::iso9660(&source) {
-        Ok(volume) => search.take_directory(&format!("{place}:"), &|name| volume.read(name)),
+        Ok(volume) => {
+            search.take_directory(&format!("{place}:"), &|name| volume.read(Path::new(name)))
+        }
         Err(what) => search.problem(place, what),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 use std::path::Path;
-use std::rc::Rc;
 
 use super::search::{Search, why};
-use super::{root, shell};
+use super::shell;
+use crate::files;
 
 /// What the context scripts found, for other scripts to source.
 pub(super) const ONE_ENV: &str = "/var/run/one-context/one_env";
@@ -42,7 +42,7 @@ pub(super) fn copies(search: &mut Search<'_>) {
     files.sort_by_key(|(modified, ..)| *modified);
     for (_, path, file) in files {
         let place = search.root.shown(Path::new(path));
-        match root::read(file) {
+        match files::read(file) {
             Ok(text) => search.take(&place, &shell::context_sh(&text)),
             Err(error) => search.problem(place, why(&error)),
         }
@@ -56,9 +56,9 @@ pub(super) fn copies(search: &mut Search<'_>) {
 pub(super) fn directory(search: &mut Search<'_>) {
     let directory = Path::new(DIRECTORY);
     let place = search.root.shown(directory);
-    match search.root.open(directory) {
+    match search.root.locate(directory) {
         Ok(_) => {
-            let root = Rc::clone(&search.root);
+            let root = search.root.clone();
             search.take_directory(&format!("{place}/"), &|name| {
                 root.read(&directory.join(name))
             });

@@ -3,7 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::search::{Search, why};
-use super::{Field, VARIABLES, Variable, root};
+use super::{Field, VARIABLES, Variable};
+use crate::files::{Located, Root};
 
 /// The options, and the field that each one sets.
 const OPTIONS: [(&str, Field); 2] = [("--endpoint", Field::Endpoint), ("--vmid", Field::Vmid)];
@@ -23,7 +24,12 @@ pub(super) fn options(search: &mut Search<'_>) {
             about: "",
         };
         if let Some(value) = value
-            && let Err(what) = search.offer(&variable, value.as_bytes(), &format!("option {name}"))
+            && let Err(what) = search.offer(
+                &variable,
+                value.as_bytes(),
+                &format!("option {name}"),
+                &Root::own(),
+            )
         {
             search.refuse(format!("option {name}"), format!("{value:?} is {what}"));
         }
@@ -32,11 +38,8 @@ pub(super) fn options(search: &mut Search<'_>) {
         .token_file
         .filter(|path| !path.as_os_str().is_empty())
     {
-        let place = format!(
-            "option --token-file {}",
-            path.to_string_lossy().replace(char::is_control, "?")
-        );
-        match std::fs::File::open(path).and_then(root::read) {
+        let place = format!("option --token-file {}", path.display());
+        match Located::own(path).read() {
             Ok(text) => {
                 if let Err(what) = search.offer_token(&text, &place) {
                     search.refuse(place, what);
@@ -62,9 +65,9 @@ pub(super) fn environment(search: &mut Search<'_>) {
             continue;
         }
         let place = format!("environment variable {}", variable.name);
-        if let Err(what) = search.offer(variable, value.as_bytes(), &place) {
+        if let Err(what) = search.offer(variable, value.as_bytes(), &place, &Root::own()) {
             let what = match variable.field {
-                Field::Token => what.to_owned(),
+                Field::Token => what,
                 _ => format!("{value:?} is {what}"),
             };
             search.refuse(place, what);

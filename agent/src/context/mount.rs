@@ -3,7 +3,6 @@
 //! The mount is attached nowhere: it appears in no process's list of mounts and lives as long as a file descriptor on
 //! it. Always read-only, nosuid, nodev, noexec.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -14,35 +13,19 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags};
 use rustix::thread::UnshareFlags;
 
-use super::root;
+use crate::files::Root;
 
-/// The root directory of a mounted volume; the mount ends when this is dropped.
-pub(super) struct Volume(OwnedFd);
-
-impl Volume {
-    /// Reads a file of the volume's top directory. A symbolic link is refused: it would lead off the CD-ROM.
-    pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        root::read(File::from(rustix::fs::openat(
-            &self.0,
-            name,
-            flags,
-            Mode::empty(),
-        )?))
-    }
-}
-
-/// Mounts the ISO9660 volume of a block device.
+/// Mounts the ISO9660 volume of a block device. The mount ends when the result is dropped.
 ///
 /// # Errors
 /// What failed, in words.
-pub(super) fn iso9660(device: &Path) -> Result<Volume, String> {
+pub(super) fn iso9660(device: &Path) -> Result<Root, String> {
     match detached(device) {
         // Before Linux 5.2, or a seccomp filter from that time.
         Err(Errno::NOSYS) => in_private_namespace(device),
         other => other,
     }
-    .map(Volume)
+    .map(|dir| Root::of(dir, device))
     .map_err(|error| match error {
         Errno::NODEV => "this kernel has no iso9660 file system: load its module isofs".to_owned(),
         Errno::PERM | Errno::ACCESS => {

@@ -2,18 +2,19 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::os::unix::ffi::OsStrExt as _;
 
-use super::root::Root;
+use crate::files::{Located, Root};
+
 use super::shell::{self, Assignments};
-use super::{Context, Field, Found, Lookup, Missing, Problem, Token, VARIABLES, Variable};
+use super::{
+    Context, Endpoint, Field, Found, Lookup, Missing, Problem, Token, VARIABLES, Variable,
+};
 
 /// One look-up under way.
 pub(super) struct Search<'a> {
     pub(super) lookup: &'a Lookup<'a>,
-    pub(super) root: Rc<Root>,
+    pub(super) root: Root,
     found: Missing,
     refused: bool,
 }
@@ -23,7 +24,7 @@ impl<'a> Search<'a> {
         match Root::new(lookup.root) {
             Ok(root) => Ok(Search {
                 lookup,
-                root: Rc::new(root),
+                root,
                 found: Missing::default(),
                 refused: false,
             }),
@@ -107,13 +108,9 @@ impl<'a> Search<'a> {
             let Some(value) = assignments.get(variable.name) else {
                 continue;
             };
-            let offered = if variable.field == Field::CaFile && !value.is_empty() {
-                let path = self.root.join(Path::new(OsStr::from_bytes(value)));
-                self.offer(variable, path.as_os_str().as_bytes(), place)
-            } else {
-                self.offer(variable, value, place)
-            };
-            if let Err(what) = offered {
+            // A file's paths are under the root that the file itself is under.
+            let root = self.root.clone();
+            if let Err(what) = self.offer(variable, value, place, &root) {
                 self.problem(place, format!("{}: {what}", variable.name));
             }
         }
@@ -148,13 +145,15 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Offers a value for a field: it is taken if the field is still wanted, and an empty value is no value.
+    /// Offers a value for a field: it is taken if the field is still wanted, and an empty value is no value. A path is
+    /// under `root`.
     pub(super) fn offer(
         &mut self,
         variable: &Variable,
         value: &[u8],
         place: &str,
-    ) -> Result<(), &'static str> {
+        root: &Root,
+    ) -> Result<(), String> {
         let value = value.trim_ascii();
         let tls = &mut self.found.tls;
         match variable.field {
@@ -162,7 +161,10 @@ impl<'a> Search<'a> {
             Field::Vmid => fill(&mut self.found.vmid, value, place, vmid),
             Field::Token => fill(&mut self.found.token, value, place, token),
             Field::CaFile => fill(&mut tls.ca_file, value, place, |path| {
-                Ok(PathBuf::from(OsStr::from_bytes(path)))
+                Ok(Located {
+                    root: root.clone(),
+                    path: OsStr::from_bytes(path).into(),
+                })
             }),
             Field::CaCert => fill(&mut tls.ca_cert, value, place, |base64| Ok(base64.to_vec())),
             Field::Insecure => fill(&mut tls.insecure, value, place, |word| {
@@ -172,10 +174,10 @@ impl<'a> Search<'a> {
     }
 
     /// Offers the text of a token file.
-    pub(super) fn offer_token(&mut self, text: &[u8], place: &str) -> Result<(), &'static str> {
+    pub(super) fn offer_token(&mut self, text: &[u8], place: &str) -> Result<(), String> {
         let text = text.trim_ascii();
         if text.is_empty() {
-            return Err("empty");
+            return Err("empty".to_owned());
         }
         fill(&mut self.found.token, text, place, token)
     }
@@ -221,8 +223,8 @@ fn fill<T>(
     slot: &mut Option<Found<T>>,
     value: &[u8],
     place: &str,
-    check: impl FnOnce(&[u8]) -> Result<T, &'static str>,
-) -> Result<(), &'static str> {
+    check: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Result<(), String> {
     if slot.is_none() && !value.is_empty() {
         *slot = Some(Found {
             value: check(value)?,
@@ -232,51 +234,30 @@ fn fill<T>(
     Ok(())
 }
 
-fn visible(value: &[u8], complaint: &'static str) -> Result<String, &'static str> {
-    match str::from_utf8(value) {
-        Ok(text) if !text.contains(|c: char| c.is_control() || c.is_whitespace()) => {
-            Ok(text.to_owned())
-        }
-        _ => Err(complaint),
-    }
-}
-
 /// One URL, or several with blanks between: the next one is for when one can't be reached.
-fn endpoint(value: &[u8]) -> Result<String, &'static str> {
-    let urls = value
+fn endpoint(value: &[u8]) -> Result<Vec<Endpoint>, String> {
+    value
         .split(u8::is_ascii_whitespace)
         .filter(|url| !url.is_empty())
-        .map(url);
-    Ok(urls.collect::<Result<Vec<_>, _>>()?.join(" "))
+        .map(|url| match str::from_utf8(url) {
+            Ok(url) => Endpoint::parse(url),
+            Err(_) => Err("not a URL: it is not UTF-8".to_owned()),
+        })
+        .collect()
 }
 
-fn url(value: &[u8]) -> Result<String, &'static str> {
-    let url = visible(value, "not a URL: it has control characters in it")?;
-    let host = ["http://", "https://"].iter().find_map(|scheme| {
-        let (head, tail) = url.split_at_checked(scheme.len())?;
-        head.eq_ignore_ascii_case(scheme).then_some(tail)
-    });
-    match host {
-        None => Err("not a URL that starts with http:// or https://"),
-        Some(host) if host.is_empty() || host.starts_with(['/', ':', '?', '#']) => {
-            Err("a URL without a host")
-        }
-        Some(_) => Ok(url),
-    }
-}
-
-fn vmid(value: &[u8]) -> Result<String, &'static str> {
+fn vmid(value: &[u8]) -> Result<String, String> {
     match str::from_utf8(value) {
         Ok(digits) if value.iter().all(u8::is_ascii_digit) => Ok(digits.to_owned()),
-        _ => Err("not a VM's id: that is a number"),
+        _ => Err("not a VM's id: that is a number".to_owned()),
     }
 }
 
 /// A token travels in a header: visible ASCII, one line. That it is base64 is the server's affair.
-fn token(value: &[u8]) -> Result<Token, &'static str> {
+fn token(value: &[u8]) -> Result<Token, String> {
     match str::from_utf8(value) {
         Ok(text) if value.iter().all(u8::is_ascii_graphic) => Ok(Token(text.to_owned())),
-        _ => Err("not a token: that is one line of visible ASCII characters"),
+        _ => Err("not a token: that is one line of visible ASCII characters".to_owned()),
     }
 }
 

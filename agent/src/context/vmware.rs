@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::search::{Search, why};
-use super::{decode, root, shell};
+use super::{decode, shell};
+use crate::files::MAX_FILE;
 
 /// Where distributions install it. The caller's PATH is not asked: what runs here may run as root.
 const PROGRAMS: [&str; 4] = [
@@ -68,7 +69,7 @@ fn ask(search: &mut Search<'_>, program: &Path) {
             if name == b"token.txt" {
                 let offered = match decode(content) {
                     Some(token) => search.offer_token(&token, &place),
-                    None => Err("its answer is not base64"),
+                    None => Err("its answer is not base64".to_owned()),
                 };
                 if let Err(what) = offered {
                     search.problem(place, what);
@@ -134,7 +135,7 @@ fn read_until(child: &mut Child, deadline: Instant) -> io::Result<Vec<u8>> {
             0 => return Ok(answer),
             length => answer.extend_from_slice(&chunk[..length]),
         }
-        if answer.len() as u64 > root::CONTEXT_MAX {
+        if answer.len() as u64 > MAX_FILE {
             return Err(io::Error::other("its answer is larger than 16 MiB"));
         }
     }
@@ -202,7 +203,7 @@ mod tests {
             encoded(&format!("{CONTEXT}ONEGATE_TOKEN='dG9rZW4='\n")),
         )])
         .unwrap();
-        assert_eq!(context.endpoint.value, "http://h:5030");
+        assert_eq!(context.endpoint.value[0].given, "http://h:5030");
         assert_eq!(context.vmid.value, "8");
         assert_eq!(context.token.value.reveal(), "dG9rZW4=");
         assert!(

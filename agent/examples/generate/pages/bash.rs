@@ -1,7 +1,10 @@
 //! The completion for bash. It needs nothing of bash-completion.
 
 use super::{actions, options_of, resources, stands_alone};
-use onegate::cli::table::{COMMANDS, CommandEntry, OPTIONS, OptionEntry};
+use onegate::cli::all_options;
+use onegate::cli::command::Command;
+use onegate::cli::options::{Kind, OptionEntry};
+use onegate::commands::COMMANDS;
 use std::fmt::Write as _;
 
 pub(crate) fn completion() -> String {
@@ -15,9 +18,9 @@ _onegate() {
 "#,
     );
     let of_kind = |kind: &str| {
-        OPTIONS
-            .iter()
-            .filter(|option| option.value == Some(kind))
+        all_options(COMMANDS)
+            .into_iter()
+            .filter(|option| matches!(option.kind, Kind::Path(name) if name == kind))
             .map(spellings)
             .collect::<Vec<_>>()
             .join("|")
@@ -33,7 +36,7 @@ _onegate() {
         of_kind("DIR")
     );
     let free: Vec<String> = valued()
-        .filter(|option| !matches!(option.value, Some("FILE" | "DIR")))
+        .filter(|option| !matches!(option.kind, Kind::Path(_)))
         .map(spellings)
         .collect();
     let _ = writeln!(out, "        {}) return ;;\n    esac", free.join("|"));
@@ -66,7 +69,7 @@ _onegate() {
         .into_iter()
         .filter(|resource| !stands_alone(resource))
     {
-        let names: Vec<&str> = actions(resource).map(CommandEntry::action).collect();
+        let names: Vec<&str> = actions(resource).map(Command::action).collect();
         let _ = writeln!(
             out,
             "        \"{resource} \"*) choices=\"{} --help\" ;;",
@@ -90,7 +93,9 @@ complete -F _onegate onegate
 }
 
 fn valued() -> impl Iterator<Item = &'static OptionEntry> {
-    OPTIONS.iter().filter(|option| option.value.is_some())
+    all_options(COMMANDS)
+        .into_iter()
+        .filter(|option| option.value().is_some())
 }
 
 /// `-d|--data`
@@ -102,7 +107,7 @@ fn spellings(option: &OptionEntry) -> String {
     format!("{short}--{}", option.long)
 }
 
-fn options(command: &CommandEntry) -> String {
+fn options(command: &Command) -> String {
     options_of(command)
         .map(|option| format!("--{}", option.long))
         .collect::<Vec<_>>()

@@ -1,7 +1,8 @@
 //! The completion for fish.
 
 use super::{actions, options_of, resources};
-use onegate::cli::table::{COMMANDS, OptionEntry};
+use onegate::cli::options::{Kind, OptionEntry};
+use onegate::commands::COMMANDS;
 use std::fmt::Write as _;
 
 pub(crate) fn completion() -> String {
@@ -52,11 +53,11 @@ fn specification(option: &OptionEntry) -> String {
         .short
         .map(|letter| format!(" -s {letter}"))
         .unwrap_or_default();
-    let value = match option.value {
-        Some("FILE") => " -r -F",
-        Some("DIR") => " -x -a '(__fish_complete_directories)'",
-        Some(_) => " -x",
-        None => "",
+    let value = match option.kind {
+        Kind::Switch => "",
+        Kind::Path("DIR") => " -x -a '(__fish_complete_directories)'",
+        Kind::Path(_) => " -r -F",
+        _ => " -x",
     };
     format!(
         "-l {}{short}{value} -d {}",

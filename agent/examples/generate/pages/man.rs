@@ -1,7 +1,8 @@
 //! onegate(1), in man(7)'s macros.
 
-use onegate::cli::help::synopsis;
-use onegate::cli::table::{COMMANDS, ENVIRONMENT, OPTIONS, TOPICS};
+use onegate::cli::all_options;
+use onegate::cli::help::{ENVIRONMENT, TOPICS, synopsis};
+use onegate::commands::COMMANDS;
 use onegate::context::{SOURCES, VARIABLES};
 use onegate::error::EXIT_CODES;
 
@@ -13,7 +14,7 @@ pub(crate) fn page() -> String {
         "\" \"OpenNebula\""
     ));
     page.section("NAME");
-    page.text("onegate - what this VM knows of itself and its service, and what it tells them");
+    page.text("onegate - read and change this VM's record in OpenNebula, and those of its service");
     page.section("SYNOPSIS");
     page.raw(".B onegate\n.I COMMAND\n.RI [ OPTION ]...");
     page.section("DESCRIPTION");
@@ -30,13 +31,13 @@ pub(crate) fn page() -> String {
         page.examples(command.examples);
     }
     page.section("OPTIONS");
-    for option in OPTIONS {
+    for option in all_options(COMMANDS) {
         let short = option
             .short
             .map(|letter| format!("-{letter}, "))
             .unwrap_or_default();
         let value = option
-            .value
+            .value()
             .map(|value| format!(" {value}"))
             .unwrap_or_default();
         page.item(&format!("{short}--{}{value}", option.long), option.help);

@@ -15,31 +15,26 @@ pub(crate) fn all() -> [(&'static str, String); 4] {
     ]
 }
 
-use onegate::cli::table::{COMMANDS, COMMON, CommandEntry, ONLINE, OptionEntry, entry};
+use onegate::cli::command::Command;
+use onegate::cli::options::OptionEntry;
+use onegate::commands::COMMANDS;
 
 /// The options that go with a command, its own first.
-fn options_of(command: &CommandEntry) -> impl Iterator<Item = &'static OptionEntry> {
-    let online = if command.online { ONLINE } else { &[] };
-    command
-        .options
-        .iter()
-        .chain(online)
-        .chain(COMMON)
-        .map(|opt| entry(*opt))
+fn options_of(command: &Command) -> impl Iterator<Item = &'static OptionEntry> {
+    command.all_options()
 }
 
 /// `vm`, `service`, … and `doctor`, which is a command by itself: each once.
 fn resources() -> Vec<&'static str> {
-    let mut resources: Vec<&str> = COMMANDS.iter().map(CommandEntry::resource).collect();
+    let mut resources: Vec<&str> = COMMANDS.iter().map(Command::resource).collect();
     resources.dedup();
     resources
 }
 
 /// The commands of a resource that have an action: `vm show`, …
-fn actions(resource: &str) -> impl Iterator<Item = &'static CommandEntry> {
-    let of_resource = move |command: &&CommandEntry| {
-        command.resource() == resource && !command.action().is_empty()
-    };
+fn actions(resource: &str) -> impl Iterator<Item = &'static Command> {
+    let of_resource =
+        move |command: &&Command| command.resource() == resource && !command.action().is_empty();
     COMMANDS.iter().filter(of_resource)
 }
 

@@ -1,7 +1,8 @@
 //! The completion for zsh.
 
 use super::{actions, options_of, resources, stands_alone};
-use onegate::cli::table::{COMMANDS, OptionEntry};
+use onegate::cli::options::{Kind, OptionEntry};
+use onegate::commands::COMMANDS;
 use std::fmt::Write as _;
 
 pub(crate) fn completion() -> String {
@@ -71,11 +72,11 @@ fn specification(option: &OptionEntry) -> String {
         Some(letter) => format!("'(-{letter} {long})'{{-{letter},{long}}}"),
         None => long,
     };
-    let value = match option.value {
-        Some("FILE") => ":FILE:_files".to_owned(),
-        Some("DIR") => ":DIR:_files -/".to_owned(),
-        Some(value) => format!(":{value}: "),
-        None => String::new(),
+    let value = match (option.kind, option.value()) {
+        (Kind::Path("DIR"), _) => ":DIR:_files -/".to_owned(),
+        (Kind::Path(name), _) => format!(":{name}:_files"),
+        (_, Some(value)) => format!(":{value}: "),
+        (_, None) => String::new(),
     };
     let help = option
         .help

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// `http://HOST:PORT`. What may follow the port is dropped, as the Ruby client does (contract §3).
+/// `http://HOST:PORT`. What may follow the port is dropped, as the Ruby client does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Over TLS?
@@ -11,27 +11,31 @@ pub struct Endpoint {
     pub host: String,
     /// 80 and 443 unless it says otherwise.
     pub port: u16,
+    /// The URL as it was given.
+    pub given: String,
 }
 
 impl Endpoint {
     /// Reads a URL.
     ///
     /// # Errors
-    /// What is wrong with it, in words that follow the URL itself.
+    /// What it is instead, in words that follow '… is'.
     pub fn parse(url: &str) -> Result<Endpoint, String> {
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(format!("has no scheme; is http://{url} meant?"));
-        };
+        if url.contains(char::is_control) {
+            return Err("not a URL: it has control characters in it".to_owned());
+        }
+        let no_scheme = || "not a URL that starts with http:// or https://".to_owned();
+        let (scheme, rest) = url.split_once("://").ok_or_else(no_scheme)?;
         let https = match scheme {
             _ if scheme.eq_ignore_ascii_case("http") => false,
             _ if scheme.eq_ignore_ascii_case("https") => true,
-            _ => return Err("must begin with http:// or https://".to_owned()),
+            _ => return Err(no_scheme()),
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (host, port) = split(authority)?;
         let port = match port {
             Some(digits) => number(digits).ok_or_else(|| {
-                format!("has '{digits}' for a port: it is a number from 1 to 65535")
+                format!("a URL with '{digits}' for a port: that is a number from 1 to 65535")
             })?,
             None if https => 443,
             None => 80,
@@ -40,6 +44,7 @@ impl Endpoint {
             https,
             host: host.to_owned(),
             port,
+            given: url.to_owned(),
         })
     }
 
@@ -61,6 +66,12 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// Endpoints as they were given, with blanks between.
+pub fn urls(endpoints: &[Endpoint]) -> String {
+    let given: Vec<&str> = endpoints.iter().map(|each| each.given.as_str()).collect();
+    given.join(" ")
+}
+
 /// Host and port of `HOST[:PORT]` or `[IPV6][:PORT]`.
 fn split(authority: &str) -> Result<(&str, Option<&str>), String> {
     let (host, port) = match authority
@@ -72,13 +83,14 @@ fn split(authority: &str) -> Result<(&str, Option<&str>), String> {
             address,
             Some(
                 rest.strip_prefix(':')
-                    .ok_or("has something between ']' and the port")?,
+                    .ok_or("a URL with something between ']' and the port")?,
             ),
         ),
         None => match authority.split_once(':') {
             Some((_, port)) if port.contains(':') => {
                 return Err(
-                    "has an IPv6 address without brackets: write http://[ADDRESS]:PORT".to_owned(),
+                    "a URL with an IPv6 address without brackets: write http://[ADDRESS]:PORT"
+                        .to_owned(),
                 );
             }
             Some((host, port)) => (host, Some(port)),
@@ -88,18 +100,18 @@ fn split(authority: &str) -> Result<(&str, Option<&str>), String> {
     if authority.starts_with('[') {
         if address(host).is_none() {
             return Err(format!(
-                "has '{host}' between brackets, which is no IPv6 address"
+                "a URL with '{host}' between brackets, which is not an IPv6 address"
             ));
         }
     } else if host.is_empty() {
-        return Err("names no host".to_owned());
+        return Err("a URL without a host".to_owned());
     } else if host.contains('@') || authority.contains('@') {
-        return Err("holds a user name: OneGate knows the VM by its token alone".to_owned());
+        return Err("a URL with a user name: OneGate knows the VM by its token alone".to_owned());
     } else if let Some(odd) = host
         .chars()
         .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_'))
     {
-        return Err(format!("has {odd:?} in its host name"));
+        return Err(format!("a URL with {odd:?} in its host name"));
     }
     Ok((host, port))
 }
@@ -180,18 +192,18 @@ mod tests {
     #[test]
     fn urls_that_are_none() {
         for (url, named) in [
-            ("not a url", "no scheme"),
-            ("127.0.0.1:5030", "http://127.0.0.1:5030 meant?"),
-            ("ftp://host", "must begin with http"),
-            ("http://", "no host"),
-            ("http://:5030", "no host"),
+            ("not a url", "not a URL"),
+            ("127.0.0.1:5030", "starts with http://"),
+            ("ftp://host", "starts with http"),
+            ("http://", "without a host"),
+            ("http://:5030", "without a host"),
             ("http://a:0", "'0' for a port"),
             ("http://a:+80", "'+80' for a port"),
             ("http://a:65536", "'65536' for a port"),
             ("http://a:", "'' for a port"),
             ("http://2001:db8::1", "without brackets"),
             ("http://[::1", "without brackets"),
-            ("http://[one]:80", "no IPv6 address"),
+            ("http://[one]:80", "not an IPv6 address"),
             ("http://[::1]80", "between ']' and the port"),
             ("http://user:secret@host", "user name"),
             ("http://a b", "' '"),

@@ -1,15 +1,17 @@
 use super::Goal;
-use crate::cli::{Options, Parsed, parse};
-use crate::document::Document;
+use crate::cli::options::Options;
+use crate::cli::{Parsed, parse};
+use crate::commands::COMMANDS;
 use crate::error::Error;
+use crate::objects::document::Document;
 
 fn goal(line: &str) -> Result<Goal, Error> {
-    let Ok(Parsed::Run(invocation)) = parse(line.split(' ').map(Into::into)) else {
+    let Parsed::Run(invocation) = parse(COMMANDS, line.split(' ').map(Into::into))? else {
         panic!("{line}")
     };
     match invocation.command.action() {
-        "wait" if line.starts_with("vm") => Goal::of_vm(&invocation.operands, None),
-        _ => Goal::of_service(&invocation.operands, &invocation.options, None),
+        "wait" if line.starts_with("vm") => Goal::of_vm(&invocation.operands, &invocation.options),
+        _ => Goal::of_service(&invocation.operands, &invocation.options),
     }
 }
 
@@ -113,12 +115,12 @@ fn conditions_that_are_none() {
         ("vm wait 1A=1", "no attribute's name"),
         ("service wait", "needs a CONDITION"),
         ("service wait --count 2 A", "--count needs --role"),
-        ("service wait --role r --count x A", "not 'x'"),
+        ("service wait --role r --count x A", "--count 'x'"),
     ] {
         let error = goal(line).expect_err(line).to_string();
         assert!(error.contains(named), "{line}: {error}");
     }
-    assert!(Goal::of_service(&[], &Options::default(), None).is_err());
+    assert!(Goal::of_service(&[], &Options::default()).is_err());
 }
 
 #[test]

@@ -1,9 +1,45 @@
 //! `service peers`: the VMs of the service, a line each.
 
-use super::json;
-use super::text::{addresses, harmless, node_id};
-use crate::document::{Document, Node};
-use crate::state;
+use super::show::{document, require};
+use crate::cli::command::{Command, Surplus};
+use crate::cli::options::{JSON, ROLE};
+use crate::cli::session::{self, Session};
+use crate::client::request;
+use crate::error::Error;
+use crate::objects::document::{Document, Node};
+use crate::objects::record::{addresses, node_id};
+use crate::objects::{json, state};
+use crate::world::sanitize;
+
+/// `service peers`
+pub(super) const PEERS: Command = Command {
+    words: "service peers",
+    operands: "",
+    surplus: Surplus::Refused,
+    options: &[&ROLE.entry, &JSON.entry],
+    online: true,
+    summary: "List the VMs of the service: ID, role, name, state and addresses, a line each",
+    detail: "Aligned on a terminal; elsewhere without a heading and separated by tabs.",
+    examples: &["onegate service peers --role slave | cut -f5"],
+    run,
+};
+
+fn run(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let client = session.client()?;
+    let document = document(session::send(&client, &request::service(true))?)?;
+    require(document.root(), "SERVICE")?;
+    let format = match (session.options.has(&JSON), session.world.terminal) {
+        (true, _) => Format::Json,
+        (false, true) => Format::Columns,
+        (false, false) => Format::Tabs,
+    };
+    let role = session.options.get(&ROLE).map(String::as_str);
+    let text = peers(document.root(), role, format).ok_or_else(|| {
+        let role = role.unwrap_or_default();
+        Error::Usage(format!("the service has no role '{role}'"))
+    })?;
+    session.print(&text)
+}
 
 /// One VM of the service.
 struct Peer {
@@ -19,7 +55,7 @@ const COLUMNS: [&str; 5] = ["ID", "ROLE", "NAME", "STATE", "IP"];
 
 /// How the list is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+enum Format {
     /// In columns, with a heading.
     Columns,
     /// Separated by tabs.
@@ -29,7 +65,7 @@ pub enum Format {
 }
 
 /// The VMs of the service, or of one role of it. `None` where the service has no such role.
-pub fn peers(root: Node<'_>, role: Option<&str>, format: Format) -> Option<String> {
+fn peers(root: Node<'_>, role: Option<&str>, format: Format) -> Option<String> {
     let roles: Vec<(String, Node<'_>)> = root
         .get("SERVICE")
         .get("roles")
@@ -75,7 +111,7 @@ impl Peer {
             &self.state,
             &self.addresses.join(","),
         ]
-        .map(|cell| harmless(cell).into_owned())
+        .map(|cell| sanitize(cell).into_owned())
     }
 }
 

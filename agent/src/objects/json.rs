@@ -2,7 +2,7 @@
 //! string, key and repetition as it came. An empty object takes two lines, an empty list three (recordings,
 //! `client/vnet_show_json` and `client/vm_show_peer_json`).
 
-use crate::document::{Node, is_white, string_length, word_length};
+use crate::objects::document::{Node, is_white, string_length, word_length};
 
 /// The value over several lines, with a newline at the end.
 pub fn pretty(node: Node<'_>) -> String {
@@ -97,7 +97,7 @@ fn newline(out: &mut String, depth: usize) {
 #[cfg(test)]
 mod tests {
     use super::{compact, pretty};
-    use crate::document::Document;
+    use crate::objects::document::Document;
 
     #[test]
     fn as_ruby_prints() {

@@ -1,92 +1,86 @@
 //! `metrics`: how busy this VM is, in the names of OpenNebula's own example script, for the rules of an elastic service.
 //!
-//! Read from /proc and statvfs(2), with no other program's help. All figures but LOAD_1 are percentages with two
-//! decimals; they are reckoned in whole numbers, as floating point costs a small binary dear.
+//! Read from /proc and statvfs(2), without another program. All figures but LOAD_1 are percentages with two decimals;
+//! they are calculated in integers, because floating point costs a small binary a lot.
 
-use crate::attribute::Attribute;
-use crate::cli::Options;
-use crate::cli::table::Opt;
-use crate::client::Client;
+use crate::cli::command::{Command, Surplus};
+use crate::cli::options::Opt;
+use crate::cli::session::{self, Session};
+use crate::client::{Client, request};
 use crate::error::Error;
-use crate::settings;
-use crate::{World, accept, api, warn, write};
+use crate::files::Root;
+use crate::mountinfo::{MOUNTINFO, mounts};
+use crate::objects::attribute::Attribute;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+static PUSH: Opt<()> = Opt::switch("push", "Write the metrics into this VM's record");
+
+static EVERY: Opt<Duration> = Opt::duration(
+    "every",
+    Duration::from_secs(1),
+    "Repeat every DURATION until stopped",
+);
+
+/// `metrics`
+pub(super) const METRICS: Command = Command {
+    words: "metrics",
+    operands: "",
+    surplus: Surplus::Refused,
+    options: &[&PUSH.entry, &EVERY.entry],
+    online: true,
+    summary: "Print how busy this VM is, or push it into its record",
+    detail: "\
+MEM_USED_PERC, SWAP_USED_PERC, DISK_USED_PERC_<device> for each mounted disk, CPU_USED_PERC (over one second, or since \
+the report before) and LOAD_1: what a role's elasticity policies can be about. With --every it goes on until it is \
+stopped, over one connection, and past any outage.",
+    examples: &["onegate metrics", "onegate metrics --push"],
+    run,
+};
+
 /// Between the two looks at the processors that a first figure takes.
 const CPU_SAMPLE: Duration = Duration::from_secs(1);
 
-/// What `--push` and `--every` say.
-#[derive(Debug)]
-pub struct Plan {
-    /// Send what is read, don't print it.
-    pub push: bool,
-    every: Option<Duration>,
-}
-
-impl Plan {
-    /// Reads the options.
-    ///
-    /// # Errors
-    /// [`Error::Usage`], where `--every` is no number, or 0.
-    pub fn of(options: &Options) -> Result<Plan, Error> {
-        let every = settings::number(options, Opt::Every)?;
-        if every == Some(0) {
-            return Err(Error::Usage("--every takes 1 second or more".to_owned()));
-        }
-        Ok(Plan {
-            push: options.has(Opt::Push),
-            every: every.map(Duration::from_secs),
-        })
-    }
-}
-
-/// Prints the figures, or sends them where there is a client; with `--every` for as long as the process lives.
-///
-/// # Errors
-/// Where nothing can be read, printed or, the one time that it is asked for, sent.
-pub fn report(
-    plan: &Plan,
-    root: &Path,
-    client: Option<&Client>,
-    world: &mut World<'_>,
-) -> Result<(), Error> {
-    let mut source = Source::new(root)?;
+fn run(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let client = match session.options.has(&PUSH) {
+        true => Some(session.client()?),
+        false => None,
+    };
+    let every = session.options.get(&EVERY).copied();
+    let mut gauges = Gauges::new(session.root())?;
     sleep(CPU_SAMPLE);
     let mut trouble = None;
     loop {
         let start = Instant::now();
-        let figures = source.read()?;
-        match client {
-            None => write(&lines(&figures), world)?,
+        let figures = gauges.read()?;
+        match &client {
+            None => session.print(&lines(&figures))?,
             Some(client) => {
                 let outcome = push(&figures, client);
-                match (outcome, plan.every) {
+                match (outcome, every) {
                     (Err(error), None) => return Err(error),
                     (Err(error), Some(_)) => {
                         // Said once, not at each attempt: an outage shall not fill a log.
                         let words = error.to_string();
                         if trouble.as_ref() != Some(&words) {
-                            warn(
-                                world,
-                                &format!("metrics are not sent, but will be. {words}"),
-                            );
+                            session
+                                .world
+                                .warn(&format!("metrics are not sent, but will be. {words}"));
                             trouble = Some(words);
                         }
                     }
                     (Ok(()), _) => {
                         if trouble.take().is_some() {
-                            warn(world, "metrics are sent again");
+                            session.world.warn("metrics are sent again");
                         }
                     }
                 }
             }
         }
-        let Some(every) = plan.every else {
+        let Some(every) = every else {
             return Ok(());
         };
         sleep(every.saturating_sub(start.elapsed()));
@@ -94,9 +88,8 @@ pub fn report(
 }
 
 fn push(figures: &[Attribute], client: &Client) -> Result<(), Error> {
-    for request in api::merge("/vm", figures) {
-        let answer = client.send(&request, None).map_err(Error::Connection)?;
-        accept(answer, &request)?;
+    for request in request::merge(figures) {
+        session::send(client, &request)?;
     }
     Ok(())
 }
@@ -111,51 +104,52 @@ fn lines(figures: &[Attribute]) -> String {
 }
 
 /// Where the figures come from: the guest's /proc and mounted file systems.
-struct Source {
-    root: PathBuf,
+struct Gauges {
+    root: Root,
     cpu: Cpu,
 }
 
-impl Source {
-    fn new(root: &Path) -> Result<Source, Error> {
-        let mut source = Source {
-            root: root.to_owned(),
+impl Gauges {
+    fn new(path: &Path) -> Result<Gauges, Error> {
+        let root = Root::new(path)
+            .map_err(|error| Error::Usage(format!("--root {}: {error}", path.display())))?;
+        let mut gauges = Gauges {
+            root,
             cpu: Cpu::default(),
         };
-        source.cpu = Cpu::parse(&source.text("proc/stat")?);
-        Ok(source)
+        gauges.cpu = Cpu::parse(&gauges.text("/proc/stat")?);
+        Ok(gauges)
     }
 
     fn text(&self, name: &str) -> Result<String, Error> {
-        let path = self.root.join(name);
-        std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))
+        let path = Path::new(name);
+        let bytes = self.root.read(path).map_err(|error| {
+            Error::Usage(format!("can't read {}: {error}", self.root.shown(path)))
+        })?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn read(&mut self) -> Result<Vec<Attribute>, Error> {
-        let mut figures = memory(&self.text("proc/meminfo")?);
+        let mut figures = memory(&self.text("/proc/meminfo")?);
         let mut names = BTreeSet::new();
-        for mount in mounts(&self.text("proc/self/mountinfo")?) {
+        for mount in disks(self.text(MOUNTINFO)?.as_bytes()) {
             // One that has gone meanwhile, or that only its owner may look at, is left out.
-            if let Ok(stat) =
-                rustix::fs::statvfs(self.root.join(mount.point.trim_start_matches('/')))
+            if let Ok(place) = self.root.locate(&mount.point)
+                && let Ok(stat) = rustix::fs::fstatvfs(place)
                 && let Some(used) = disk(stat.f_blocks, stat.f_bfree, stat.f_bavail)
                 && names.insert(mount.device.clone())
             {
                 figures.push(figure(&format!("DISK_USED_PERC_{}", mount.device), used));
             }
         }
-        let cpu = Cpu::parse(&self.text("proc/stat")?);
+        let cpu = Cpu::parse(&self.text("/proc/stat")?);
         figures.push(figure("CPU_USED_PERC", cpu.used_since(&self.cpu)));
         self.cpu = cpu;
-        if let Some(load) = self.text("proc/loadavg")?.split_ascii_whitespace().next() {
+        if let Some(load) = self.text("/proc/loadavg")?.split_ascii_whitespace().next() {
             figures.push(figure("LOAD_1", load.to_owned()));
         }
         Ok(figures)
     }
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::Usage(format!("can't read {}: {error}", path.display()))
 }
 
 fn figure(name: &str, value: String) -> Attribute {
@@ -194,36 +188,28 @@ fn memory(meminfo: &str) -> Vec<Attribute> {
 
 /// A mounted file system on a disk.
 #[derive(Debug, PartialEq, Eq)]
-struct Mount {
+struct Disk {
     /// The last part of its device's path, fit for an attribute's name: `VDA1`, `VG_ROOT`.
     device: String,
-    point: String,
+    point: PathBuf,
 }
 
-/// The disks in a mountinfo (proc_pid_mountinfo(5)), each once, where it was mounted first. Media that are always full
-/// (CD-ROMs, images behind a loop device) tell nothing.
-fn mounts(mountinfo: &str) -> Vec<Mount> {
+/// The disks in a mountinfo, each once, where it was mounted first. Media that are always full (CD-ROMs, images behind a
+/// loop device) tell nothing.
+fn disks(mountinfo: &[u8]) -> Vec<Disk> {
     let mut seen = BTreeSet::new();
-    let disks = mountinfo.lines().filter_map(|line| {
-        let (before, after) = line.split_once(" - ")?;
-        let mut before = before.split(' ').skip(2);
-        let (number, point) = (before.next()?, before.nth(1)?);
-        let mut after = after.split(' ');
-        let (kind, device) = (after.next()?, after.next()?.strip_prefix("/dev/")?);
-        let full = matches!(kind, "iso9660" | "udf" | "squashfs") || device.starts_with("loop");
-        (!full && seen.insert(number)).then(|| Mount {
-            device: device
-                .trim_start_matches("mapper/")
-                .chars()
-                .map(|c| {
-                    if c.is_ascii_alphanumeric() {
-                        c.to_ascii_uppercase()
-                    } else {
-                        '_'
-                    }
-                })
-                .collect(),
-            point: point.replace("\\040", " "),
+    let disks = mounts(mountinfo).filter_map(|mount| {
+        let device = mount.device.to_str()?.strip_prefix("/dev/")?;
+        let full = matches!(mount.kind.as_str(), "iso9660" | "udf" | "squashfs")
+            || device.starts_with("loop");
+        let name = |c: char| match c.is_ascii_alphanumeric() {
+            true => c.to_ascii_uppercase(),
+            false => '_',
+        };
+        let device = device.trim_start_matches("mapper/").chars().map(name);
+        (!full && seen.insert(mount.number)).then(|| Disk {
+            device: device.collect(),
+            point: mount.point,
         })
     });
     disks.collect()
@@ -314,15 +300,15 @@ mod tests {
 26 22 11:0 / /mnt ro - iso9660 /dev/sr0 ro\n\
 27 22 7:0 / /snap/x ro - squashfs /dev/loop0 ro\n\
 garbage\n";
-        let found: Vec<_> = mounts(mountinfo)
+        let found: Vec<_> = disks(mountinfo.as_bytes())
             .into_iter()
             .map(|mount| (mount.device, mount.point))
             .collect();
         assert_eq!(
             found,
             [
-                ("VDA1".to_owned(), "/".to_owned()),
-                ("VG_DATA".to_owned(), "/var/my data".to_owned()),
+                ("VDA1".to_owned(), "/".into()),
+                ("VG_DATA".to_owned(), PathBuf::from("/var/my data")),
             ]
         );
     }

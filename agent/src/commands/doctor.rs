@@ -2,15 +2,46 @@
 //!
 //! One real request is all it takes: how far that came tells which step failed.
 
-use crate::api;
-use crate::client::{Answer, Client, Failure, Phase};
-use crate::context::{Context, Missing};
-use crate::document::Document;
+use crate::cli::command::{Command, Surplus};
+use crate::cli::session::Session;
+use crate::client::{Client, Failure, Phase, Response, request};
+use crate::context::{Context, Missing, urls};
 use crate::error::Error;
-use crate::output::text::harmless;
+use crate::objects::document::Document;
+use crate::world::sanitize;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// `doctor`
+pub(super) const DOCTOR: Command = Command {
+    words: "doctor",
+    operands: "",
+    surplus: Surplus::Refused,
+    options: &[],
+    online: true,
+    summary: "Check the way from the context to an authorised answer, step by step",
+    detail: "\
+One line for each step: endpoint, VM id, token, name, connection, TLS, answer, identity, clock. The first that fails is \
+explained, with what to do. Send its output along when you ask for help: no token is in it.",
+    examples: &["onegate doctor"],
+    run,
+};
+
+/// What was found goes to stdout, why the first step failed to stderr.
+fn run(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let found = session.context();
+    let mut report = Report::default();
+    report.context(&found);
+    let outcome = found.map_err(Error::Missing).and_then(|context| {
+        let client = session
+            .client_of(context)
+            .inspect_err(|error| report.settings(error))?;
+        report.ask(&client)
+    });
+    session.print(&report.text)?;
+    outcome
+}
 
 /// What came of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +56,12 @@ enum Mark {
 
 /// The list.
 #[derive(Debug, Default)]
-pub struct Report {
+struct Report {
     text: String,
     failed: bool,
 }
 
 impl Report {
-    /// What goes to stdout.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
     fn line(&mut self, mark: Mark, step: &str, what: &str) {
         // After the first failure nothing is known any more.
         let (mark, what) = if self.failed {
@@ -51,11 +77,11 @@ impl Report {
         };
         self.failed |= mark == Mark::Failed;
         // A String takes all that it is given.
-        let _ = writeln!(self.text, "{word:<8}{step:<12}{}", harmless(what));
+        let _ = writeln!(self.text, "{word:<8}{step:<12}{}", sanitize(what));
     }
 
     /// The context: the first step.
-    pub fn context(&mut self, found: &Result<Context, Box<Missing>>) {
+    fn context(&mut self, found: &Result<Context, Box<Missing>>) {
         match found {
             Ok(Context {
                 endpoint,
@@ -66,7 +92,7 @@ impl Report {
                 self.line(
                     Mark::Passed,
                     "endpoint",
-                    &format!("{} ({})", endpoint.value, endpoint.place),
+                    &format!("{} ({})", urls(&endpoint.value), endpoint.place),
                 );
                 self.line(
                     Mark::Passed,
@@ -88,7 +114,7 @@ impl Report {
     }
 
     /// The client can't be made of the context.
-    pub fn settings(&mut self, error: &Error) {
+    fn settings(&mut self, error: &Error) {
         let words = error.to_string();
         self.line(
             Mark::Failed,
@@ -108,8 +134,8 @@ impl Report {
     ///
     /// # Errors
     /// Why the first step that failed did so, and what to do.
-    pub fn ask(&mut self, client: &Client) -> Result<(), Error> {
-        let outcome = client.send(&api::vm(None), None);
+    fn ask(&mut self, client: &Client) -> Result<(), Error> {
+        let outcome = client.send(&request::vm(None), None);
         let broke = outcome.as_ref().err().map(|failure| failure.phase);
         self.way(client, outcome.as_ref().err().map(AsRef::as_ref));
         let answer = match outcome {
@@ -185,7 +211,7 @@ impl Report {
         }
     }
 
-    fn token(&mut self, answer: &Answer) -> Result<(), Error> {
+    fn token(&mut self, answer: &Response) -> Result<(), Error> {
         let words = String::from_utf8_lossy(&answer.body).trim().to_owned();
         let (what, advice) = match answer.status {
             200..300 => match Document::new(answer.body.clone()) {
@@ -331,7 +357,7 @@ mod tests {
         report.line(Mark::Failed, "connection", "refused\x1b[2J");
         report.line(Mark::Passed, "TLS", "good");
         assert_eq!(
-            report.text(),
+            report.text,
             "ok      name        found\n\
              FAILED  connection  refused\\u{1b}[2J\n\
              -       TLS         not reached\n"

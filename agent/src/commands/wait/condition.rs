@@ -1,13 +1,13 @@
 //! `KEY`, `KEY=VALUE`, `KEY!=VALUE`.
 
-use crate::document::Node;
 use crate::error::Error;
-use crate::state;
+use crate::objects::document::Node;
+use crate::objects::state;
 use std::fmt;
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
+pub(super) struct Condition {
     /// In upper case.
     key: String,
     test: Test,
@@ -28,7 +28,7 @@ impl Condition {
     ///
     /// # Errors
     /// [`Error::Usage`], where a key can't be an attribute's name.
-    pub fn parse_all(words: &[String]) -> Result<Vec<Condition>, Error> {
+    pub(super) fn parse_all(words: &[String]) -> Result<Vec<Condition>, Error> {
         words.iter().map(|word| Condition::parse(word)).collect()
     }
 
@@ -60,12 +60,12 @@ impl Condition {
     }
 
     /// Is it about the state?
-    pub fn is_of_state(&self) -> bool {
+    pub(super) fn is_of_state(&self) -> bool {
         self.key == STATE
     }
 
     /// What is missing in a VM's record; `None` when the condition holds.
-    pub fn missing_in_vm(&self, vm: Node<'_>) -> Option<String> {
+    pub(super) fn missing_in_vm(&self, vm: Node<'_>) -> Option<String> {
         if self.is_of_state() {
             let number = vm.get("STATE").text();
             return self
@@ -82,7 +82,7 @@ impl Condition {
     }
 
     /// What is missing in a state, given by its name and its number.
-    pub fn missing_in_state(&self, name: &str, number: &str) -> Option<String> {
+    pub(super) fn missing_in_state(&self, name: &str, number: &str) -> Option<String> {
         // A state that isn't known has no name: its number stands for both.
         let by_number = match &self.test {
             Test::Is(value) | Test::IsNot(value) => value.bytes().all(|b| b.is_ascii_digit()),

@@ -1,9 +1,10 @@
 //! The text that scripts cut with sed, awk and grep: a header, then `%-20s: %-20s` lines, in the order of the
-//! OpenNebula documentation (contract §3; recordings, client.jsonl).
+//! OpenNebula documentation (tests/fixtures/client.jsonl).
 
-use crate::document::Node;
-use crate::state;
-use std::borrow::Cow;
+use crate::objects::document::Node;
+use crate::objects::record::{addresses, node_id};
+use crate::objects::state;
+use crate::world::sanitize;
 use std::fmt::Write as _;
 
 /// How headers look.
@@ -43,16 +44,6 @@ pub fn service(root: Node<'_>, extended: bool, style: Style) -> String {
     out.0
 }
 
-/// The id of the VM behind a node of a role, also where the service knows no more of it than `deploy_id`.
-pub fn node_id(node: Node<'_>) -> String {
-    let id = node.get("vm_info").get("VM").get("ID");
-    if id.is_null() {
-        node.get("deploy_id").text()
-    } else {
-        id.text()
-    }
-}
-
 /// `vrouter show`: the name and the ids of its VMs.
 pub fn vrouter(root: Node<'_>, style: Style) -> String {
     let vrouter = root.get("VROUTER");
@@ -77,56 +68,6 @@ pub fn vnet(root: Node<'_>, style: Style) -> String {
     out.pair("ID", &root.get("VNET").get("ID").text());
     out.0.push('\n');
     out.0
-}
-
-/// A VM's addresses: of each NIC the IPv4 address, or where there is none its global IPv6 addresses.
-pub fn addresses(vm: Node<'_>) -> Vec<String> {
-    let mut found = Vec::new();
-    for nic in vm.get("TEMPLATE").get("NIC").each() {
-        for key in ["IP", "IP6_GLOBAL", "IP6"] {
-            let before = found.len();
-            found.extend(
-                nic.get(key)
-                    .each()
-                    .map(Node::text)
-                    .filter(|ip| !ip.is_empty()),
-            );
-            if found.len() > before {
-                break;
-            }
-        }
-    }
-    found
-}
-
-/// The text with every control character spelled out: what a server sends never drives a terminal.
-pub fn harmless(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let spell = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.to_string()
-        }
-    };
-    Cow::Owned(text.chars().map(spell).collect())
-}
-
-/// The same for a message of several lines: newlines and tabs stay.
-pub fn harmless_lines(text: &str) -> String {
-    let clean = |line: &str| {
-        line.split('\t')
-            .map(harmless)
-            .collect::<Vec<_>>()
-            .join("\t")
-    };
-    text.replace("\r\n", "\n")
-        .split('\n')
-        .map(clean)
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 struct Text(String, Style);
@@ -159,7 +100,7 @@ impl Text {
 
     // Writing to a String cannot fail, here and below.
     fn line(&mut self, on: &str, words: &str) {
-        let words = harmless(words);
+        let words = sanitize(words);
         let _ = match self.1 {
             Style::Plain => writeln!(self.0, "{words}"),
             Style::Terminal => writeln!(self.0, "{on}{words:<80}\x1b[0m"),
@@ -167,41 +108,17 @@ impl Text {
     }
 
     fn pair(&mut self, name: &str, value: &str) {
-        let _ = writeln!(self.0, "{name:<20}: {:<20}", harmless(value));
+        let _ = writeln!(self.0, "{name:<20}: {:<20}", sanitize(value));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Document;
+    use crate::objects::document::Document;
 
     fn document(text: &str) -> Document {
         Document::new(text.as_bytes().to_vec()).unwrap()
-    }
-
-    #[test]
-    fn addresses_of_all_kinds_of_nics() {
-        for (nic, expected) in [
-            (
-                r#"[{"IP":"10.0.0.1","IP6_GLOBAL":"2001:db8::1"},{"IP":"10.0.0.2"}]"#,
-                vec!["10.0.0.1", "10.0.0.2"],
-            ),
-            (r#"{"IP":"10.0.0.1"}"#, vec!["10.0.0.1"]),
-            (
-                r#"[{"IP6_GLOBAL":["2001:db8::1","2001:db8::2"],"IP6_LINK":"fe80::1"}]"#,
-                vec!["2001:db8::1", "2001:db8::2"],
-            ),
-            (
-                r#"[{"IP":"","IP6_GLOBAL":"2001:db8::1"},{"MAC":"02:00"}]"#,
-                vec!["2001:db8::1"],
-            ),
-            (r#"{"IP6":"2001:db8::3"}"#, vec!["2001:db8::3"]),
-            ("null", vec![]),
-        ] {
-            let vm = document(&format!(r#"{{"TEMPLATE":{{"NIC":{nic}}}}}"#));
-            assert_eq!(addresses(vm.root()), expected, "{nic}");
-        }
     }
 
     #[test]
@@ -217,7 +134,6 @@ mod tests {
             );
             assert_eq!(printed.lines().count(), 4, "{printed:?}");
         }
-        assert_eq!(harmless_lines("a\r\nb\tc\u{1b}[1m"), "a\nb\tc\\u{1b}[1m");
     }
 
     fn vm_text_without_style(text: &str) -> String {

@@ -4,11 +4,11 @@
 //! A path that does not begin with `$` begins at the record itself: `USER_TEMPLATE.ACTIVE` of `vm show` is
 //! `$.VM.USER_TEMPLATE.ACTIVE`.
 
-use crate::document::Node;
+use crate::objects::document::Node;
 
 /// A path, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
+pub struct JsonPath {
     from_root: bool,
     segments: Vec<Vec<Selector>>,
 }
@@ -37,12 +37,12 @@ enum Literal {
     Word(&'static str),
 }
 
-impl Path {
+impl JsonPath {
     /// Reads a path.
     ///
     /// # Errors
     /// What isn't understood, and where.
-    pub fn parse(text: &str) -> Result<Path, String> {
+    pub fn parse(text: &str) -> Result<JsonPath, String> {
         let mut reader = Reader { text, at: 0 };
         let from_root = reader.take('$');
         let mut segments = Vec::new();
@@ -52,7 +52,7 @@ impl Path {
         while reader.at < text.len() {
             segments.push(reader.segment()?);
         }
-        Ok(Path {
+        Ok(JsonPath {
             from_root,
             segments,
         })
@@ -207,10 +207,7 @@ impl<'a> Reader<'a> {
             None => "the end".to_owned(),
         };
         let column = self.text[..self.at].chars().count() + 1;
-        format!(
-            "--get {}: {what} expected, {found} found at column {column}",
-            self.text
-        )
+        format!("{what} expected, {found} found at column {column}")
     }
 
     fn segment(&mut self) -> Result<Vec<Selector>, String> {
@@ -362,8 +359,8 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::Path;
-    use crate::document::Document;
+    use super::JsonPath;
+    use crate::objects::document::Document;
 
     const SERVICE: &str = r#"{"SERVICE":{"name":"s","id":"1","state":2,"roles":[
         {"name":"master","nodes":[{"deploy_id":8,"vm_info":{"VM":{"ID":"8","NAME":"m"}}}],"up":true},
@@ -371,7 +368,7 @@ mod tests {
 
     fn get(path: &str) -> Result<Vec<String>, String> {
         let document = Document::new(SERVICE.as_bytes().to_vec()).unwrap();
-        let found = Path::parse(path)?.select(document.root(), "SERVICE");
+        let found = JsonPath::parse(path)?.select(document.root(), "SERVICE");
         Ok(found.into_iter().map(|node| node.text()).collect())
     }
 

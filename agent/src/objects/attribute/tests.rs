@@ -102,7 +102,7 @@ struct Recorded {
 }
 
 fn recorded() -> Vec<Recorded> {
-    let lines = include_str!("../../tests/fixtures/values.jsonl").lines();
+    let lines = include_str!("../../../tests/fixtures/values.jsonl").lines();
     let recorded = lines.map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
         Recorded {

@@ -7,7 +7,6 @@
 
 pub mod verbatim;
 
-use crate::error::Error;
 use base64::Engine as _;
 use std::fmt::Write as _;
 use std::io;
@@ -25,14 +24,14 @@ pub struct Attribute {
 /// The newline that ends a text file is not part of the value; with `base64` all bytes are.
 ///
 /// # Errors
-/// [`Error::Usage`], for a bad name, a file that can't be read, or a value that OpenNebula can't store exactly.
+/// What is wrong: a bad name, a file that can't be read, or a value that OpenNebula can't store exactly.
 pub fn parse(
     word: &str,
     base64: bool,
     read: &dyn Fn(&str) -> io::Result<Vec<u8>>,
-) -> Result<Attribute, Error> {
+) -> Result<Attribute, String> {
     let (name, value) = word.split_once('=').unwrap_or((word, ""));
-    let refused = |why: String| Error::Usage(format!("{name}: {why}"));
+    let refused = |why: String| format!("{name}: {why}");
     check_name(name).map_err(refused)?;
     let bytes = match value.strip_prefix('@') {
         Some(text) if text.starts_with('@') => text.as_bytes().to_vec(),

@@ -333,7 +333,7 @@ mod tests {
             let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
             let document = document(&text);
             same(document.root(), &value)?;
-            for printed in [crate::output::json::pretty(document.root()), crate::output::json::compact(document.root())] {
+            for printed in [crate::objects::json::pretty(document.root()), crate::objects::json::compact(document.root())] {
                 prop_assert_eq!(&serde_json::from_str::<Value>(&printed).unwrap(), &value);
             }
         }

@@ -1,23 +1,93 @@
-//! `vm wait` and `service wait`: asks until what was hoped for is true, or the time is over.
+//! `vm wait` and `service wait`: ask until the conditions hold or the time is over.
 
-pub mod condition;
+mod condition;
 
-use crate::api;
-use crate::cli::table::{Command, Opt};
-use crate::cli::{Invocation, Options};
-use crate::client::Client;
-use crate::document::{Document, Node};
+use crate::cli::command::{Command, Surplus};
+use crate::cli::duration;
+use crate::cli::options::{Opt, Options, ROLE};
+use crate::cli::session::{self, Session, accept};
+use crate::client::request::{self, Request};
+use crate::client::{Client, jitter};
 use crate::error::Error;
-use crate::jitter;
-use crate::output::text::{harmless, node_id};
-use crate::request::Request;
-use crate::state;
-use crate::{World, accept};
+use crate::objects::document::{Document, Node};
+use crate::objects::record::node_id;
+use crate::objects::state;
+use crate::world::{World, sanitize};
 use condition::Condition;
 use std::time::{Duration, Instant};
 
+static COUNT: Opt<u32> = Opt::number("count", 0, u32::MAX, "At least this many VMs");
+
+/// In place of the timeout of one attempt.
+static TIMEOUT: Opt<Duration> = Opt::duration(
+    "timeout",
+    Duration::ZERO,
+    "How long to wait in all (default 300)",
+);
+
+/// `vm wait`
+pub(super) const VM: Command = Command {
+    words: "vm wait",
+    operands: "[ID] CONDITION...",
+    surplus: Surplus::Refused,
+    options: &[&TIMEOUT.entry],
+    online: true,
+    summary: "Wait until a VM's record says what CONDITIONs say",
+    detail: "\
+A CONDITION is KEY (the attribute is there), KEY=VALUE, or KEY!=VALUE (it is not there, or differs), where KEY is an \
+attribute as 'vm update' sets it, or STATE with a state's name. All of them must hold.
+It asks the server often at first, then less and less, each VM at a pace of its own, and outlives the server's \
+restarts. --timeout is that of the whole (default 300 seconds); when it is over the exit code is 124, and stderr says \
+what was still missing.",
+    examples: &["onegate vm wait 9 STATE=RUNNING READY!=NO --timeout 60"],
+    run: vm,
+};
+
+/// `service wait`
+pub(super) const SERVICE: Command = Command {
+    words: "service wait",
+    operands: "[CONDITION]...",
+    surplus: Surplus::Refused,
+    options: &[&ROLE.entry, &COUNT.entry, &TIMEOUT.entry],
+    online: true,
+    summary: "Wait until the service, or the VMs of a role, are as CONDITIONs say",
+    detail: "\
+Conditions are those of 'vm wait'. Without --role, STATE is that of the service, and any other KEY must hold for every \
+VM of the service. With --role all is about the VMs of that role: as many as the role shall have, or with --count at \
+least N of them.",
+    examples: &[
+        "onegate service wait STATE=RUNNING",
+        "onegate service wait --role slave --count 1 STATE=RUNNING",
+    ],
+    run: service,
+};
+
+fn vm(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let words = &session.operands;
+    // No attribute's name begins with a digit.
+    let (id, words) = match words.split_first() {
+        Some((first, rest))
+            if first.is_empty() || first.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            (session::id(first, "VM")?, rest)
+        }
+        _ => (None, words.as_slice()),
+    };
+    let goal = Goal::of_vm(words, &session.options)?;
+    let request = request::vm(id);
+    let client = session.client()?;
+    wait(&goal, &request, &client, session.world)
+}
+
+fn service(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let goal = Goal::of_service(&session.operands, &session.options)?;
+    let request = request::service(goal.needs_vms());
+    let client = session.client()?;
+    wait(&goal, &request, &client, session.world)
+}
+
 /// How long to wait, unless told otherwise.
-const TIMEOUT: Duration = Duration::from_secs(300);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 /// Between the first two questions.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Between two questions, at most: a thousand VMs that wait are then some 45 requests a second.
@@ -25,7 +95,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What is waited for.
 #[derive(Debug)]
-pub struct Goal {
+struct Goal {
     conditions: Vec<Condition>,
     subject: Subject,
     timeout: Duration,
@@ -35,30 +105,7 @@ pub struct Goal {
 enum Subject {
     Vm,
     Service,
-    Role { name: String, count: Option<usize> },
-}
-
-/// The goal of `vm wait` or `service wait`, and what to ask for.
-///
-/// # Errors
-/// [`Error::Usage`], where conditions, id or options can't be understood.
-pub fn plan(invocation: &Invocation, timeout: Option<Duration>) -> Result<(Goal, Request), Error> {
-    let words = &invocation.operands;
-    if invocation.command.command == Command::ServiceWait {
-        let goal = Goal::of_service(words, &invocation.options, timeout)?;
-        let request = api::service(goal.needs_vms());
-        return Ok((goal, request));
-    }
-    // No attribute's name begins with a digit.
-    let (id, words) = match words.split_first() {
-        Some((first, rest))
-            if first.is_empty() || first.starts_with(|c: char| c.is_ascii_digit()) =>
-        {
-            (api::id(first, "VM")?, rest)
-        }
-        _ => (None, words.as_slice()),
-    };
-    Ok((Goal::of_vm(words, timeout)?, api::vm(id)))
+    Role { name: String, count: Option<u32> },
 }
 
 impl Goal {
@@ -66,7 +113,7 @@ impl Goal {
     ///
     /// # Errors
     /// [`Error::Usage`] where there is no condition, or none that can be understood.
-    fn of_vm(words: &[String], timeout: Option<Duration>) -> Result<Goal, Error> {
+    fn of_vm(words: &[String], options: &Options) -> Result<Goal, Error> {
         let conditions = Condition::parse_all(words)?;
         if conditions.is_empty() {
             return Err(Error::Usage(
@@ -76,7 +123,7 @@ impl Goal {
         Ok(Goal {
             conditions,
             subject: Subject::Vm,
-            timeout: timeout.unwrap_or(TIMEOUT),
+            timeout: timeout(options),
         })
     }
 
@@ -84,24 +131,12 @@ impl Goal {
     ///
     /// # Errors
     /// The same; and `--count` without a role or a number.
-    fn of_service(
-        words: &[String],
-        options: &Options,
-        timeout: Option<Duration>,
-    ) -> Result<Goal, Error> {
+    fn of_service(words: &[String], options: &Options) -> Result<Goal, Error> {
         let conditions = Condition::parse_all(words)?;
-        let count = options.last(Opt::Count).map(|word| {
-            let digits = word
-                .bytes()
-                .all(|b| b.is_ascii_digit())
-                .then(|| word.parse().ok())
-                .flatten();
-            digits.ok_or_else(|| Error::Usage(format!("--count is a number of VMs, not '{word}'")))
-        });
-        let count = count.transpose()?;
-        let subject = match options.last(Opt::Role) {
+        let count = options.get(&COUNT).copied();
+        let subject = match options.get(&ROLE) {
             Some(role) => Subject::Role {
-                name: role.to_owned(),
+                name: role.clone(),
                 count,
             },
             None if count.is_some() => return Err(Error::Usage("--count needs --role".to_owned())),
@@ -114,7 +149,7 @@ impl Goal {
         Ok(Goal {
             conditions,
             subject,
-            timeout: timeout.unwrap_or(TIMEOUT),
+            timeout: timeout(options),
         })
     }
 
@@ -176,7 +211,7 @@ impl Goal {
         &self,
         service: Node<'_>,
         name: &str,
-        count: Option<usize>,
+        count: Option<u32>,
     ) -> Result<Vec<String>, Error> {
         let Some(role) = service
             .get("roles")
@@ -194,7 +229,7 @@ impl Goal {
             )));
         };
         let nodes: Vec<Node<'_>> = role.get("nodes").each().collect();
-        let wanted = count.unwrap_or_else(|| {
+        let wanted = count.map(|count| count as usize).unwrap_or_else(|| {
             role.get("cardinality")
                 .text()
                 .parse()
@@ -233,12 +268,17 @@ impl Goal {
     }
 }
 
+/// `--timeout`, or else the default.
+fn timeout(options: &Options) -> Duration {
+    options.get(&TIMEOUT).copied().unwrap_or(DEFAULT_TIMEOUT)
+}
+
 /// Asks until the goal is reached. Faults that may pass (no connection, a server in trouble) don't end it: 401 is
 /// among them, which OneGate also answers while oned is down.
 ///
 /// # Errors
 /// [`Error::TimedOut`] when the time is over, any other where waiting longer is of no use.
-pub fn wait(
+fn wait(
     goal: &Goal,
     request: &Request,
     client: &Client,
@@ -265,9 +305,9 @@ pub fn wait(
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             progress.clear(world);
-            let (goal, seconds) = (goal.in_a_line(), goal.timeout.as_secs());
+            let (goal, after) = (goal.in_a_line(), duration::shown(goal.timeout));
             return Err(Error::TimedOut(format!(
-                "waited {seconds} s for {goal}, in vain:\n  {}",
+                "timed out after {after} waiting for {goal}:\n  {}",
                 missing.join("\n  ")
             )));
         }
@@ -298,7 +338,7 @@ fn ask(
         .map_err(|failure| Asked::Trouble(failure.in_a_line()))?;
     if matches!(answer.status, 401 | 429 | 500..) {
         let words = String::from_utf8_lossy(&answer.body);
-        let first = harmless(words.lines().next().unwrap_or_default()).into_owned();
+        let first = sanitize(words.lines().next().unwrap_or_default()).into_owned();
         return Err(Asked::Trouble(format!(
             "the server answers {}: {first}",
             answer.status
@@ -324,16 +364,16 @@ impl Progress {
     fn show(&mut self, goal: &Goal, missing: &[String], world: &mut World<'_>) {
         // Nowhere is left to say that stderr can't be written.
         let _ = if world.err_terminal {
-            let what: String = harmless(&missing.join("; ")).chars().take(60).collect();
+            let what: String = sanitize(&missing.join("; ")).chars().take(60).collect();
             let seconds = self.start.elapsed().as_secs();
             write!(world.err, "\r\x1b[Kwaiting, {seconds} s: {what}")
                 .and_then(|()| world.err.flush())
         } else if self.shown == 0 {
-            let (goal, seconds) = (goal.in_a_line(), goal.timeout.as_secs());
+            let (goal, time) = (goal.in_a_line(), duration::shown(goal.timeout));
             writeln!(
                 world.err,
-                "onegate: waiting up to {seconds} s for {}",
-                harmless(&goal)
+                "onegate: waiting up to {time} for {}",
+                sanitize(&goal)
             )
         } else {
             Ok(())

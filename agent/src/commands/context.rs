@@ -1,8 +1,49 @@
-//! `onegate context show` and `onegate context env`.
+//! `context show` and `context env`: the credentials that were found.
 
-use std::fmt::Write;
+use crate::cli::command::{Command, Surplus};
+use crate::cli::session::Session;
+use crate::context::{Context, Found, Missing, Tls, urls};
+use crate::error::Error;
+use crate::world::sanitize;
+use std::fmt::Write as _;
 
-use crate::context::{Context, Found, Missing, Tls};
+/// `context show`
+pub(super) const SHOW: Command = Command {
+    words: "context show",
+    operands: "",
+    surplus: Surplus::Refused,
+    options: &[],
+    online: false,
+    summary: "Show which endpoint, VM id and token are used, and where each was found",
+    detail: "The token itself is never shown.",
+    examples: &["onegate context show"],
+    run: run_show,
+};
+
+/// `context env`
+pub(super) const ENV: Command = Command {
+    words: "context env",
+    operands: "",
+    surplus: Surplus::Refused,
+    options: &[],
+    online: false,
+    summary: "Print ONEGATE_ENDPOINT, VMID and TOKENTXT as shell assignments",
+    detail: "For scripts that speak to the server by themselves.",
+    examples: &["eval \"$(onegate context env)\""],
+    run: run_env,
+};
+
+fn run_show(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let found = session.context();
+    // What there is goes to stdout in any case, why it isn't more to stderr.
+    session.print(&show(&found))?;
+    found.map(|_| ()).map_err(Error::Missing)
+}
+
+fn run_env(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let context = session.context().map_err(Error::Missing)?;
+    session.print(&env(&context))
+}
 
 /// What was found and where, a line each, the token as `present, 24 characters`. With a [`Missing`], what was found all
 /// the same and which field is `missing`; why is in the [`Missing`] itself.
@@ -30,7 +71,7 @@ pub fn show(found: &Result<Context, Box<Missing>>) -> String {
     line(
         &mut out,
         "ENDPOINT",
-        endpoint.map(|found| place(found, found.value.clone())),
+        endpoint.map(|found| place(found, urls(&found.value))),
     );
     line(
         &mut out,
@@ -43,11 +84,7 @@ pub fn show(found: &Result<Context, Box<Missing>>) -> String {
         token.map(|found| place(found, format!("{:?}", found.value))),
     );
     if let Some(found) = ca_file {
-        line(
-            &mut out,
-            "CA FILE",
-            Some(place(found, found.value.to_string_lossy().into_owned())),
-        );
+        line(&mut out, "CA FILE", Some(place(found, found.value.shown())));
     }
     if let Some(found) = ca_cert {
         line(
@@ -78,7 +115,7 @@ fn line(out: &mut String, name: &str, value: Option<(String, &str)>) {
 }
 
 fn place<T>(found: &Found<T>, value: String) -> (String, &str) {
-    (value.replace(char::is_control, "?"), &found.place)
+    (sanitize(&value).into_owned(), &found.place)
 }
 
 /// The three as shell assignments, safely quoted for `eval`, under the names that the Ruby client reads too. The one
@@ -91,7 +128,7 @@ pub fn env(context: &Context) -> String {
         ..
     } = context;
     [
-        ("ONEGATE_ENDPOINT", endpoint.value.as_str()),
+        ("ONEGATE_ENDPOINT", urls(&endpoint.value).as_str()),
         ("VMID", &vmid.value),
         ("TOKENTXT", token.value.reveal()),
     ]

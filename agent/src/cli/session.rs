@@ -1,0 +1,182 @@
+//! What a command works with: its operands and options, the world around it, and the way to the server.
+
+use super::command::Command;
+use super::options::{
+    CACERT, CONNECT_TIMEOUT, ENDPOINT, INSECURE, Options, RETRY, ROOT, TIMEOUT, TOKEN_FILE, VMID,
+};
+use crate::client::request::Request;
+use crate::client::{Client, Proxies, Response, Settings, Timeouts, Trust};
+use crate::context::{self, Context, Lookup, Missing};
+use crate::error::Error;
+use crate::files::Located;
+use crate::world::World;
+use std::path::{Path, PathBuf};
+
+/// One run of one command.
+pub struct Session<'a, 'w> {
+    /// The command.
+    pub command: &'static Command,
+    /// What followed the command's words.
+    pub operands: Vec<String>,
+    /// Its options.
+    pub options: Options,
+    /// stdout, stderr and the environment.
+    pub world: &'a mut World<'w>,
+}
+
+impl Session<'_, '_> {
+    /// Writes to stdout.
+    ///
+    /// # Errors
+    /// [`Error::Output`]
+    pub fn print(&mut self, text: &str) -> Result<(), Error> {
+        self.world.print(text).map_err(Error::Output)
+    }
+
+    /// The first operand as an id of a `what`; `None` if it is empty or not there.
+    ///
+    /// # Errors
+    /// [`Error::Usage`], if it is not a number.
+    pub fn id(&self, what: &str) -> Result<Option<&str>, Error> {
+        self.operands
+            .first()
+            .map_or(Ok(None), |word| id(word, what))
+    }
+
+    /// Where the guest's files are.
+    pub fn root(&self) -> &Path {
+        self.options
+            .get(&ROOT)
+            .map_or(Path::new("/"), PathBuf::as_path)
+    }
+
+    /// Looks for the credentials.
+    ///
+    /// # Errors
+    /// What was found all the same, and where was looked.
+    pub fn context(&self) -> Result<Context, Box<Missing>> {
+        context::find(&Lookup {
+            endpoint: self.options.get(&ENDPOINT).map(String::as_str),
+            vmid: self.options.get(&VMID).map(String::as_str),
+            token_file: self.options.get(&TOKEN_FILE).map(PathBuf::as_path),
+            environment: self.world.environment,
+            root: self.root(),
+        })
+    }
+
+    /// Looks for the credentials and makes a client with them; warns if it trusts any server.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], and those of [`Session::client_of`].
+    pub fn client(&mut self) -> Result<Client, Error> {
+        let client = self.client_of(self.context().map_err(Error::Missing)?)?;
+        if client.is_unverified() {
+            self.world.warn(
+                "the server's certificate is not verified (--insecure or ONEGATE_INSECURE): anybody on the way can \
+                 read the token",
+            );
+        }
+        Ok(client)
+    }
+
+    /// A client for credentials, as options and environment want it.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`], if a proxy's or a certificate authority's setting can't be used.
+    pub fn client_of(&self, context: Context) -> Result<Client, Error> {
+        let proxies = Proxies {
+            http: self.world.variable("http_proxy"),
+            https: self.world.variable("https_proxy"),
+            none: self.world.variable("no_proxy"),
+        };
+        let trust = self.trust(&context.tls)?;
+        let endpoints = context.endpoint.value.into_iter().map(|endpoint| {
+            let proxy = proxies.on_the_way(&endpoint)?;
+            Ok((endpoint, proxy))
+        });
+        let defaults = Timeouts::default();
+        let option = |opt| self.options.get(opt).copied();
+        let settings = Settings {
+            endpoints: endpoints
+                .collect::<Result<Vec<_>, String>>()
+                .map_err(Error::Endpoint)?,
+            place: context.endpoint.place,
+            vmid: context.vmid.value,
+            token: context.token.value,
+            trust,
+            timeouts: Timeouts {
+                connect: option(&CONNECT_TIMEOUT).unwrap_or(defaults.connect),
+                total: option(&TIMEOUT).unwrap_or(defaults.total),
+            },
+            retries: self.options.get(&RETRY).copied().unwrap_or(0),
+        };
+        Client::new(settings).map_err(Error::Endpoint)
+    }
+
+    /// An option wins over what was found.
+    fn trust(&self, found: &context::Tls) -> Result<Trust, Error> {
+        let insecure =
+            self.options.has(&INSECURE) || found.insecure.as_ref().is_some_and(|found| found.value);
+        if let Some(file) = self.options.get(&CACERT) {
+            return Ok(Trust {
+                ca_file: Some(Located::own(file)),
+                ca_cert: None,
+                insecure,
+            });
+        }
+        Ok(Trust {
+            ca_cert: found.ca_pem().map_err(Error::Endpoint)?,
+            ca_file: found.ca_file.as_ref().map(|found| found.value.clone()),
+            insecure,
+        })
+    }
+}
+
+/// An id as given, of a `what`; an empty one means 'none given'. The real server takes `6abc` for 6; here it is an
+/// error.
+///
+/// # Errors
+/// [`Error::Usage`], if it is not a number.
+pub fn id<'a>(word: &'a str, what: &str) -> Result<Option<&'a str>, Error> {
+    let digits = word.trim();
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(Some(digits).filter(|digits| !digits.is_empty()));
+    }
+    Err(Error::Usage(format!(
+        "'{word}' is not a {what} ID: an ID is a number"
+    )))
+}
+
+/// Sends a request; the result is the body of a response that means success.
+///
+/// # Errors
+/// [`Error::Connection`], and those of [`accept`].
+pub fn send(client: &Client, request: &Request) -> Result<Vec<u8>, Error> {
+    let response = client.send(request, None).map_err(Error::Connection)?;
+    accept(response, request)
+}
+
+/// The body of a response that means success.
+///
+/// # Errors
+/// [`Error::Refused`] with the server's own words, [`Error::Answer`] for a redirect.
+pub fn accept(response: Response, request: &Request) -> Result<Vec<u8>, Error> {
+    match response.status {
+        200..300 => Ok(response.body),
+        status @ 300..400 => Err(Error::Answer(format!(
+            "The server answered {} with a redirect ({status}) to {}, which is not followed: the token would go along.\n\
+             If OneGate has moved, change ONEGATE_ENDPOINT.",
+            request.path,
+            response.location.unwrap_or_else(|| "nowhere".to_owned())
+        ))),
+        status => {
+            let words = String::from_utf8_lossy(&response.body);
+            let words = words.trim();
+            Err(Error::Refused(if words.is_empty() {
+                format!("HTTP status {status}")
+            } else {
+                words.to_owned()
+            }))
+        }
+    }
+}
