@@ -10,7 +10,7 @@ use onegate_server_lite::cloud::embedded::Embedded;
 use onegate_server_lite::flow;
 use onegate_server_lite::cloud::embedded::scenario::Scenario;
 use onegate_server_lite::gate::rules::Rules;
-use onegate_server_lite::commands::context;
+use onegate_server_lite::commands::token;
 use onegate_server_lite::http::parse::{Parser, Progress};
 use onegate_server_lite::gate::routes::Gate;
 
@@ -31,7 +31,7 @@ fn fresh() -> Fresh {
         flow::Options::default(),
     );
     let tokens = [1, 8, 9]
-        .map(|vm| (vm, context::token(&cloud, vm).expect("it has one")))
+        .map(|vm| (vm, token::token(&cloud, vm).expect("it has one")))
         .to_vec();
     Fresh {
         gate: Gate::new(Arc::new(cloud), Rules::default()),

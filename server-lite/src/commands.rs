@@ -1,8 +1,29 @@
-//! The command line and what each command does.
+//! The command line and what each command does: one file and one row of `COMMANDS` ([`cli`]) for each.
 
 pub mod cli;
 pub mod config;
 pub mod context;
 pub mod log;
+pub mod options;
 pub mod serve;
 pub mod service_show;
+pub mod token;
+
+use crate::cloud::embedded::Embedded;
+use options::CommandOptions;
+use std::io::Write as _;
+
+/// The cloud that the options name: a server may have it open, nothing is changed.
+fn read(options: &CommandOptions) -> Result<Embedded, String> {
+    Embedded::read(options.cloud.as_deref(), options.state.as_deref())
+        .map_err(|error| error.to_string())
+}
+
+/// Prints a line on standard output.
+///
+/// # Errors
+/// It cannot be written; in words.
+pub fn print(text: &str) -> Result<(), String> {
+    writeln!(std::io::stdout(), "{text}")
+        .map_err(|error| format!("cannot write to standard output: {error}"))
+}

@@ -1,10 +1,11 @@
 //! What a VM's context CD-ROM holds: `context.sh` and `token.txt`, written as OpenNebula writes them.
 //! (docs/protocol.md, "Context")
 
+use super::cli::PROGRAM;
+use super::options::CommandOptions;
+use super::token::{record, token_of};
 use crate::cloud::Cloud;
-use crate::objects::document::{Document, Id, id};
-use crate::objects::refusal::Refusal;
-use crate::objects::token::{self, Secret};
+use crate::objects::document::Id;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,13 +17,21 @@ use std::path::Path;
 /// Where guests look for the server if nothing else is said: the server's own default address.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:5030";
 
-/// The token of a VM.
+/// Runs the command.
 ///
 /// # Errors
-/// No such VM, or something that a token needs is missing; in words.
-pub fn token(cloud: &dyn Cloud, vm: Id) -> Result<String, String> {
-    let record = record(cloud, vm)?;
-    token_of(cloud, vm, &record)
+/// No such VM or context, or a file that can't be written; in words.
+pub fn run(options: &CommandOptions) -> Result<(), String> {
+    let out = options.out.as_deref().unwrap_or(Path::new("."));
+    let cloud = super::read(options)?;
+    if !write(&cloud, options.id, options.endpoint.as_deref(), out)? {
+        let _ = writeln!(
+            io::stderr(),
+            "{PROGRAM}: VM {} has no TOKEN=YES in its CONTEXT: no token.txt, and no OneGate for it",
+            options.id
+        );
+    }
+    Ok(())
 }
 
 /// Writes a VM's `context.sh` and, where its CONTEXT says TOKEN=YES, its `token.txt` into a directory, which is
@@ -64,50 +73,6 @@ pub fn write(
     }
     write_file(&out.join("context.sh"), &shell(&context))?;
     Ok(token.is_some())
-}
-
-fn record(cloud: &dyn Cloud, vm: Id) -> Result<Document, String> {
-    cloud
-        .vm_to_authenticate(vm)
-        .map_err(|refusal| match refusal {
-            Refusal::NotFound => format!("there is no VM {vm} in this cloud"),
-            other => words(other),
-        })
-}
-
-fn words(refusal: Refusal) -> String {
-    match refusal {
-        Refusal::NotFound => "not found".to_owned(),
-        Refusal::NotAllowed(words)
-        | Refusal::Invalid(words)
-        | Refusal::Failed(words)
-        | Refusal::Unavailable(words) => words,
-    }
-}
-
-fn token_of(cloud: &dyn Cloud, vm: Id, record: &Value) -> Result<String, String> {
-    let missing = |what: &str| format!("VM {vm} has no token: {what}");
-    let creator = id(record.pointer("/TEMPLATE/CREATED_BY")).ok_or_else(|| {
-        missing("its TEMPLATE has no CREATED_BY (was CONTEXT/TOKEN=YES set when it was created?)")
-    })?;
-    let stime = record
-        .get("STIME")
-        .and_then(Value::as_str)
-        .ok_or_else(|| missing("its record has no STIME"))?;
-    let password = cloud
-        .token_password(creator)
-        .map_err(|refusal| missing(&format!("user {creator}: {}", words(refusal))))?
-        .ok_or_else(|| missing(&format!("user {creator} has no TOKEN_PASSWORD")))?;
-    token::seal(Secret {
-        vm,
-        stime,
-        password: &password,
-    })
-    .ok_or_else(|| {
-        missing(&format!(
-            "the TOKEN_PASSWORD of user {creator} has less than 32 characters"
-        ))
-    })
 }
 
 /// The variables of a VM's CONTEXT.

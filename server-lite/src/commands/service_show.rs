@@ -3,12 +3,21 @@
 //! It reads the state directory of a server, running or not: all that the engine remembers is stored there, so that no
 //! second listener is needed, and nothing more for a guest to find.
 
+use super::options::CommandOptions;
 use crate::cloud::embedded::Embedded;
 use crate::objects::document::Id;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fmt::Write as _;
+
+/// Runs the command.
+///
+/// # Errors
+/// There is no such service, or its directory can't be read; in words.
+pub fn run(options: &CommandOptions) -> Result<(), String> {
+    super::print(&text(&super::read(options)?, options.id, options.json)?)
+}
 
 /// The service's text, or its JSON.
 ///

@@ -1,6 +1,7 @@
 //! Command lines and what becomes of them; the tables hold what they promise.
 
 use super::*;
+use std::time::Duration;
 
 fn read(line: &str) -> Result<Invocation, String> {
     parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
@@ -40,6 +41,10 @@ fn good_lines_are_read() {
         options("serve --flow-interval 2m").flow_interval,
         Some(Duration::from_secs(120))
     );
+    for (given, seconds) in [("30", 30), ("30s", 30), ("5m", 300), ("1h", 3600)] {
+        let interval = options(&format!("serve --flow-interval {given}")).flow_interval;
+        assert_eq!(interval, Some(Duration::from_secs(seconds)), "{given}");
+    }
     assert!(options("serve --opennebula --auth-file /a").opennebula);
     assert_eq!(read("-V"), Ok(Invocation::Version));
     assert_eq!(read("serve --version"), Ok(Invocation::Version));
@@ -91,12 +96,12 @@ fn bad_lines_name_the_word_and_what_is_expected() {
         ("serve --tls-cert c", "--tls-cert needs --tls-key"),
         ("serve --tls-key k", "--tls-key needs --tls-cert"),
         (
-            "serve --vm-step 1h",
-            "--vm-step: expected a time such as 300ms, 2s or 5m, not '1h'",
+            "serve --vm-step 1d",
+            "--vm-step: expected a duration such as 30, 300ms, 2s, 5m or 1h, not '1d'",
         ),
-        ("serve --vm-step -1", "--vm-step: expected a time"),
-        ("serve --vm-step ms", "--vm-step: expected a time"),
-        ("serve --vm-step 1.5", "--vm-step: expected a time"),
+        ("serve --vm-step -1", "--vm-step: expected a duration"),
+        ("serve --vm-step ms", "--vm-step: expected a duration"),
+        ("serve --vm-step 1.5", "--vm-step: expected a duration"),
     ];
     for (line, words) in cases {
         let error = read(line).expect_err(line);

@@ -1,0 +1,253 @@
+//! The options: [`OPTIONS`] is the one list of them. A row says which commands take it, and holds the function that
+//! checks its value while the command line is read.
+
+use super::cli::Command::{self, Context, Serve, ServiceShow, Token};
+use super::cli::{UsageError, shown};
+use crate::objects::document::Id;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The options of all commands; what was not given is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandOptions {
+    /// The argument: the VM of `token` and `context`, the service of `service show`.
+    pub id: Id,
+    /// `--listen`, as given.
+    pub listen: Option<String>,
+    /// `--cloud`
+    pub cloud: Option<PathBuf>,
+    /// `--state`
+    pub state: Option<PathBuf>,
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--tls-cert`
+    pub tls_cert: Option<PathBuf>,
+    /// `--tls-key`
+    pub tls_key: Option<PathBuf>,
+    /// `--opennebula`
+    pub opennebula: bool,
+    /// `--auth-file`
+    pub auth_file: Option<PathBuf>,
+    /// `--vm-step`
+    pub vm_step: Option<Duration>,
+    /// `--cooldown`
+    pub cooldown: Option<Duration>,
+    /// `--flow-interval`
+    pub flow_interval: Option<Duration>,
+    /// `--out`
+    pub out: Option<PathBuf>,
+    /// `--endpoint`
+    pub endpoint: Option<String>,
+    /// `--json`
+    pub json: bool,
+}
+
+/// One option.
+pub(super) struct OptionEntry {
+    pub(super) name: &'static str,
+    /// What its value is called in the help; a flag has none.
+    pub(super) value: Option<&'static str>,
+    pub(super) commands: &'static [Command],
+    pub(super) help: &'static str,
+    /// Takes the value (empty for a flag), or says what is expected of it.
+    pub(super) set: fn(&mut CommandOptions, OsString) -> Result<(), String>,
+}
+
+/// Every option.
+pub(super) const OPTIONS: &[OptionEntry] = &[
+    OptionEntry {
+        name: "listen",
+        value: Some("ADDRESS:PORT"),
+        commands: &[Serve],
+        help: "Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one",
+        set: |options, value| text(&mut options.listen, value),
+    },
+    OptionEntry {
+        name: "cloud",
+        value: Some("FILE"),
+        commands: &[Serve, Token, Context],
+        help: "The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation's PANACEA service]",
+        set: |options, value| path(&mut options.cloud, value),
+    },
+    OptionEntry {
+        name: "state",
+        value: Some("DIR"),
+        commands: &[Serve, Token, Context, ServiceShow],
+        help: "Where every change is kept, and read from at the next start [memory]",
+        set: |options, value| path(&mut options.state, value),
+    },
+    OptionEntry {
+        name: "config",
+        value: Some("FILE"),
+        commands: &[Serve],
+        help: "OpenNebula's onegate-server.conf: permissions, restricted attributes and actions, …",
+        set: |options, value| path(&mut options.config, value),
+    },
+    OptionEntry {
+        name: "tls-cert",
+        value: Some("FILE"),
+        commands: &[Serve],
+        help: "Serve TLS with this certificate chain (PEM); read again on SIGHUP",
+        set: |options, value| path(&mut options.tls_cert, value),
+    },
+    OptionEntry {
+        name: "tls-key",
+        value: Some("FILE"),
+        commands: &[Serve],
+        help: "The certificate's private key (PEM)",
+        set: |options, value| path(&mut options.tls_key, value),
+    },
+    OptionEntry {
+        name: "opennebula",
+        value: None,
+        commands: &[Serve],
+        help: "Stand in front of a real OpenNebula, in place of --cloud and --state",
+        set: |options, _| {
+            options.opennebula = true;
+            Ok(())
+        },
+    },
+    OptionEntry {
+        name: "auth-file",
+        value: Some("FILE"),
+        commands: &[Serve],
+        help: "serveradmin's name and password, with --opennebula [/var/lib/one/.one/onegate_auth]",
+        set: |options, value| path(&mut options.auth_file, value),
+    },
+    OptionEntry {
+        name: "vm-step",
+        value: Some("TIME"),
+        commands: &[Serve],
+        help: "How long a VM takes for each step from one state to the next [300ms]",
+        set: |options, value| duration(&mut options.vm_step, value),
+    },
+    OptionEntry {
+        name: "cooldown",
+        value: Some("TIME"),
+        commands: &[Serve],
+        help: "A service's cooldown after scaling, where its roles and policies say nothing [2s]",
+        set: |options, value| duration(&mut options.cooldown, value),
+    },
+    OptionEntry {
+        name: "flow-interval",
+        value: Some("TIME"),
+        commands: &[Serve],
+        help: "How often elasticity policies are evaluated [10s]",
+        set: |options, value| duration(&mut options.flow_interval, value),
+    },
+    OptionEntry {
+        name: "out",
+        value: Some("DIR"),
+        commands: &[Context],
+        help: "Where to write the two files; made if it is missing",
+        set: |options, value| path(&mut options.out, value),
+    },
+    OptionEntry {
+        name: "endpoint",
+        value: Some("URL"),
+        commands: &[Context],
+        help: "ONEGATE_ENDPOINT, in place of the one in the VM's record",
+        set: |options, value| text(&mut options.endpoint, value),
+    },
+    OptionEntry {
+        name: "json",
+        value: None,
+        commands: &[ServiceShow],
+        help: "Print JSON, with times in seconds",
+        set: |options, _| {
+            options.json = true;
+            Ok(())
+        },
+    },
+];
+
+impl OptionEntry {
+    /// The option's line of the help.
+    pub(super) fn line(&self) -> String {
+        let left = format!("--{} {}", self.name, self.value.unwrap_or(""));
+        format!("  {left:<24} {}", self.help)
+    }
+}
+
+impl CommandOptions {
+    /// Refuses what makes no sense together, rather than let an option do nothing.
+    pub(super) fn agree(&self, command: Command) -> Result<(), UsageError> {
+        let embedded_only = [
+            ("cloud", self.cloud.is_some()),
+            ("state", self.state.is_some()),
+            ("vm-step", self.vm_step.is_some()),
+            ("cooldown", self.cooldown.is_some()),
+            ("flow-interval", self.flow_interval.is_some()),
+        ];
+        if self.opennebula
+            && let Some((name, _)) = embedded_only.iter().find(|(_, given)| *given)
+        {
+            return Err(UsageError(format!(
+                "--{name} is for a cloud of our own, not for --opennebula"
+            )));
+        }
+        if !self.opennebula && self.auth_file.is_some() {
+            return Err(UsageError("--auth-file is for --opennebula".to_owned()));
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => return Err(UsageError("--tls-cert needs --tls-key".to_owned())),
+            (None, Some(_)) => return Err(UsageError("--tls-key needs --tls-cert".to_owned())),
+            _ => {}
+        }
+        if command == Context && self.out.is_none() {
+            return Err(UsageError(
+                "context needs --out DIR: where to write context.sh and token.txt".to_owned(),
+            ));
+        }
+        if command == ServiceShow && self.state.is_none() {
+            return Err(UsageError(
+                "service show needs --state DIR: the directory that the server was started with"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn path(setting: &mut Option<PathBuf>, value: OsString) -> Result<(), String> {
+    if value.is_empty() {
+        return Err("expected a path".to_owned());
+    }
+    *setting = Some(PathBuf::from(value));
+    Ok(())
+}
+
+fn text(setting: &mut Option<String>, value: OsString) -> Result<(), String> {
+    match value.into_string() {
+        Ok(text) if !text.is_empty() => *setting = Some(text),
+        _ => return Err("expected a text".to_owned()),
+    }
+    Ok(())
+}
+
+/// `300ms`, `2s`, `5m`, `1h`, or plain seconds.
+fn duration(setting: &mut Option<Duration>, value: OsString) -> Result<(), String> {
+    let text = value.to_string_lossy();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = &text[digits.len()..];
+    let number = if digits.bytes().all(|b| b.is_ascii_digit()) {
+        digits.parse::<u32>().ok()
+    } else {
+        None
+    };
+    let duration = number.and_then(|number| match unit {
+        "ms" => Some(Duration::from_millis(number.into())),
+        "" | "s" => Some(Duration::from_secs(number.into())),
+        "m" => Some(Duration::from_secs(u64::from(number) * 60)),
+        "h" => Some(Duration::from_secs(u64::from(number) * 3600)),
+        _ => None,
+    });
+    *setting = Some(duration.ok_or_else(|| {
+        format!(
+            "expected a duration such as 30, 300ms, 2s, 5m or 1h, not '{}'",
+            shown(&text)
+        )
+    })?);
+    Ok(())
+}
