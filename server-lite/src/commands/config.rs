@@ -6,16 +6,18 @@
 //! with the file, the line and the key.
 
 use crate::gate::rules::{PERMISSIONS, Rules};
-use saphyr::{LoadableYamlNode, MarkedYaml};
+use saphyr::{MarkedYaml, ScanError, YamlLoader};
+use saphyr_parser::Parser;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 
 /// What the server was told. [`Config::default`] is the file that OpenNebula ships.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `:host`: the address to listen on, where the command line names none.
+    /// `:bind` of `:server`, or the older `:host`: the address to listen on, where the command line names none.
     pub host: Option<String>,
-    /// `:port`: likewise.
+    /// `:port` of `:server`, or the older `:port` beside it: likewise.
     pub port: Option<u16>,
     /// `:one_xmlrpc`: oned's XML-RPC endpoint (URL).
     pub one_xmlrpc: String,
@@ -121,9 +123,19 @@ impl Config {
             line,
             reason,
         };
-        let documents = MarkedYaml::load_from_str(text)
-            .map_err(|scan| error(scan.marker().line(), format!("not YAML: {}", scan.info())))?;
         let mut config = Self::default();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let documents = load(text, false).or_else(|first| {
+            // Ruby's YAML lets the last of two equal keys win.
+            let documents = load(text, true).map_err(|scan| {
+                error(scan.marker().line(), format!("not YAML: {}", scan.info()))
+            })?;
+            config.warnings.push(format!(
+                "{file}, line {}: a key stands here for the second time: the last one counts",
+                first.marker().line()
+            ));
+            Ok(documents)
+        })?;
         // As with the Ruby server: a file without :permissions permits nothing.
         config.rules.permissions.clear();
         let Some(document) = documents.first() else {
@@ -138,7 +150,10 @@ impl Config {
                 "expected lines of ':key: value'".to_owned(),
             )
         })?;
-        for (key, value) in mapping {
+        let newer_first = |(key, _): &(&MarkedYaml<'_>, _)| symbol(key) != Some("server");
+        let mut entries: Vec<_> = mapping.iter().collect();
+        entries.sort_by_key(newer_first);
+        for (key, value) in entries {
             let line = key.span.start.line();
             let name =
                 symbol(key).ok_or_else(|| error(line, "a key that is not text".to_owned()))?;
@@ -161,6 +176,12 @@ impl Config {
                 }
             }
         }
+        if config.rules.permissions.is_empty() {
+            config.warnings.push(format!(
+                "{file}: nothing is permitted, so every request gets 403: switch on what guests may do under \
+                 :permissions"
+            ));
+        }
         if config.expire_margin >= config.expire_delta {
             let reason =
                 ":expire_margin must be less than :expire_delta, or no session is ever valid"
@@ -168,6 +189,17 @@ impl Config {
             return Err(error(0, reason));
         }
         Ok(config)
+    }
+}
+
+/// The documents of a YAML text.
+fn load(text: &str, duplicates: bool) -> Result<Vec<MarkedYaml<'_>>, ScanError> {
+    let mut loader = YamlLoader::default();
+    loader.allow_duplicate_keys(duplicates);
+    Parser::new_from_str(text).load(&mut loader, true)?;
+    match loader.error() {
+        Some(error) => Err(error.clone()),
+        None => Ok(loader.into_documents()),
     }
 }
 
@@ -185,10 +217,10 @@ type Read = fn(&mut Config, &MarkedYaml<'_>) -> Result<(), Trouble>;
 /// Every key that is read, and how.
 const KEYS: &[(&str, Read)] = &[
     ("host", |config, value| {
-        set(&mut config.host, text(value).map(Some))
+        unless_set(&mut config.host, host(value), ":bind")
     }),
     ("port", |config, value| {
-        set(&mut config.port, port(value).map(Some))
+        unless_set(&mut config.port, port(value), ":port")
     }),
     ("ssl_server", |config, value| {
         set(&mut config.rules.ssl_server, optional(value, text))
@@ -218,11 +250,7 @@ const KEYS: &[(&str, Read)] = &[
         set(&mut config.log_level, level(value))
     }),
     ("log", log),
-    ("server", |_, _| {
-        Err(Trouble::Warning(
-            "there is no web server to choose, the server is its own".to_owned(),
-        ))
-    }),
+    ("server", server),
     ("permissions", permissions),
     ("restricted_attrs", |config, value| {
         set_unless_null(&mut config.rules.restricted_attrs, value, attributes)
@@ -250,6 +278,44 @@ fn set_unless_null<T>(
         Some(value) => set(setting, Ok(value)),
         None => Ok(()),
     }
+}
+
+/// An older key that a newer one has the say over, wherever in the file the two stand.
+fn unless_set<T>(
+    setting: &mut Option<T>,
+    value: Result<T, Trouble>,
+    newer: &str,
+) -> Result<(), Trouble> {
+    let value = value?;
+    if setting.is_some() {
+        return Err(Trouble::Warning(format!(
+            "has no effect: {newer} of :server counts"
+        )));
+    }
+    *setting = Some(value);
+    Ok(())
+}
+
+/// Where to listen, in the files that OpenNebula ships since 7.3.80; before, the name of a web server.
+fn server(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
+    let Some(mapping) = value.data.as_mapping() else {
+        return Err(Trouble::Warning(
+            "there is no web server to choose, the server is its own".to_owned(),
+        ));
+    };
+    let mut unknown = Vec::new();
+    for (key, value) in mapping {
+        let at = |name: &str, trouble| match trouble {
+            Trouble::Error(reason) => Trouble::Error(format!(":{name}: {reason}")),
+            warning => warning,
+        };
+        match symbol(key).unwrap_or_default() {
+            "bind" => config.host = Some(host(value).map_err(|trouble| at("bind", trouble))?),
+            "port" => config.port = Some(port(value).map_err(|trouble| at("port", trouble))?),
+            other => unknown.push(format!(":{other}")),
+        }
+    }
+    nothing_but(unknown, "the server is its own and sizes itself")
 }
 
 fn log(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
@@ -287,8 +353,8 @@ fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Troubl
                 Some(on) => on,
                 // YAML 1.1, which Ruby reads, has more words for it.
                 None => match text(switch)?.to_ascii_lowercase().as_str() {
-                    "yes" | "on" => true,
-                    "no" | "off" => false,
+                    "yes" | "on" | "true" => true,
+                    "no" | "off" | "false" => false,
                     other => {
                         return Err(Trouble::Error(format!(
                             ":{resource}: :{action}: expected true or false, not '{other}'"
@@ -334,6 +400,14 @@ fn text(value: &MarkedYaml<'_>) -> Result<String, Trouble> {
     }
 }
 
+/// An address or a name. Unquoted, YAML's symbols and IPv6 addresses look alike: `::1` is the address.
+fn host(value: &MarkedYaml<'_>) -> Result<String, Trouble> {
+    match value.data.as_str() {
+        Some(address) if address.parse::<IpAddr>().is_ok() => Ok(address.to_owned()),
+        _ => text(value),
+    }
+}
+
 fn url(value: &MarkedYaml<'_>) -> Result<String, Trouble> {
     let url = text(value)?;
     if url.starts_with("http://") || url.starts_with("https://") {
@@ -345,10 +419,12 @@ fn url(value: &MarkedYaml<'_>) -> Result<String, Trouble> {
 }
 
 fn number(value: &MarkedYaml<'_>) -> Result<u64, Trouble> {
-    value
-        .data
-        .as_integer()
-        .and_then(|number| u64::try_from(number).ok())
+    let number = match value.data.as_str() {
+        Some(text) => text.trim_ascii().parse().ok(),
+        None => value.data.as_integer(),
+    };
+    number
+        .and_then(|number: i64| u64::try_from(number).ok())
         .ok_or_else(|| Trouble::Error("expected a number, 0 or more".to_owned()))
 }
 

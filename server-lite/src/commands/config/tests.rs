@@ -191,7 +191,15 @@ fn what_cannot_be_read_is_refused_with_file_line_and_key() {
             ":expire_delta: 10\n:expire_margin: 10",
             ":expire_margin must be less than :expire_delta",
         ),
-        (":host: a\n:host: b", "not YAML"),
+        (":host: a\n\t:host: b", "not YAML"),
+        (
+            ":server:\n  :port: x",
+            "line 2: :server: :port: expected a number",
+        ),
+        (
+            ":server:\n  :bind: []",
+            "line 2: :server: :bind: expected a text",
+        ),
         // A file of OpenNebula 4 has this slip.
         (":host: a\n:restricted_attrs\n  - X\n", "not YAML"),
         ("- a\n- b", "expected lines of ':key: value'"),
@@ -220,4 +228,76 @@ fn every_key_is_documented() {
     for (key, _) in KEYS {
         assert!(documented.contains(&format!("`:{key}`")), ":{key}");
     }
+}
+
+/// `:server:` with `:bind:` and `:port:` is how OpenNebula ships the file since 7.3.80 (docs/protocol.md).
+#[test]
+fn the_address_is_read_in_every_form_that_ruby_reads() {
+    for (text, host, port) in [
+        (
+            ":server:\n  :bind: 0.0.0.0\n  :port: 5031",
+            Some("0.0.0.0"),
+            Some(5031),
+        ),
+        (
+            "server:\n  bind: gate.example\n  port: '5031'",
+            Some("gate.example"),
+            Some(5031),
+        ),
+        (
+            ":host: 10.0.0.1\n:port: 1\n:server:\n  :bind: '::'\n  :port: 2",
+            Some("::"),
+            Some(2),
+        ),
+        (
+            ":server:\n  :bind: ::1\n:host: 10.0.0.1\n:port: 1",
+            Some("::1"),
+            Some(1),
+        ),
+        (":server:\n  :port: 7", None, Some(7)),
+        (":server:\n", None, None),
+        (":host: \"::\"", Some("::"), None),
+        (":host: '::1'", Some("::1"), None),
+        (":host: ::1", Some("::1"), None),
+        (":host: fe80::1%eth0", Some("fe80::1%eth0"), None),
+        (":host: :localhost", Some("localhost"), None),
+        (":port: \"5999\"", None, Some(5999)),
+        (":port: ' 5999 '", None, Some(5999)),
+        (":port: 1\n:port: 2\n:port: 3", None, Some(3)),
+        ("\u{feff}:host: a\r\n:port: 5\r\n", Some("a"), Some(5)),
+        ("---\n:host: a", Some("a"), None),
+    ] {
+        let config = read(text);
+        assert_eq!(config.host.as_deref(), host, "{text}");
+        assert_eq!(config.port, port, "{text}");
+    }
+}
+
+#[test]
+fn the_last_of_two_equal_keys_counts_as_with_ruby() {
+    let config = read(
+        ":debug_level: '0'\n:permissions:\n  :vm:\n    :show: true\n    :show: 'false'\n    :update: \"true\"\n\
+         :expire_delta: '60'\n:expire_delta: 70\n:expire_margin: \"5\"\n",
+    );
+    assert_eq!((config.expire_delta, config.expire_margin), (70, 5));
+    assert_eq!(config.log_level, LogLevel::Error);
+    assert!(config.rules.permits("vm", "update") && !config.rules.permits("vm", "show"));
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    assert!(config.warnings[0].contains("line 5: a key stands here for the second time"));
+}
+
+#[test]
+fn a_file_that_permits_nothing_says_so() {
+    for text in [
+        ":host: a",
+        ":permissions:\n  :vm:\n    :show: false",
+        ":permissions: {}",
+    ] {
+        let warnings = read(text).warnings.join("\n");
+        assert!(
+            warnings.contains("nothing is permitted"),
+            "{text}: {warnings}"
+        );
+    }
+    assert!(read(SHIPPED).warnings.is_empty());
 }
