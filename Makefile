@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static sbom package install test-static test-packages test-guest test-cloud-init clean
+.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static linked package install test-static test-packages test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -53,10 +53,10 @@ generate: ## the agent's man page and completions, from its tables of commands a
 static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
 	@scripts/build-static
 
-sbom: ## dist/*.cdx.json: what is in each binary, as CycloneDX
-	@scripts/sbom
+linked: ## dist/*.cdx.json and dist/*.notices: what is linked into each binary, and the licences of all of it
+	@scripts/linked
 
-package: static sbom ## dist/packages: deb, rpm and apk of the agent and the server
+package: static linked ## dist/packages: deb, rpm and apk of the agent and the server
 	@packaging/build
 
 install: ## the agent of dist into DESTDIR and PREFIX (/usr/local), with its man page and completions

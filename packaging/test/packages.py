@@ -4,7 +4,9 @@ stand-in of one-context in every order. Needs root; says SKIPPED for what can't 
 usage: packages.py [Debian|Rpm|Apk]...     (all of them without an argument)
 """
 
+import gzip
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -12,7 +14,7 @@ import shutil
 import subprocess
 import sys
 
-from roots import TARGET, Apk, Debian, Root, Rpm, run
+from roots import TARGET, Apk, Debian, Rpm, run
 
 PACKAGES = pathlib.Path("dist/packages").resolve()
 NEWER = TARGET / "newer"
@@ -162,13 +164,54 @@ def dnf(root):
 
 def aarch64():
     """The aarch64 packages hold a binary that runs."""
-    for form, unpack in (("deb", "dpkg-deb -x {} {}"), ("rpm", "rpm2cpio {} | (cd {} && cpio --quiet -idm)"), ("apk", "tar -xzf {} -C {} 2>/dev/null")):
+    for form in ("deb", "rpm", "apk"):
         package = next(p for p in PACKAGES.iterdir() if re.search(rf"(arm64|aarch64)\.{form}$", p.name))
-        root = Root("aarch64")
-        run("sh", "-c", unpack.format(package, root.path))
-        binary = next(p for p in root.path.rglob("onegate") if p.is_file() and p.stat().st_size > 100_000)
+        root = unpack(package, TARGET / "aarch64")
+        binary = next(p for p in root.rglob("onegate") if p.is_file() and p.stat().st_size > 100_000)
         check(run("qemu-aarch64-static", str(binary), "--version").split()[-1] == OLD_VERSION, f"{package}: --version")
     ok("aarch64: deb, rpm and apk hold a binary that runs")
+
+
+def unpack(package, into):
+    """The files of a package, whatever its format."""
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True)
+    command = {".deb": "dpkg-deb -x {} {}", ".rpm": "rpm2cpio {} | (cd {} && cpio --quiet -idm)",
+               ".apk": "tar -xzf {} -C {} 2>/dev/null"}[package.suffix]
+    run("sh", "-c", command.format(package, into))
+    return into
+
+
+def contents():
+    """Every package holds the SBOM of what is linked, a licence notice for each part of it, and the changes."""
+    for package in sorted(p for p in PACKAGES.iterdir() if p.suffix in (".deb", ".rpm", ".apk")):
+        name = re.match(r"(onegate(-server-lite)?)[-_]", package.name)[1]
+        root = unpack(package, TARGET / "contents")
+        docs = root / "usr/share/doc" / name
+        notices = (docs if package.suffix == ".deb" else root / "usr/share/licenses" / name) / "NOTICES.gz"
+        text = gzip.decompress(notices.read_bytes()).decode()
+        parts = {part["name"]: part["version"] for part in json.loads((docs / "sbom.cdx.json").read_text())["components"]}
+        check({"ring", "rustls", "subtle", "musl", "rust-std"} <= parts.keys(), f"{package.name}: SBOM of {parts}")
+        # What is built for building: macros, and what build scripts use.
+        check(not {"syn", "quote", "serde_derive", "cc"} & parts.keys(), f"{package.name}: the SBOM has what isn't linked")
+        check(name == "onegate-server-lite" or "redb" not in parts, f"{package.name}: the SBOM has the server's crates")
+        for part, version in parts.items():
+            part = {"rust-std": "Rust's standard library"}.get(part, part)
+            check(f"{part} {version} (" in text, f"{package.name}: no notice for {part} {version}")
+        for words in ("Permission is hereby granted", "Neither the name", "Permission to use, copy, modify"):
+            check(words in text, f"{package.name}: the notices lack '{words}'")  # MIT, BSD, ISC
+        check(f"## {OLD_VERSION}" in (docs / "CHANGELOG.md").read_text(), f"{package.name}: no change of {OLD_VERSION}")
+    ok("every package holds its SBOM, the notices of all that is linked, and the changes")
+    validate = """
+import sys
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+for path in sys.argv[1:]:
+    error = JsonStrictValidator(SchemaVersion.V1_5).validate_str(open(path).read())
+    if error: sys.exit(f"{path}: {error}")
+"""
+    run("target/tools/venv/bin/python", "-c", validate, *map(str, pathlib.Path("dist").glob("*.cdx.json")))
+    ok("the SBOMs keep to CycloneDX 1.5")
 
 
 def lint():
@@ -203,6 +246,7 @@ def main():
     TARGET.mkdir(parents=True, exist_ok=True)
     reproducible()
     make_packages()
+    contents()
     lint()
     hardening()
     for kind in [k for k in (Debian, Rpm, Apk) if not sys.argv[1:] or k.__name__ in sys.argv[1:]]:
