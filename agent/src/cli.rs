@@ -1,7 +1,7 @@
 //! argv -> [`Invocation`], with lexopt, over the tables of commands and options.
 //!
 //! What the Ruby client's OptionParser takes is taken: options anywhere in the line, `-dA=1`, `--data=A=1`, `--js` for
-//! `--json`, `--`, an empty id. Help and version are a third outcome of parsing, neither success nor failure.
+//! `--json`, `--`, an empty id. (docs/protocol.md, "The Ruby client") Help and version are a third outcome of parsing, neither success nor failure.
 
 pub mod command;
 pub mod duration;

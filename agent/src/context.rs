@@ -1,7 +1,8 @@
 //! Who am I, and whom do I ask? The endpoint, the VM's id and its token, each from the first source that has it.
 //!
 //! [`SOURCES`] is the order of the look-up and [`VARIABLES`] the names that count; both also feed the man page. The
-//! look-up ends the moment all three are known: no later source is touched.
+//! look-up ends the moment all three are known: no later source is touched. (docs/protocol.md, "Context" and
+//! "Where scripts look for a context")
 
 mod cdrom;
 mod endpoint;

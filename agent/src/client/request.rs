@@ -1,5 +1,5 @@
 //! One request to OneGate, without the server's address and the credentials, and how each of them is made. The Ruby
-//! client's requests are in tests/fixtures/client.jsonl.
+//! client's requests are in agent/tests/fixtures/client.jsonl. (docs/protocol.md, "The Ruby client")
 
 use crate::objects::attribute::{self, Attribute};
 
@@ -118,8 +118,8 @@ pub fn action(id: &str, name: &str, hard: bool) -> Request {
     }
 }
 
-/// Sets the number of VMs of a role. The Ruby client sends this JSON as a form, which every OpenNebula 7 answers with
-/// 500.
+/// Sets the number of VMs of a role. The Ruby client sends this JSON as a form, which servers on Rack 3 answer with
+/// 500. (docs/protocol.md, "Scaling")
 pub fn scale(role: &str, cardinality: u32) -> Request {
     Request {
         method: Method::Put,

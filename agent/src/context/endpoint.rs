@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// `http://HOST:PORT`. What may follow the port is dropped, as the Ruby client does.
+/// `http://HOST:PORT`. What may follow the port is dropped, as the Ruby client does: agent/tests/fixtures/client.jsonl,
+/// case `endpoint_path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Over TLS?

@@ -1,6 +1,6 @@
 //! `context.sh` and `one_env` read as data. Nothing in them is ever run or expanded: a value is what its writer meant.
 //!
-//! Three writers, three formats (contract section 1):
+//! Three writers, three formats (docs/protocol.md, "Where scripts look for a context"):
 //! - OpenNebula's `context.sh`: `NAME='value'`, the only escape `'\''`, real newlines inside.
 //! - the context scripts' `one_env`: `export NAME="value"`, nothing escaped, so that a value's own quotes and lines
 //!   stand as they are.

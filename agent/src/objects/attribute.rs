@@ -1,9 +1,11 @@
-//! KEY=VALUE -> what to send so that OpenNebula stores exactly VALUE (contract §5).
+//! KEY=VALUE -> what to send so that OpenNebula stores exactly VALUE. (docs/protocol.md,
+//! "Values as XML")
 //!
 //! OneGate re-quotes `KEY=VALUE` text by a naive scan before oned parses it, and so refuses or damages commas, quotes,
 //! brackets, backslashes and newlines. The same data as XML, with every character that the scan or oned looks for
 //! written as a decimal reference, comes back as it was sent. Simple values keep going as text: OneFlow's ready gate
-//! waits half a minute longer for READY=YES as XML (recordings, elasticity.jsonl, `ready_gate_forms_3`).
+//! waits half a minute longer for READY=YES as XML (server-lite/tests/fixtures/elasticity.jsonl, case
+//! `ready_gate_forms_3`).
 
 pub mod verbatim;
 

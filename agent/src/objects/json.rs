@@ -1,6 +1,6 @@
 //! `--json`: the server's text, re-indented by two blanks as Ruby's `JSON.pretty_generate` does, every number,
-//! string, key and repetition as it came. An empty object takes two lines, an empty list three (recordings,
-//! `client/vnet_show_json` and `client/vm_show_peer_json`).
+//! string, key and repetition as it came. An empty object takes two lines, an empty list three.
+//! (agent/tests/fixtures/client.jsonl, cases `vnet_show_json` and `vm_show_peer_json`)
 
 use crate::objects::document::{Node, is_white, string_length, word_length};
 

@@ -33,6 +33,7 @@ mod opennebula_protocol;
 mod opennebula_recordings;
 mod opennebula_updates;
 mod recordings;
+mod references;
 mod slow;
 mod snapshot;
 mod state;

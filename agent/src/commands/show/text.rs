@@ -1,5 +1,5 @@
 //! The text that scripts cut with sed, awk and grep: a header, then `%-20s: %-20s` lines, in the order of the
-//! OpenNebula documentation (tests/fixtures/client.jsonl).
+//! OpenNebula documentation (agent/tests/fixtures/client.jsonl).
 
 use crate::objects::document::Node;
 use crate::objects::record::{addresses, node_id};

@@ -163,7 +163,7 @@ fn warnings_are_what_the_recordings_show() {
             damage(&data)
         );
     }
-    // Contract §5, beyond the recordings.
+    // docs/protocol.md, "Values as text" and "Values as XML": measured, but no case.
     for data in ["A=[B=1,C=2]", "PATH=C:\\new", "A=\u{1F600}"] {
         assert!(damage(data).is_some(), "{data}");
     }

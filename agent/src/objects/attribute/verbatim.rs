@@ -1,5 +1,5 @@
-//! `--data`, which is sent as given: what an OpenNebula server is known to do to it (contract §5; recordings,
-//! put.jsonl).
+//! `--data`, which is sent as given: what an OpenNebula server is known to do to it.
+//! (docs/protocol.md, "Values as text"; agent/tests/fixtures/values.jsonl)
 
 /// What would harm the VM's record for good. Such data is never sent.
 pub fn poison(data: &str) -> Option<String> {
