@@ -10,6 +10,7 @@ mod multipart;
 use crate::http::Request;
 use crate::objects::template;
 use crate::objects::template::Attribute;
+use percent_encoding::percent_decode;
 use serde_json::Value;
 
 /// The parameters of a request.
@@ -120,28 +121,18 @@ fn urlencoded(bytes: &[u8]) -> Vec<Parameter> {
         .collect()
 }
 
-/// Undoes `%41` and `+`.
+/// Decodes `%41` and `+`. Unlike a lenient decoder it refuses what is malformed: nothing is stored that was not meant.
 fn decoded(bytes: &[u8]) -> Result<String, String> {
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        match first {
-            b'+' => plain.push(b' '),
-            b'%' => {
-                let digits = after.first_chunk::<2>().and_then(hex);
-                plain.push(digits.ok_or("has a '%' without two hexadecimal digits after it")?);
-                rest = &after[2..];
-            }
-            other => plain.push(*other),
-        }
+    let mut escapes = bytes.split(|byte| *byte == b'%').skip(1);
+    let is_hex = |digits: &[u8; 2]| digits.iter().all(u8::is_ascii_hexdigit);
+    if !escapes.all(|after| after.first_chunk().is_some_and(is_hex)) {
+        return Err("has a '%' without two hexadecimal digits after it".to_owned());
     }
-    utf8(plain)
-}
-
-fn hex(digits: &[u8; 2]) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()
+    let spaced: Vec<u8> = bytes
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    utf8(percent_decode(&spaced).collect())
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, String> {

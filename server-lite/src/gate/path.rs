@@ -1,5 +1,6 @@
 //! Paths as the table of routes sees them.
 
+use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
 /// The segments of a path, decoded. As with the real server `//vm`, `/./vm` and `/x/../vm` are `/vm`, but `/vm/` is
@@ -25,27 +26,7 @@ pub(super) fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     Some(segments)
 }
 
-/// Decodes `%41`; what is no UTF-8 becomes U+FFFD, which no route and no id has.
+/// Decodes `%41`; what is not UTF-8 becomes U+FFFD, which no route and no id has.
 fn decode(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('%') {
-        return Cow::Borrowed(raw);
-    }
-    let mut bytes = Vec::with_capacity(raw.len());
-    let mut rest = raw.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let digits = after
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+    percent_decode_str(raw).decode_utf8_lossy()
 }
