@@ -6,7 +6,7 @@ use super::options::CommandOptions;
 use super::token::{record, token_of};
 use crate::cloud::Cloud;
 use crate::objects::document::Id;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -47,7 +47,7 @@ pub fn write(
     out: &Path,
 ) -> Result<bool, String> {
     let record = record(cloud, vm)?;
-    let mut context = variables(vm, &record)?;
+    let mut context = variables(vm, &record);
     let token = match context.get("TOKEN") {
         Some(yes) if yes.eq_ignore_ascii_case("yes") => Some(token_of(cloud, vm, &record)?),
         _ => None,
@@ -75,12 +75,13 @@ pub fn write(
     Ok(token.is_some())
 }
 
-/// The variables of a VM's CONTEXT.
-fn variables(vm: Id, record: &Value) -> Result<BTreeMap<String, String>, String> {
+/// The variables of a VM's CONTEXT. A scenario written by hand may leave it out: then it is the smallest with a token.
+fn variables(vm: Id, record: &Value) -> BTreeMap<String, String> {
+    let smallest = Map::from_iter([("TOKEN".to_owned(), "YES".into())]);
     let context = record
         .pointer("/TEMPLATE/CONTEXT")
         .and_then(Value::as_object)
-        .ok_or_else(|| format!("VM {vm} has no CONTEXT"))?;
+        .unwrap_or(&smallest);
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         // An empty element, as OpenNebula's tools print it.
@@ -92,7 +93,7 @@ fn variables(vm: Id, record: &Value) -> Result<BTreeMap<String, String>, String>
         .filter_map(|(name, value)| Some((name.clone(), text(value)?)))
         .collect();
     variables.insert("VMID".to_owned(), vm.to_string());
-    Ok(variables)
+    variables
 }
 
 /// `context.sh`: in the order of the names, in single quotes, `'\''` for a quote.

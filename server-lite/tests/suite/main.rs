@@ -34,6 +34,7 @@ mod opennebula_recordings;
 mod opennebula_updates;
 mod recordings;
 mod references;
+mod scenario;
 mod slow;
 mod snapshot;
 mod state;

@@ -76,7 +76,7 @@ pub fn may(user: Id, document: Option<&Value>, right: Right, object: &Value) -> 
         object
             .get("PERMISSIONS")
             .and_then(|p| p.get(right.key(who)))
-            .is_some_and(|v| v == "1")
+            .is_some_and(|right| id(Some(right)) == Some(1))
     };
     (owner == Some(user) && granted(Who::Owner))
         || (group.is_some() && groups.any(|g| Some(g) == group) && granted(Who::Group))

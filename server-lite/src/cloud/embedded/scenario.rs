@@ -3,9 +3,9 @@
 //!
 //! A file is checked whole before it is used: an error names the file, the object and the key.
 
-use crate::objects::document::{id, list};
+use crate::objects::document::{Document, Id, id, list};
 use crate::store::state::{Kind, Objects};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::Path;
@@ -130,8 +130,9 @@ impl Scenario {
     /// Reads a scenario; `from` is its file's name for messages.
     pub fn parse(text: &str, from: &str) -> Result<Self, ScenarioError> {
         let fail = |what: String| ScenarioError(format!("{from}: {what}"));
+        let json = text.strip_prefix('\u{feff}').unwrap_or(text);
         let scenario: Value =
-            serde_json::from_str(text).map_err(|e| fail(format!("not JSON: {e}")))?;
+            serde_json::from_str(json).map_err(|e| fail(format!("not JSON: {e}")))?;
         let Value::Object(mut scenario) = scenario else {
             return Err(fail(
                 "a scenario is an object with the keys users, vms, vrouters, vnets, services"
@@ -170,6 +171,7 @@ impl Scenario {
                 "unknown key {key:?}: a scenario has users, vms, vrouters, vnets, services"
             )));
         }
+        complete(&mut objects);
         let warnings = oddities(&objects)
             .into_iter()
             .map(|odd| format!("{from}: {odd}"))
@@ -323,6 +325,63 @@ fn flatten(value: &mut Value) {
     }
 }
 
+/// Fills in what oned sets when an object is created and a scenario written by hand leaves out. An object without an
+/// owner belongs to the owner of its first VM, else to oneadmin; a network without clusters is in oned's default one.
+fn complete(objects: &mut Objects) {
+    for kind in [Kind::Vm, Kind::Vrouter, Kind::Vnet, Kind::Service] {
+        let documents: Vec<(Id, Document)> = objects
+            .all(kind)
+            .map(|(id, document)| (id, Arc::clone(document)))
+            .collect();
+        for (id, document) in documents {
+            let mut missing = Map::new();
+            if document.get("PERMISSIONS").is_none() {
+                missing.insert(
+                    "PERMISSIONS".into(),
+                    json!({"OWNER_U": "1", "OWNER_M": "1"}),
+                );
+            }
+            if document.get("UID").is_none() {
+                let owner = first_vm(kind, &document).and_then(|vm| objects.get(Kind::Vm, vm));
+                for (key, oneadmin) in ONEADMIN {
+                    let value = owner.and_then(|vm| vm.get(key)).cloned();
+                    missing.insert((*key).into(), value.unwrap_or_else(|| json!(oneadmin)));
+                }
+                if kind == Kind::Vnet && document.get("CLUSTERS").is_none() {
+                    missing.insert("CLUSTERS".into(), json!({"ID": "0"}));
+                }
+            }
+            let mut document = Arc::unwrap_or_clone(document);
+            if let (Value::Object(object), false) = (&mut document, missing.is_empty()) {
+                object.extend(missing);
+                objects.set(kind, id, Some(Arc::new(document)));
+            }
+        }
+    }
+}
+
+/// The owner of what nobody else owns.
+const ONEADMIN: &[(&str, &str)] = &[
+    ("UID", "0"),
+    ("GID", "0"),
+    ("UNAME", "oneadmin"),
+    ("GNAME", "oneadmin"),
+];
+
+/// A VM of a service or a virtual router.
+fn first_vm(kind: Kind, document: &Value) -> Option<Id> {
+    match kind {
+        Kind::Vrouter => list(document["VMS"].get("ID"))
+            .iter()
+            .find_map(|vm| id(Some(vm))),
+        Kind::Service => list(document["TEMPLATE"]["BODY"].get("roles"))
+            .iter()
+            .flat_map(|role| list(role.get("nodes")))
+            .find_map(|node| id(node.get("deploy_id"))),
+        _ => None,
+    }
+}
+
 /// What will puzzle someone later.
 fn oddities(objects: &Objects) -> Vec<String> {
     let mut odd = Vec::new();
@@ -344,13 +403,19 @@ fn oddities(objects: &Objects) -> Vec<String> {
         let nodes = list(document["TEMPLATE"]["BODY"].get("roles"))
             .iter()
             .flat_map(|role| list(role.get("nodes")));
-        for vm in nodes
-            .filter_map(|node| id(node.get("deploy_id")))
-            .filter(|vm| missing(Kind::Vm, *vm))
-        {
-            odd.push(format!(
-                "service {service} has the node {vm}, but there is no such VM"
-            ));
+        for vm in nodes.filter_map(|node| id(node.get("deploy_id"))) {
+            match objects.get(Kind::Vm, vm) {
+                None => odd.push(format!(
+                    "service {service} has the node {vm}, but there is no such VM"
+                )),
+                Some(record) if id(record["USER_TEMPLATE"].get("SERVICE_ID")) != Some(service) => {
+                    odd.push(format!(
+                        "service {service} has the node {vm}, but the USER_TEMPLATE of VM {vm} does not say \
+                         SERVICE_ID={service}: it cannot read the service"
+                    ));
+                }
+                Some(_) => {}
+            }
         }
     }
     for (vrouter, document) in objects.all(Kind::Vrouter) {

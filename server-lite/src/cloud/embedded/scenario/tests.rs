@@ -136,6 +136,8 @@ fn what_will_puzzle_someone_later_is_a_warning() {
     assert_eq!(
         scenario.warnings,
         [
+            "f: service 1 has the node 8, but the USER_TEMPLATE of VM 8 does not say SERVICE_ID=1: it cannot read the \
+             service",
             "f: service 1 has the node 9, but there is no such VM",
             "f: virtual router 0 has the VM 1, but there is no such VM",
         ]

@@ -1,0 +1,144 @@
+//! Scenarios as people write them by hand: the smallest one of the documentation, and one with no key beyond those
+//! that docs/scenario.md requires, served by the real binary.
+
+use crate::support::process::{Running, credentials, printed};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+fn written(dir: &Path, text: &str) -> PathBuf {
+    let file = dir.join("cloud.json");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// What a VM of a scenario gets for these paths, and the log.
+fn answers(text: &str, vm: &str, paths: &[&str]) -> (Vec<(u16, String)>, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = written(dir.path(), text);
+    let file = file.to_str().unwrap();
+    let token = printed(&["token", vm, "--cloud", file]);
+    let server = Running::start(&["--cloud", file]);
+    let answers = paths
+        .iter()
+        .map(|path| {
+            let line = format!("GET {path}");
+            let answer = server.send(&line, &credentials(vm, token.trim()), b"");
+            (answer.status, answer.body)
+        })
+        .collect();
+    (answers, server.stop().1)
+}
+
+#[test]
+fn the_smallest_scenario_of_the_documentation_works() {
+    let page = include_str!("../../../docs/scenario.md");
+    let (_, rest) = page.split_once("```json\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let (answers, _) = answers(example, "0", &["/vm"]);
+    assert_eq!(answers[0].0, 200, "{answers:?}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = written(dir.path(), example);
+    let out = dir.path().to_str().unwrap();
+    printed(&[
+        "context",
+        "0",
+        "--cloud",
+        file.to_str().unwrap(),
+        "--out",
+        out,
+    ]);
+    let context = std::fs::read_to_string(dir.path().join("context.sh")).unwrap();
+    assert!(
+        context.contains("VMID='0'\n") && context.contains("ONEGATE_ENDPOINT='http"),
+        "{context}"
+    );
+    assert!(dir.path().join("token.txt").exists());
+}
+
+/// Every document with the keys of the table's second column, no more; `number` makes of each number what is wanted.
+fn required_only(number: &dyn Fn(u32) -> Value) -> Value {
+    let vm = |id: u32, extra: Value| {
+        let mut vm = json!({"ID": number(id), "NAME": "a", "UID": number(2), "GID": number(1), "UNAME": "me",
+            "GNAME": "users", "STATE": number(3), "LCM_STATE": number(3), "STIME": number(1_700_000_000),
+            "TEMPLATE": {"CREATED_BY": number(2), "NIC": {"NETWORK_ID": number(0), "IP": "10.0.0.5"}},
+            "USER_TEMPLATE": {}});
+        for (part, attributes) in extra.as_object().unwrap() {
+            vm[part]
+                .as_object_mut()
+                .unwrap()
+                .extend(attributes.as_object().unwrap().clone());
+        }
+        vm
+    };
+    json!({
+        "users": [{"ID": number(2), "TEMPLATE": {"TOKEN_PASSWORD": "8d5f1c0b7e2a49368d5f1c0b7e2a4936"}}],
+        "vms": [
+            vm(4, json!({"USER_TEMPLATE": {"SERVICE_ID": number(1)}})),
+            vm(5, json!({"TEMPLATE": {"VROUTER_ID": number(0)}})),
+        ],
+        "vrouters": [{"ID": number(0), "NAME": "r", "VMS": {"ID": number(5)},
+            "TEMPLATE": {"NIC": {"NETWORK_ID": number(0)}}}],
+        "vnets": [{"ID": number(0), "NAME": "n", "AR_POOL": {}, "TEMPLATE": {}}],
+        "services": [{"ID": number(1), "NAME": "s", "TEMPLATE": {"BODY": {"state": number(2), "roles": [
+            {"name": "r", "cardinality": number(1), "state": number(2), "nodes": [{"deploy_id": number(4)}]}]}}}],
+    })
+}
+
+#[test]
+fn the_keys_that_the_documentation_requires_are_enough() {
+    for (form, number) in [
+        (
+            "numbers",
+            (&|number| json!(number)) as &dyn Fn(u32) -> Value,
+        ),
+        ("texts", &|number| json!(number.to_string())),
+    ] {
+        let text = required_only(number).to_string();
+        for (vm, paths) in [
+            ("4", &["/vm", "/service", "/service?extended=true"][..]),
+            (
+                "5",
+                &["/vm", "/vrouter", "/vnet/0", "/vnet/0?extended=true"],
+            ),
+        ] {
+            let (answers, log) = answers(&text, vm, paths);
+            for (path, (status, body)) in paths.iter().zip(answers) {
+                assert_eq!(status, 200, "{form}: {path}: {body}\n{log}");
+            }
+        }
+    }
+}
+
+#[test]
+fn permissions_count_as_numbers_and_as_texts() {
+    for (allowed, status) in [
+        (json!(1), 200),
+        (json!("1"), 200),
+        (json!(0), 404),
+        (json!("0"), 404),
+        (json!(""), 404),
+    ] {
+        let mut scenario = required_only(&|number| json!(number));
+        scenario["services"][0]["UID"] = json!(2);
+        scenario["services"][0]["PERMISSIONS"] = json!({ "OWNER_U": allowed });
+        let (answers, _) = answers(&scenario.to_string(), "4", &["/service"]);
+        assert_eq!(answers[0].0, status, "OWNER_U {allowed}: {answers:?}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_do_no_harm() {
+    let text = serde_json::to_string_pretty(&required_only(&|number| json!(number))).unwrap();
+    let text = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    assert_eq!(answers(&text, "4", &["/service"]).0[0].0, 200);
+}
+
+#[test]
+fn a_node_that_cannot_read_its_service_is_named_at_the_start() {
+    let mut scenario = required_only(&|number| json!(number));
+    scenario["vms"][0]["USER_TEMPLATE"] = json!({});
+    let (answers, log) = answers(&scenario.to_string(), "4", &["/service"]);
+    assert_eq!(answers[0], (400, "Empty or invalid SERVICE_ID".to_owned()));
+    assert!(log.contains("does not say SERVICE_ID=1"), "{log}");
+}
