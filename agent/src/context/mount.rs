@@ -69,6 +69,8 @@ fn in_private_namespace(device: &Path) -> Result<OwnedFd, Errno> {
                     | MountFlags::NODEV
                     | MountFlags::NOEXEC;
                 rustix::mount::mount(device, point, "iso9660", flags, None)?;
+                // Of the volume, which is visible to this thread alone.
+                #[allow(clippy::disallowed_methods)]
                 rustix::fs::open(
                     point,
                     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,

@@ -1,8 +1,7 @@
 //! What several tests of the real binary need: a listener that answers as told and keeps what it was sent, and the
 //! binary itself, far from the context of the machine that runs the test.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // Not every test uses all of it.
-
+pub mod guest;
 pub mod server;
 pub mod terminal;
 
@@ -161,27 +160,48 @@ fn read(stream: &mut TcpStream) -> Option<Received> {
     Some(received)
 }
 
-/// The agent, with nothing in its environment and nothing to find on the machine.
-pub fn onegate(nowhere: &std::path::Path) -> Command {
+/// The agent with an empty environment.
+pub fn agent() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_onegate"));
-    command.env_clear().arg("--root").arg(nowhere);
+    command.env_clear();
     command
 }
 
-/// The agent as a VM: runs it and waits for the end.
+/// The agent, with nothing to find on the machine.
+pub fn onegate(nowhere: &std::path::Path) -> Command {
+    let mut command = agent();
+    command.arg("--root").arg(nowhere);
+    command
+}
+
+/// The agent as a VM.
+pub fn as_vm(endpoint: &str, vmid: &str, token: &str) -> Command {
+    let mut command = agent();
+    command
+        .env("ONEGATE_ENDPOINT", endpoint)
+        .env("VMID", vmid)
+        .env("TOKENTXT", token);
+    command
+}
+
+/// The same: runs it and waits for the end.
 pub fn run_as<A: AsRef<OsStr>>(
     endpoint: &str,
     vmid: &str,
     token: &str,
     args: impl IntoIterator<Item = A>,
 ) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onegate"));
-    command
-        .env_clear()
-        .env("ONEGATE_ENDPOINT", endpoint)
-        .env("VMID", vmid)
-        .env("TOKENTXT", token);
-    command.args(args).output().unwrap()
+    as_vm(endpoint, vmid, token).args(args).output().unwrap()
+}
+
+/// A test, or a part of one, that can't run here. With `CI` set it fails if what is missing could have been installed:
+/// a `tool`, not something of the kernel.
+pub fn skipped(tool: &str) {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{tool} is not installed: make tools"
+    );
+    println!("SKIPPED: {tool} is not installed");
 }
 
 pub fn stdout(output: &Output) -> String {

@@ -1,9 +1,7 @@
 //! The structure that ARCHITECTURE.md describes, held to what the files say: imports point downwards, and a public
 //! type's name is used once. Each test names the offenders.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::support::source::{imports, shared_names, sources};
 
 /// The layers, from the top: a file imports from its own layer and from those after it.
 const LAYERS: &[&str] = &["commands", "gate", "cloud", "flow", "store", "objects"];
@@ -13,91 +11,6 @@ const HTTP: &str = "http";
 
 /// The layers that may use the HTTP layer.
 const USE_HTTP: &[&str] = &["commands", "gate"];
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// Every Rust file below a directory of the repository, its path from there, and its text.
-fn sources(directory: &str) -> Vec<(String, String)> {
-    let root = repository().join(directory);
-    let (mut found, mut directories) = (Vec::new(), vec![root.clone()]);
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
-                found.push((name.to_owned(), fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    assert!(!found.is_empty(), "no source in {directory}");
-    found
-}
-
-/// The code of a file as words and signs, without its line comments. (`::` is two signs.)
-fn tokens(text: &str) -> Vec<String> {
-    let mut tokens: Vec<String> = Vec::new();
-    for line in text.lines().map(str::trim_start) {
-        if line.starts_with("//") {
-            continue;
-        }
-        let mut grows = false;
-        for c in line.chars() {
-            match tokens.last_mut() {
-                Some(last) if grows && is_word(c) => last.push(c),
-                _ if c.is_whitespace() => {}
-                _ => tokens.push(c.into()),
-            }
-            grows = is_word(c);
-        }
-    }
-    tokens
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// The modules just below the crate that a file names: as `crate::gate::view`, `crate::{gate, http}`, or by as many
-/// `super::` as lead there.
-fn imports(file: &str, text: &str) -> Vec<String> {
-    let tokens = tokens(text);
-    // `super` of src/gate/view.rs is gate; of src/gate.rs, the crate itself.
-    let climb = ["super", ":", ":"].repeat(file.matches('/').count() + 1);
-    let mut named = Vec::new();
-    for at in 0..tokens.len() {
-        let rest = &tokens[at..];
-        let skip = [&["crate", ":", ":"][..], &climb]
-            .into_iter()
-            .find(|path| rest.len() > path.len() && rest.iter().zip(*path).all(|(a, b)| a == b));
-        let Some(rest) = skip.map(|path| &rest[path.len()..]) else {
-            continue;
-        };
-        if rest[0] != "{" {
-            named.push(rest[0].clone());
-            continue;
-        }
-        let mut depth = 0;
-        for pair in rest.windows(2) {
-            match pair[0].as_str() {
-                "{" => depth += 1,
-                "}" => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                break;
-            }
-            if depth == 1 && ["{", ","].contains(&pair[0].as_str()) && pair[1] != "}" {
-                named.push(pair[1].clone());
-            }
-        }
-    }
-    named
-}
 
 /// Whether a file of this layer may import from that one.
 fn may(layer: &str, from: &str) -> bool {
@@ -168,24 +81,7 @@ fn imports_are_found_in_every_form() {
 
 #[test]
 fn a_public_type_has_a_name_of_its_own() {
-    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (file, text) in sources("server-lite/src") {
-        for line in text.lines() {
-            let mut words = line.split_whitespace();
-            let public = words.next().is_some_and(|word| word.starts_with("pub"));
-            let mut words = words.skip_while(|word| *word == "unsafe");
-            let kind = words.next().unwrap_or_default();
-            if public && ["struct", "enum", "trait", "type", "union"].contains(&kind) {
-                let name = tokens(words.next().unwrap_or_default())[0].clone();
-                places.entry(name).or_default().push(file.clone());
-            }
-        }
-    }
-    let shared: Vec<String> = places
-        .into_iter()
-        .filter(|(_, files)| files.len() > 1)
-        .map(|(name, files)| format!("{name}: {}", files.join(", ")))
-        .collect();
+    let shared = shared_names("server-lite/src");
     assert!(
         shared.is_empty(),
         "names used twice:\n{}",

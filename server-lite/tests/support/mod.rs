@@ -8,6 +8,7 @@
 //! - [`world`]: the clouds as they were when a case was recorded
 //! - [`upstream`]: stand-ins for oned and OneFlow
 //! - [`siege`]: a server under attack, and what it must never tell
+//! - [`source`]: what the source files import and define
 //! - [`differences`]: where this server differs from the recorded one on purpose
 
 #![allow(
@@ -24,5 +25,6 @@ pub mod gate;
 pub mod http;
 pub mod process;
 pub mod siege;
+pub mod source;
 pub mod upstream;
 pub mod world;

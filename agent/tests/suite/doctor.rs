@@ -1,11 +1,7 @@
 //! `onegate doctor` against servers in health and sickness.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
-use support::server::{Server, token};
-use support::{Listener, answer, closed_port, onegate, run_as, stderr, stdout};
+use crate::support::server::{Server, token};
+use crate::support::{Listener, answer, closed_port, onegate, run_as, stderr, stdout};
 
 const STEPS: [&str; 9] = [
     "endpoint",

@@ -1,24 +1,14 @@
 //! `vm wait` and `service wait` against the real server: met, not met, and through a restart.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::server::{Server, token};
+use crate::support::{as_vm, closed_port, run_as, stderr, stdout};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStderr, Command, Stdio};
-use support::server::{Server, token};
-use support::{closed_port, run_as, stderr, stdout};
+use std::process::{Child, ChildStderr, Stdio};
 
 /// The agent, waiting, and what it says.
 fn wait(url: &str, vm: u32, args: &[&str]) -> (Child, BufReader<ChildStderr>) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onegate"));
-    command
-        .env_clear()
-        .env("ONEGATE_ENDPOINT", url)
-        .env("VMID", vm.to_string())
-        .env("TOKENTXT", token(vm))
-        .args(args);
-    let mut child = command
+    let mut child = as_vm(url, &vm.to_string(), &token(vm))
+        .args(args)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

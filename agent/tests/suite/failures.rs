@@ -2,12 +2,8 @@
 //! and a real socket. Nothing goes to stdout, the exit code is 255, the words say what to look at, and the token
 //! stands in none of them.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::{Listener, answer, as_vm, closed_port, run_as, stderr, stdout};
 use std::process::Output;
-use support::{Listener, answer, closed_port, run_as, stderr, stdout};
 
 const TOKEN: &str = "o7Y9bRvAiQmfUZzJo5eZTA==";
 const VM: &str = r#"{"VM":{"NAME":"a","ID":"6","STATE":"3","LCM_STATE":"3"}}"#;
@@ -183,13 +179,8 @@ fn odd_answers_that_are_good() {
 #[test]
 fn what_becomes_of_stdout() {
     let listener = Listener::answering("200 OK", VM);
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_onegate"));
-    command
-        .env_clear()
-        .env("ONEGATE_ENDPOINT", listener.url())
-        .env("VMID", "6")
-        .env("TOKENTXT", TOKEN)
-        .args(["vm", "show"]);
+    let mut command = as_vm(&listener.url(), "6", TOKEN);
+    command.args(["vm", "show"]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = command.stdout(writer).output().unwrap();

@@ -1,15 +1,11 @@
 //! The man page and the completions: as the tables have them, fit for man, and complete in their real shells.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "../examples/generate/pages/mod.rs"]
+#[path = "../../examples/generate/pages/mod.rs"]
 mod pages;
-mod support;
-
+use crate::support::server::Server;
+use crate::support::{skipped, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::server::Server;
-use support::{stderr, stdout};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/generated")
@@ -23,7 +19,7 @@ fn is_installed(program: &str) -> bool {
         .status()
         .is_ok();
     if !found {
-        println!("SKIPPED: {program} is not installed");
+        skipped(program);
     }
     found
 }
@@ -221,7 +217,7 @@ fn every_example_runs() {
             .env("PATH", format!("{}:/usr/bin:/bin", path.display()))
             .env("ONEGATE_ENDPOINT", server.url())
             .env("VMID", vm.to_string())
-            .env("TOKENTXT", support::server::token(vm))
+            .env("TOKENTXT", crate::support::server::token(vm))
             .output()
             .unwrap();
         assert!(output.status.success(), "{example}: {}", stderr(&output));

@@ -1,21 +1,12 @@
 //! What a person sees: colours only where they are wanted, columns, progress, and nothing that a server could drive the
 //! terminal with.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::server::{Server, token};
+use crate::support::{Listener, as_vm, terminal};
 use std::process::Command;
-use support::server::{Server, token};
-use support::{Listener, terminal};
 
 fn onegate(url: &str, environment: &[(&str, &str)], args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onegate"));
-    command
-        .env_clear()
-        .env("ONEGATE_ENDPOINT", url)
-        .env("VMID", "8")
-        .env("TOKENTXT", token(8));
+    let mut command = as_vm(url, "8", &token(8));
     command.envs(environment.iter().copied()).args(args);
     command
 }

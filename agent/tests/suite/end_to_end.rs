@@ -1,14 +1,10 @@
 //! The real agent against the real server, over loopback: the story that OpenNebula's documentation tells, and what
 //! must not get lost.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::server::{Server, token};
+use crate::support::{run_as, stderr, stdout};
 use serde_json::Value;
 use std::process::Output;
-use support::server::{Server, token};
-use support::{run_as, stderr, stdout};
 
 fn ok(output: &Output) -> String {
     assert_eq!(

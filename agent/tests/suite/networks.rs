@@ -1,25 +1,16 @@
 //! Networks as they are: slow, broken for a moment, behind proxies, with several servers.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::server::{Server, token};
+use crate::support::{Listener, answer, as_vm, closed_port, run_as, stderr, stdout};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Output};
-use support::server::{Server, token};
-use support::{Listener, answer, closed_port, run_as, stderr, stdout};
+use std::process::Output;
 
 const TOKEN: &str = "o7Y9bRvAiQmfUZzJo5eZTA==";
 const VM: &str = r#"{"VM":{"NAME":"a","ID":"6","STATE":"3","LCM_STATE":"3"}}"#;
 
 fn run(endpoint: &str, environment: &[(&str, &str)], args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onegate"));
-    command
-        .env_clear()
-        .env("ONEGATE_ENDPOINT", endpoint)
-        .env("VMID", "6")
-        .env("TOKENTXT", TOKEN);
+    let mut command = as_vm(endpoint, "6", TOKEN);
     command
         .envs(environment.iter().copied())
         .args(args)

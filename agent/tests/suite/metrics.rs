@@ -1,15 +1,11 @@
 //! `onegate metrics`, with the real binary, /proc and server.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::server::{Server, token};
+use crate::support::{agent, as_vm, onegate, stderr, stdout};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use support::server::{Server, token};
-use support::{onegate, stderr, stdout};
+use std::process::{Child, Stdio};
 
 fn figures(text: &str) -> BTreeMap<&str, f64> {
     text.lines()
@@ -22,11 +18,7 @@ fn figures(text: &str) -> BTreeMap<&str, f64> {
 
 #[test]
 fn this_machine_has_memory_and_load() {
-    let output = Command::new(env!("CARGO_BIN_EXE_onegate"))
-        .env_clear()
-        .arg("metrics")
-        .output()
-        .unwrap();
+    let output = agent().arg("metrics").output().unwrap();
     assert_eq!(
         (output.status.code(), stderr(&output)),
         (Some(0), String::new())
@@ -95,12 +87,8 @@ fn pushing_survives_an_outage_and_says_so_once() {
         let output = server.onegate(8, &["vm", "wait", "LOAD_1", "--timeout", "60"]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     };
-    let mut child = Command::new(env!("CARGO_BIN_EXE_onegate"))
+    let mut child = as_vm(server.url(), "8", &token(8))
         .args(["metrics", "--push", "--every", "1"])
-        .env_clear()
-        .env("ONEGATE_ENDPOINT", server.url())
-        .env("VMID", "8")
-        .env("TOKENTXT", token(8))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

@@ -1,10 +1,6 @@
 //! What each command sends, and what is refused before anything is sent.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
-use support::{Listener, Received, run_as, stderr, stdout};
+use crate::support::{Listener, Received, run_as, stderr, stdout};
 
 const TOKEN: &str = "dG9rZW4=";
 

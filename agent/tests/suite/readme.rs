@@ -4,13 +4,9 @@
 //! them share one server, in the order of the page. In what is printed, `…` stands for any text within a line, and
 //! alone for any lines; white space at the end of a line doesn't count.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::server::{Server, token};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support::server::{Server, token};
 
 /// A command and what it prints.
 struct Step {

@@ -1,13 +1,9 @@
 //! The scripts of contrib/ do what they promise, in every shell that a guest may have, against the real server.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::server::{Server, token};
+use crate::support::{skipped, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::server::{Server, token};
-use support::{stderr, stdout};
 
 const SHELLS: &[&[&str]] = &[&["dash"], &["bash", "--posix"], &["busybox", "ash"]];
 
@@ -25,10 +21,7 @@ fn in_every_shell(test: impl Fn(&dyn Fn(u32, &str, &[&str]) -> Command, &Server)
             .status()
             .is_err()
         {
-            println!(
-                "SKIPPED: contrib's scripts in {}: it is not installed",
-                shell.join(" ")
-            );
+            skipped(shell[0]);
             continue;
         }
         let server = Server::with(&["--vm-step", "50ms", "--cooldown", "100ms"]);

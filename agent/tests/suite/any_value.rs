@@ -1,17 +1,13 @@
 //! Any value, unharmed: thousands of random values through the encoder, the wire and the real server, and back.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::server::{Server, token};
+use crate::support::{as_vm, stderr, stdout};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::Value;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
-use support::server::{Server, token};
-use support::{stderr, stdout};
+use std::process::Stdio;
 
 const VALUES: usize = 5000;
 const AT_ONCE: usize = 100;
@@ -122,11 +118,7 @@ fn values_from_standard_input_and_files() {
     let file = directory.path().join("cert.pem");
     std::fs::write(&file, "line, one\nline \"two\"\n").unwrap();
     let from_file = format!("PEM=@{}", file.display());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_onegate"))
-        .env_clear()
-        .env("ONEGATE_ENDPOINT", server.url())
-        .env("VMID", "8")
-        .env("TOKENTXT", token(8))
+    let mut child = as_vm(server.url(), "8", &token(8))
         .args(["vm", "update", "IN=@-", &from_file])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -5,14 +5,10 @@
 //! compressed answer (Accept-Encoding), because it could not read one. Where it differs otherwise, [`DIFFERENCES`]
 //! says so, and why.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::{Listener, Received, answer, closed_port};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::Stdio;
-use support::{Listener, Received, answer, closed_port};
 
 /// What differs on purpose.
 enum Difference {
@@ -169,7 +165,7 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    let lines = include_str!("fixtures/client.jsonl").lines();
+    let lines = include_str!("../fixtures/client.jsonl").lines();
     let cases = lines.map(|line| {
         let recorded: Value = serde_json::from_str(line).unwrap();
         Case {
@@ -276,7 +272,7 @@ fn recorded_answer(exchange: &Value) -> Vec<u8> {
 
 fn run(case: &Case, port: u16) -> (String, i32) {
     let nowhere = tempfile::tempdir().unwrap();
-    let mut command = support::onegate(nowhere.path());
+    let mut command = crate::support::onegate(nowhere.path());
     let argv = case.recorded["argv"].as_array().unwrap();
     command.args(argv[1..].iter().map(|word| word.as_str().unwrap()));
     for (name, value) in case.recorded["env"].as_object().unwrap() {
@@ -291,10 +287,13 @@ fn run(case: &Case, port: u16) -> (String, i32) {
         command.env(name, value);
     }
     if case.recorded["stdout_is_tty"].as_bool().unwrap() {
-        return support::terminal::run(command);
+        return crate::support::terminal::run(command);
     }
     let output = command.stdin(Stdio::null()).output().unwrap();
-    (support::stdout(&output), output.status.code().unwrap())
+    (
+        crate::support::stdout(&output),
+        output.status.code().unwrap(),
+    )
 }
 
 fn compare_output(case: &Case, stdout: &str, exit: i32) -> Result<(), String> {

@@ -1,10 +1,9 @@
 //! TLS that verifies: what is good is taken, what isn't is refused before the token is sent, and the words say what is
 //! wrong and what to do.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::as_vm;
+use crate::support::server::{Server, token};
+use crate::support::{Listener, answer, stderr, stdout};
 use base64::Engine as _;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -12,11 +11,9 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersi
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use support::server::{Server, token};
-use support::{Listener, answer, stderr, stdout};
 use tempfile::TempDir;
 
 const VM: &str = r#"{"VM":{"NAME":"a","ID":"8","STATE":"3","LCM_STATE":"3"}}"#;
@@ -103,12 +100,7 @@ fn serve(
 }
 
 fn show(url: &str, environment: &[(&str, &str)], args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onegate"));
-    command
-        .env_clear()
-        .env("ONEGATE_ENDPOINT", url)
-        .env("VMID", "8")
-        .env("TOKENTXT", token(8));
+    let mut command = as_vm(url, "8", &token(8));
     command
         .envs(environment.iter().copied())
         .args(["vm", "show"])
@@ -396,7 +388,7 @@ fn the_real_server_and_the_context() {
     std::fs::create_dir(directory.join("context")).unwrap();
     std::fs::write(directory.join("context/context.sh"), context).unwrap();
     std::fs::write(directory.join("context/token.txt"), token(8)).unwrap();
-    let output = support::onegate(directory)
+    let output = crate::support::onegate(directory)
         .args(["vm", "show", "--get", "NAME"])
         .output()
         .unwrap();

@@ -1,0 +1,164 @@
+//! TLS settings of a context; `context show` and `context env`.
+
+use crate::support::agent;
+use crate::support::guest::{ENDPOINT, Guest, ONE_ENV, TOKEN, context_sh, one_env};
+use std::fs;
+use std::process::Command;
+
+use onegate::commands;
+use onegate::context::{SOURCES, VARIABLES};
+
+#[test]
+fn tls_settings_come_from_the_sources_that_were_consulted() {
+    let text = context_sh(ENDPOINT, "8")
+        + "ONEGATE_CA_CERT='LS0tLS1CRUdJTiBDRVJU\nSUZJQ0FURS0tLS0tCg=='\nONEGATE_CA_FILE='/etc/ca.pem'\n\
+           ONEGATE_INSECURE='yes'\n";
+    let guest = Guest::new()
+        .file("context/context.sh", &text)
+        .file("context/token.txt", TOKEN);
+    let tls = guest.find().unwrap().tls;
+    assert_eq!(
+        tls.ca_pem().unwrap().unwrap(),
+        b"-----BEGIN CERTIFICATE-----\n"
+    );
+    assert_eq!(
+        tls.ca_file.unwrap().value.shown(),
+        guest.path("etc/ca.pem").to_str().unwrap(),
+        "a guest's path is under the root"
+    );
+    assert!(tls.insecure.unwrap().value);
+
+    let guest = guest
+        .variable("ONEGATE_INSECURE", "NO")
+        .variable("ONEGATE_CA_FILE", "/my/ca.pem");
+    let tls = guest.find().unwrap().tls;
+    assert!(!tls.insecure.unwrap().value, "the environment wins");
+    assert_eq!(
+        tls.ca_file.unwrap().value.shown(),
+        "/my/ca.pem",
+        "a caller's path is the caller's"
+    );
+
+    let mut guest = Guest::new()
+        .file("token", TOKEN)
+        .variable("ONEGATE_INSECURE", "YES")
+        .variable("VMID", "not looked at");
+    guest.endpoint = Some("https://h".to_owned());
+    guest.vmid = Some("8".to_owned());
+    guest.token_file = Some(guest.path("token"));
+    let tls = guest.find().unwrap().tls;
+    assert!(
+        tls.insecure.unwrap().value,
+        "although the options say everything else"
+    );
+
+    let guest = Guest::new()
+        .variable("ONEGATE_CA_CERT", "-----BEGIN")
+        .file(ONE_ENV, one_env(ENDPOINT, "8", TOKEN));
+    assert_eq!(
+        guest.find().unwrap().tls.ca_pem().unwrap_err(),
+        "ONEGATE_CA_CERT (environment variable ONEGATE_CA_CERT) is not base64 of a PEM text"
+    );
+}
+
+#[test]
+fn show_says_what_was_found_where_and_what_is_missing() {
+    let guest = Guest::new()
+        .file("context/context.sh", context_sh(ENDPOINT, "8"))
+        .file("context/token.txt", TOKEN);
+    let shown = guest.seen_inside(&commands::context::show(&guest.find()));
+    assert_eq!(
+        shown,
+        "ENDPOINT : http://192.168.122.1:5030    (/context/context.sh)\n\
+         VMID     : 8                            (/context/context.sh)\n\
+         TOKEN    : present, 24 characters       (/context/token.txt)\n"
+    );
+    fs::remove_file(guest.path("context/token.txt")).unwrap();
+    let shown = commands::context::show(&guest.find());
+    assert_eq!(shown.lines().last(), Some("TOKEN    : missing"));
+    assert!(
+        guest.message().contains("TOKEN = \"YES\""),
+        "the usual reason is given"
+    );
+}
+
+#[test]
+fn env_can_be_evaluated_whatever_the_values_are() {
+    let guest = Guest::new()
+        .variable("ONEGATE_ENDPOINT", "http://h/'\"$(id)`id`\\")
+        .variable("VMID", "8")
+        .variable("TOKENTXT", "a'b;c&d|e$f*g");
+    let script = commands::context::env(&guest.find().unwrap())
+        + "printf '%s\\n' \"$ONEGATE_ENDPOINT\" \"$VMID\" \"$TOKENTXT\"";
+    let output = Command::new("sh").args(["-euc", &script]).output().unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "http://h/'\"$(id)`id`\\\n8\na'b;c&d|e$f*g\n"
+    );
+}
+
+/// The real program: what goes where, and how it ends.
+#[test]
+fn the_commands_show_and_env() {
+    let guest = Guest::new().file("context/context.sh", context_sh(ENDPOINT, "8"));
+    let run = |command: &str| {
+        let mut onegate = agent();
+        onegate
+            .args(["context", command, "--root"])
+            .arg(guest.root.path());
+        let output = onegate.output().unwrap();
+        let text = |bytes: &[u8]| guest.seen_inside(str::from_utf8(bytes).unwrap());
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (code, out, err) = run("show");
+    assert_eq!(code, Some(255));
+    assert!(
+        out.starts_with("ENDPOINT : http") && out.ends_with("TOKEN    : missing\n"),
+        "{out}"
+    );
+    assert!(
+        err.contains("no usable token") && err.contains("\n  /context/token.txt: absent\n"),
+        "{err}"
+    );
+    let (code, out, err) = run("env");
+    assert_eq!((code, out.as_str()), (Some(255), ""));
+    assert!(err.contains("no usable token"), "{err}");
+
+    fs::write(guest.path("context/token.txt"), TOKEN).unwrap();
+    let (code, out, err) = run("show");
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(
+        out.contains("TOKEN    : present, 24 characters") && !out.contains(TOKEN),
+        "{out}"
+    );
+    let expected = format!("ONEGATE_ENDPOINT='{ENDPOINT}'\nVMID='8'\nTOKENTXT='{TOKEN}'\n");
+    assert_eq!(run("env"), (Some(0), expected, String::new()));
+}
+
+#[test]
+fn the_tables_are_sound() {
+    for (index, source) in SOURCES.iter().enumerate() {
+        assert!(!source.about.is_empty());
+        assert!(
+            SOURCES[..index]
+                .iter()
+                .all(|other| other.name != source.name),
+            "{} twice",
+            source.name
+        );
+    }
+    for (index, variable) in VARIABLES.iter().enumerate() {
+        assert!(!variable.about.is_empty());
+        assert!(
+            VARIABLES[..index]
+                .iter()
+                .all(|other| other.name != variable.name),
+            "{} twice",
+            variable.name
+        );
+    }
+}
