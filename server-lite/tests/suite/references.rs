@@ -103,7 +103,7 @@ fn has(cases: &[String], name: &str) -> bool {
         Some(start) => case.starts_with(start),
         None => case == name,
     };
-    let bare = |case: &str| case.split_once('/').map_or(false, |(_, bare)| same(bare));
+    let bare = |case: &str| case.split_once('/').is_some_and(|(_, bare)| same(bare));
     !name.is_empty() && cases.iter().any(|case| same(case) || bare(case))
 }
 
