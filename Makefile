@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static linked package install test-static test-packages test-guest test-cloud-init clean
+.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static linked package build install vendor test-static test-packages test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -47,7 +47,7 @@ fleet: ## VMS=N guests for SECONDS=S against a server of our own, or URL=http://
 fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
 	@fuzz/run 5
 
-generate: ## the agent's man page and completions, from its tables of commands and options
+generate: ## the man pages and completions, from the tables of commands and options
 	$(CARGO) run --package onegate --example generate
 
 static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
@@ -59,8 +59,18 @@ linked: ## dist/*.cdx.json and dist/*.notices: what is linked into each binary, 
 package: static linked ## dist/packages: deb, rpm and apk of the agent and the server
 	@packaging/build
 
-install: ## the agent of dist into DESTDIR and PREFIX (/usr/local), with its man page and completions
+build: rust ## both programs with stable Rust, for `make install` and a distribution's packages
+	$(CARGO) build --locked $(CARGOFLAGS) --package onegate --bin onegate --profile release-agent
+	$(CARGO) build --locked $(CARGOFLAGS) --package onegate-server-lite --bin onegate-server-lite --profile release-server
+	@scripts/linked
+
+install: ## what `make build` built into DESTDIR and PREFIX (/usr/local), with manuals, completions and service
 	@scripts/install
+
+vendor: rust ## the source of all crates into vendor/: then nothing is built from the network
+	@mkdir -p .cargo
+	$(CARGO) vendor --locked --versioned-dirs vendor >.cargo/config.toml
+
 
 test-static: static ## the static binaries in empty roots, under qemu, over TLS, and built twice
 	@packaging/test/static

@@ -6,11 +6,11 @@ _onegate() {
     case $before in
         --cacert|--token-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --root) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
-        --get|-e|--erase|-d|--data|-r|--role|-c|--cardinality|--count|--every|--timeout|--connect-timeout|--retry|--endpoint|--vmid) return ;;
+        --get|--timeout|--connect-timeout|--retry|--endpoint|--vmid|-e|--erase|-d|--data|-r|--role|-c|--cardinality|--count|--every) return ;;
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --get|-e|--erase|-d|--data|-r|--role|-c|--cardinality|--count|--every|--timeout|--connect-timeout|--retry|--cacert|--endpoint|--vmid|--token-file|--root) ((i++)) ;;
+            --get|--timeout|--connect-timeout|--retry|--cacert|--endpoint|--vmid|--token-file|--root|-e|--erase|-d|--data|-r|--role|-c|--cardinality|--count|--every) ((i++)) ;;
             -*) ;;
             *) words+=("${COMP_WORDS[i]}") ;;
         esac

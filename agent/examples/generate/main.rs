@@ -1,4 +1,4 @@
-//! Writes the man page and the completions from the tables of commands and options:
+//! Writes both programs' man pages and completions from the tables of commands and options:
 //!
 //! ```sh
 //! cargo run --package onegate --example generate
@@ -13,7 +13,7 @@ fn main() -> std::io::Result<()> {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/generated");
     std::fs::create_dir_all(&directory)?;
     for (name, text) in pages::all() {
-        std::fs::write(directory.join(name), text)?;
+        std::fs::write(directory.join(&name), text)?;
         println!("{name}");
     }
     Ok(())

@@ -27,7 +27,7 @@ fn is_installed(program: &str) -> bool {
 #[test]
 fn nothing_is_stale() {
     for (name, text) in pages::all() {
-        let committed = std::fs::read_to_string(directory().join(name)).unwrap_or_default();
+        let committed = std::fs::read_to_string(directory().join(&name)).unwrap_or_default();
         assert!(
             committed == text,
             "{name} is stale: cargo run --package onegate --example generate"
@@ -36,8 +36,23 @@ fn nothing_is_stale() {
 }
 
 #[test]
-fn the_page_is_fit_for_man() {
-    let page = directory().join("onegate.1");
+fn the_pages_are_fit_for_man() {
+    let agent = [
+        "--connect-timeout DURATION",
+        "onegate vm update 9 ACTIVE=YES MOTD='a, \"b\" = [c]'",
+        "EXIT STATUS",
+    ];
+    is_fit_for_man("onegate.1", &agent);
+    let server = [
+        "onegate-server-lite service show ID",
+        "--listen ADDRESS:PORT",
+        "EXIT STATUS",
+    ];
+    is_fit_for_man("onegate-server-lite.1", &server);
+}
+
+fn is_fit_for_man(name: &str, words: &[&str]) {
+    let page = directory().join(name);
     if is_installed("man") {
         let output = Command::new("man")
             .args(["--warnings", "-l"])
@@ -50,11 +65,7 @@ fn the_page_is_fit_for_man() {
             (true, String::new())
         );
         let text = stdout(&output);
-        for word in [
-            "--connect-timeout DURATION",
-            "onegate vm update 9 ACTIVE=YES MOTD='a, \"b\" = [c]'",
-            "EXIT STATUS",
-        ] {
+        for word in words {
             assert!(text.contains(word), "no {word} in\n{text}");
         }
     }
@@ -105,7 +116,28 @@ const LINES: &[(&str, &[&str], &[&str])] = &[
         &["--timeout", "--token-file"],
         &["--push"],
     ),
+    (
+        "onegate-server-lite ",
+        &["serve", "context", "service"],
+        &["vm", "show"],
+    ),
+    ("onegate-server-lite service ", &["show"], &["serve"]),
+    (
+        "onegate-server-lite serve --t",
+        &["--tls-cert", "--tls-key"],
+        &["--out"],
+    ),
 ];
+
+/// Both programs' files of a shell, as commands that read them.
+fn source(before: &str, after: &str) -> String {
+    ["onegate", "onegate-server-lite"]
+        .map(|program| {
+            let file = directory().join(format!("{before}{program}{after}"));
+            format!("source '{}'\n", file.display())
+        })
+        .concat()
+}
 
 /// Runs a script that prints the choices for each of [`LINES`], a line each, as `LINE<TAB>CHOICE`.
 fn assert_completes(shell: &str, args: &[&str], script: &str) {
@@ -140,12 +172,13 @@ fn bash_completes() {
     if !is_installed("bash") {
         return;
     }
-    let mut script = format!("source '{}'\n", directory().join("onegate.bash").display());
+    let mut script = source("", ".bash");
     for (line, ..) in LINES {
+        let program = line.split(' ').next().unwrap().replace('-', "_");
         // What bash itself does before it calls the function.
         script += &format!(
             "line='{line}'; read -ra COMP_WORDS <<<\"$line\"; [[ $line == *' ' ]] && COMP_WORDS+=(''); \
-             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _onegate; \
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _{program}; \
              for choice in \"${{COMPREPLY[@]}}\"; do printf '%s\\t%s\\n' \"$line\" \"$choice\"; done\n"
         );
     }
@@ -157,7 +190,7 @@ fn fish_completes() {
     if !is_installed("fish") {
         return;
     }
-    let mut script = format!("source '{}'\n", directory().join("onegate.fish").display());
+    let mut script = source("", ".fish");
     for (line, ..) in LINES {
         script += &format!(
             "for row in (complete -C '{line}'); printf '%s\\t%s\\n' '{line}' (string split -f 1 \\t -- $row); end\n"
@@ -177,11 +210,11 @@ fn zsh_completes() {
     let mut script = format!(
         r#"zmodload zsh/zpty || exit 1
 zpty z zsh -f -i
-zpty -w z "PS1=; setopt NO_BEEP; autoload -Uz compinit; compinit -D -u; source '{}'"
+zpty -w z "PS1=; setopt NO_BEEP; autoload -Uz compinit; compinit -D -u; {}"
 zpty -w z 'compadd() {{ local -a hits; builtin compadd -O hits "$@"; print -rl -- "CHOICE="$^hits; builtin compadd "$@"; }}'
 zpty -w z "PS1=PROM''PT"
 "#,
-        directory().join("_onegate").display()
+        source("_", "").trim_end().replace('\n', "; ")
     );
     for (line, ..) in LINES {
         script += &format!(

@@ -12,6 +12,9 @@ use std::fmt;
 /// What the program is called in messages.
 pub const PROGRAM: &str = "onegate-server-lite";
 
+/// What the program's exit codes mean.
+pub const EXIT_CODES: &[(u8, &str)] = &[(0, "done"), (1, "failed"), (2, "not understood")];
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invocation {
@@ -36,15 +39,21 @@ pub enum Command {
     ServiceShow,
 }
 
-struct CommandEntry {
-    command: Command,
-    name: &'static str,
-    argument: Option<&'static str>,
-    help: &'static str,
+/// One command, as its row in [`COMMANDS`] has it.
+pub struct CommandEntry {
+    /// Which one.
+    pub command: Command,
+    /// Its words, as typed.
+    pub name: &'static str,
+    /// What its argument is called in the help.
+    pub argument: Option<&'static str>,
+    /// One line.
+    pub help: &'static str,
     run: fn(&CommandOptions) -> Result<(), String>,
 }
 
-const COMMANDS: &[CommandEntry] = &[
+/// Every command.
+pub const COMMANDS: &[CommandEntry] = &[
     CommandEntry {
         command: Command::Serve,
         name: "serve",
@@ -291,7 +300,11 @@ fn help(command: Option<&CommandEntry>) -> String {
             "-h, --help"
         ));
         lines.push(format!("  {:<24} Print the version", "-V, --version"));
-        lines.push("\nExit codes: 0 done, 1 failed, 2 not understood".to_owned());
+        let codes: Vec<String> = EXIT_CODES
+            .iter()
+            .map(|(code, meaning)| format!("{code} {meaning}"))
+            .collect();
+        lines.push(format!("\nExit codes: {}", codes.join(", ")));
     }
     lines.join("\n")
 }

@@ -44,18 +44,21 @@ pub struct CommandOptions {
 }
 
 /// One option.
-pub(super) struct OptionEntry {
-    pub(super) name: &'static str,
+pub struct OptionEntry {
+    /// Its name, without the dashes.
+    pub name: &'static str,
     /// What its value is called in the help; a flag has none.
-    pub(super) value: Option<&'static str>,
-    pub(super) commands: &'static [Command],
-    pub(super) help: &'static str,
+    pub value: Option<&'static str>,
+    /// The commands that take it.
+    pub commands: &'static [Command],
+    /// One line.
+    pub help: &'static str,
     /// Takes the value (empty for a flag), or says what is expected of it.
     pub(super) set: fn(&mut CommandOptions, OsString) -> Result<(), String>,
 }
 
 /// Every option.
-pub(super) const OPTIONS: &[OptionEntry] = &[
+pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "listen",
         value: Some("ADDRESS:PORT"),

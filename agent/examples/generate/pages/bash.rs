@@ -1,45 +1,39 @@
 //! The completion for bash. It needs nothing of bash-completion.
 
-use super::{actions, options_of, resources, stands_alone};
-use onegate::cli::all_options;
-use onegate::cli::command::Command;
-use onegate::cli::options::{Kind, OptionEntry};
-use onegate::commands::COMMANDS;
+use super::{Choice, Entry, Program, Value};
 use std::fmt::Write as _;
 
-pub(crate) fn completion() -> String {
-    let mut out = String::from(
-        r#"# bash completion for onegate; generated from its tables of commands and options.
+pub(super) fn completion(program: &Program) -> String {
+    let name = program.name;
+    let function = name.replace('-', "_");
+    let mut out = format!(
+        r#"# bash completion for {name}; generated from its tables of commands and options.
 
-_onegate() {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=() i
+_{function}() {{
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} words=() i
     COMPREPLY=()
     case $before in
 "#,
     );
-    let of_kind = |kind: &str| {
-        all_options(COMMANDS)
-            .into_iter()
-            .filter(|option| matches!(option.kind, Kind::Path(name) if name == kind))
-            .map(spellings)
-            .collect::<Vec<_>>()
-            .join("|")
+    let options = program.options();
+    let spelled = |wanted: fn(Value) -> bool| {
+        let mut names: Vec<String> = Vec::new();
+        for option in options.iter().filter(|option| wanted(option.value)) {
+            if !names.contains(&spellings(option)) {
+                names.push(spellings(option));
+            }
+        }
+        names.join("|")
     };
+    let files = spelled(|value| matches!(value, Value::File(_)));
+    let directories = spelled(|value| value == Value::Directory);
+    let words = spelled(|value| matches!(value, Value::Word(_)));
     let _ = writeln!(
         out,
-        "        {}) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;",
-        of_kind("FILE")
+        "        {files}) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n        \
+         {directories}) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$word\"); return ;;\n        \
+         {words}) return ;;\n    esac"
     );
-    let _ = writeln!(
-        out,
-        "        {}) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$word\"); return ;;",
-        of_kind("DIR")
-    );
-    let free: Vec<String> = valued()
-        .filter(|option| !matches!(option.kind, Kind::Path(_)))
-        .map(spellings)
-        .collect();
-    let _ = writeln!(out, "        {}) return ;;\n    esac", free.join("|"));
     let _ = write!(
         out,
         r#"    for ((i = 1; i < COMP_CWORD; i++)); do
@@ -52,24 +46,21 @@ _onegate() {
     local choices
     case "${{words[0]-}} ${{words[1]-}}" in
 "#,
-        valued().map(spellings).collect::<Vec<_>>().join("|"),
+        spelled(|value| value != Value::Nothing),
     );
-    for command in COMMANDS {
+    for command in &program.commands {
         let pattern = match command.action() {
             "" => format!("\"{} \"*", command.words),
             _ => format!("\"{}\"", command.words),
         };
-        let _ = writeln!(
-            out,
-            "        {pattern}) choices=\"{}\" ;;",
-            options(command)
-        );
+        let _ = writeln!(out, "        {pattern}) choices=\"{}\" ;;", flags(command));
     }
-    for resource in resources()
+    for resource in program
+        .resources()
         .into_iter()
-        .filter(|resource| !stands_alone(resource))
+        .filter(|resource| !program.stands_alone(resource))
     {
-        let names: Vec<&str> = actions(resource).map(Command::action).collect();
+        let names: Vec<&str> = program.actions(resource).map(Entry::action).collect();
         let _ = writeln!(
             out,
             "        \"{resource} \"*) choices=\"{} --help\" ;;",
@@ -79,27 +70,22 @@ _onegate() {
     let _ = writeln!(
         out,
         "        *) choices=\"{} --help --version\" ;;",
-        resources().join(" ")
+        program.resources().join(" ")
     );
-    out.push_str(
+    let _ = write!(
+        out,
         r#"    esac
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
-}
+}}
 
-complete -F _onegate onegate
-"#,
+complete -F _{function} {name}
+"#
     );
     out
 }
 
-fn valued() -> impl Iterator<Item = &'static OptionEntry> {
-    all_options(COMMANDS)
-        .into_iter()
-        .filter(|option| option.value().is_some())
-}
-
 /// `-d|--data`
-fn spellings(option: &OptionEntry) -> String {
+fn spellings(option: &Choice) -> String {
     let short = option
         .short
         .map(|letter| format!("-{letter}|"))
@@ -107,8 +93,10 @@ fn spellings(option: &OptionEntry) -> String {
     format!("{short}--{}", option.long)
 }
 
-fn options(command: &Command) -> String {
-    options_of(command)
+fn flags(command: &Entry) -> String {
+    command
+        .options
+        .iter()
         .map(|option| format!("--{}", option.long))
         .collect::<Vec<_>>()
         .join(" ")

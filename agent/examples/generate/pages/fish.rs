@@ -1,45 +1,45 @@
 //! The completion for fish.
 
-use super::{actions, options_of, resources};
-use onegate::cli::options::{Kind, OptionEntry};
-use onegate::commands::COMMANDS;
+use super::{Choice, Program, Value};
 use std::fmt::Write as _;
 
-pub(crate) fn completion() -> String {
-    let mut out = String::from(
-        r#"# fish completion for onegate; generated from its tables of commands and options.
+pub(super) fn completion(program: &Program) -> String {
+    let name = program.name;
+    let function = name.replace('-', "_");
+    let mut out = format!(
+        r#"# fish completion for {name}; generated from its tables of commands and options.
 
-function __onegate_is
+function __{function}_is
     set -l words (string match -v -- '-*' (commandline -opc))
     test "$words[2..]" = "$argv"
 end
 
-function __onegate_runs
+function __{function}_runs
     set -l words (string match -v -- '-*' (commandline -opc))
     test "$words[2..$(math 1 + (count $argv))]" = "$argv"
 end
 
-complete -c onegate -f
-complete -c onegate -n '__onegate_is' -l help -s h -d 'Show help'
-complete -c onegate -n '__onegate_is' -l version -d 'Print the version'
+complete -c {name} -f
+complete -c {name} -n '__{function}_is' -l help -s h -d 'Show help'
+complete -c {name} -n '__{function}_is' -l version -d 'Print the version'
 "#,
     );
-    for resource in resources() {
-        let _ = writeln!(out, "complete -c onegate -n '__onegate_is' -a {resource}");
-        for command in actions(resource) {
+    for resource in program.resources() {
+        let _ = writeln!(out, "complete -c {name} -n '__{function}_is' -a {resource}");
+        for command in program.actions(resource) {
             let _ = writeln!(
                 out,
-                "complete -c onegate -n '__onegate_is {resource}' -a {} -d {}",
+                "complete -c {name} -n '__{function}_is {resource}' -a {} -d {}",
                 command.action(),
                 quoted(command.summary)
             );
         }
     }
-    for command in COMMANDS {
-        for option in options_of(command) {
+    for command in &program.commands {
+        for option in &command.options {
             let _ = writeln!(
                 out,
-                "complete -c onegate -n '__onegate_runs {}' {}",
+                "complete -c {name} -n '__{function}_runs {}' {}",
                 command.words,
                 specification(option)
             );
@@ -48,16 +48,16 @@ complete -c onegate -n '__onegate_is' -l version -d 'Print the version'
     out
 }
 
-fn specification(option: &OptionEntry) -> String {
+fn specification(option: &Choice) -> String {
     let short = option
         .short
         .map(|letter| format!(" -s {letter}"))
         .unwrap_or_default();
-    let value = match option.kind {
-        Kind::Switch => "",
-        Kind::Path("DIR") => " -x -a '(__fish_complete_directories)'",
-        Kind::Path(_) => " -r -F",
-        _ => " -x",
+    let value = match option.value {
+        Value::Nothing => "",
+        Value::Directory => " -x -a '(__fish_complete_directories)'",
+        Value::File(_) => " -r -F",
+        Value::Word(_) => " -x",
     };
     format!(
         "-l {}{short}{value} -d {}",

@@ -1,89 +1,58 @@
-//! onegate(1), in man(7)'s macros.
+//! A page of the manual, in man(7)'s macros.
 
-use onegate::cli::all_options;
-use onegate::cli::help::{ENVIRONMENT, TOPICS, synopsis};
-use onegate::commands::COMMANDS;
-use onegate::context::{SOURCES, VARIABLES};
-use onegate::error::EXIT_CODES;
+use super::Choice;
 
-pub(crate) fn page() -> String {
-    let mut page = Page(String::new());
-    page.raw(concat!(
-        ".TH ONEGATE 1 \"2026-11-22\" \"onegate ",
-        env!("CARGO_PKG_VERSION"),
-        "\" \"OpenNebula\""
-    ));
-    page.section("NAME");
-    page.text("onegate - read and change this VM's record in OpenNebula, and those of its service");
-    page.section("SYNOPSIS");
-    page.raw(".B onegate\n.I COMMAND\n.RI [ OPTION ]...");
-    page.section("DESCRIPTION");
-    page.text(
-        "The client of OpenNebula's OneGate for use inside a virtual machine: it reads and changes the VM's own \
-         record, and those of the VMs of its service or virtual router. It takes every command line that the Ruby \
-         client takes. Options may stand anywhere in the line.",
-    );
-    page.section("COMMANDS");
-    for command in COMMANDS {
-        page.raw(&format!(".SS onegate {}", escaped(&synopsis(command))));
-        page.text(&format!("{}.", command.summary));
-        page.paragraphs(command.detail);
-        page.examples(command.examples);
+/// A page as it grows.
+pub(super) struct Page(String);
+
+impl Page {
+    pub(super) fn new(name: &str, version: &str) -> Self {
+        let mut page = Self(String::new());
+        let title = name.to_uppercase();
+        page.raw(&format!(
+            ".TH {} 1 \"2026-11-22\" \"{name} {version}\" \"OpenNebula\"",
+            escaped(&title)
+        ));
+        page
     }
-    page.section("OPTIONS");
-    for option in all_options(COMMANDS) {
+
+    /// The text of the page.
+    pub(super) fn finish(self) -> String {
+        self.0
+    }
+
+    /// An option with what it takes and does.
+    pub(super) fn option(&mut self, option: &Choice) {
         let short = option
             .short
             .map(|letter| format!("-{letter}, "))
             .unwrap_or_default();
         let value = option
-            .value()
+            .value
+            .name()
             .map(|value| format!(" {value}"))
             .unwrap_or_default();
-        page.item(&format!("{short}--{}{value}", option.long), option.help);
+        self.item(&format!("{short}--{}{value}", option.long), option.help);
     }
-    for (title, text) in TOPICS {
-        page.section(&title.to_uppercase());
-        page.paragraphs(text);
-    }
-    page.section("ENVIRONMENT");
-    let variables = VARIABLES
-        .iter()
-        .map(|variable| (variable.name, variable.about));
-    variables
-        .chain(ENVIRONMENT.iter().copied())
-        .for_each(|(name, about)| page.item(name, about));
-    page.section("FILES");
-    page.text("Where the endpoint, the VM's id and its token are looked for, in this order:");
-    SOURCES
-        .iter()
-        .for_each(|source| page.item(source.name, source.about));
-    page.section("EXIT STATUS");
-    EXIT_CODES
-        .iter()
-        .for_each(|(code, meaning)| page.item(&code.to_string(), meaning));
-    page.section("SEE ALSO");
-    page.text("The OpenNebula documentation, 'OneGate Usage'.");
-    page.0
-}
 
-struct Page(String);
-
-impl Page {
-    fn raw(&mut self, line: &str) {
+    pub(super) fn raw(&mut self, line: &str) {
         self.0 += line;
         self.0.push('\n');
     }
 
-    fn section(&mut self, name: &str) {
+    pub(super) fn section(&mut self, name: &str) {
         self.raw(&format!(".SH \"{}\"", escaped(name)));
     }
 
-    fn text(&mut self, text: &str) {
+    pub(super) fn heading(&mut self, name: &str) {
+        self.raw(&format!(".SS {}", escaped(name)));
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
         self.raw(&escaped(text));
     }
 
-    fn paragraphs(&mut self, text: &str) {
+    pub(super) fn paragraphs(&mut self, text: &str) {
         for paragraph in text.lines() {
             // At the beginning of a section it would be one too many.
             if !self
@@ -98,7 +67,7 @@ impl Page {
         }
     }
 
-    fn item(&mut self, name: &str, text: &str) {
+    pub(super) fn item(&mut self, name: &str, text: &str) {
         self.raw(&format!(
             ".TP\n.B \"{}\"",
             escaped(name).replace('"', "\\(dq")
@@ -106,7 +75,7 @@ impl Page {
         self.text(text);
     }
 
-    fn examples(&mut self, examples: &[&str]) {
+    pub(super) fn examples(&mut self, examples: &[&str]) {
         if examples.is_empty() {
             return;
         }

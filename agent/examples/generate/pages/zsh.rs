@@ -1,23 +1,23 @@
 //! The completion for zsh.
 
-use super::{actions, options_of, resources, stands_alone};
-use onegate::cli::options::{Kind, OptionEntry};
-use onegate::commands::COMMANDS;
+use super::{Choice, Program, Value};
 use std::fmt::Write as _;
 
-pub(crate) fn completion() -> String {
-    let mut out = String::from(
-        "#compdef onegate\n# zsh completion for onegate; generated from its tables of commands and options.\n\n\
-         _onegate() {\n    local -a commands\n    if ((CURRENT == 2)); then\n",
+pub(super) fn completion(program: &Program) -> String {
+    let name = program.name;
+    let mut out = format!(
+        "#compdef {name}\n# zsh completion for {name}; generated from its tables of commands and options.\n\n\
+         _{name}() {{\n    local -a commands\n    if ((CURRENT == 2)); then\n",
     );
     let _ = writeln!(
         out,
         "        compadd -- {} --help --version\n        return\n    fi",
-        resources().join(" ")
+        program.resources().join(" ")
     );
-    let (alone, others): (Vec<_>, Vec<_>) = resources()
+    let (alone, others): (Vec<_>, Vec<_>) = program
+        .resources()
         .into_iter()
-        .partition(|resource| stands_alone(resource));
+        .partition(|resource| program.stands_alone(resource));
     let _ = writeln!(
         out,
         "    if ((CURRENT == 3)) && [[ $words[2] != ({}) ]]; then\n        case $words[2] in",
@@ -25,7 +25,7 @@ pub(crate) fn completion() -> String {
     );
     for resource in others {
         let _ = writeln!(out, "            {resource})\n                commands=(");
-        for command in actions(resource) {
+        for command in program.actions(resource) {
             let _ = writeln!(
                 out,
                 "                    {}",
@@ -42,7 +42,7 @@ pub(crate) fn completion() -> String {
         );
     }
     out.push_str("        esac\n        return\n    fi\n    case \"$words[2] $words[3]\" in\n");
-    for command in COMMANDS {
+    for command in &program.commands {
         let any = if command.action().is_empty() {
             "\\ *"
         } else {
@@ -53,30 +53,31 @@ pub(crate) fn completion() -> String {
             "        {}{any})\n            _arguments -S \\",
             quoted(command.words)
         );
-        for option in options_of(command) {
+        for option in &command.options {
             let _ = writeln!(out, "                {} \\", specification(option));
         }
         let _ = writeln!(out, "                '*: :_default' ;;");
     }
     // As an autoloaded function it is run at once; sourced, it is registered.
-    out.push_str(
-        "    esac\n}\n\nif [[ $funcstack[1] == _onegate ]]; then\n    _onegate \"$@\"\nelse\n    compdef _onegate onegate\nfi\n",
+    let _ = write!(
+        out,
+        "    esac\n}}\n\nif [[ $funcstack[1] == _{name} ]]; then\n    _{name} \"$@\"\nelse\n    compdef _{name} {name}\nfi\n"
     );
     out
 }
 
 /// `'(-d --data)'{-d,--data}'[help]:DATA:'`
-fn specification(option: &OptionEntry) -> String {
+fn specification(option: &Choice) -> String {
     let long = format!("--{}", option.long);
     let names = match option.short {
         Some(letter) => format!("'(-{letter} {long})'{{-{letter},{long}}}"),
         None => long,
     };
-    let value = match (option.kind, option.value()) {
-        (Kind::Path("DIR"), _) => ":DIR:_files -/".to_owned(),
-        (Kind::Path(name), _) => format!(":{name}:_files"),
-        (_, Some(value)) => format!(":{value}: "),
-        (_, None) => String::new(),
+    let value = match option.value {
+        Value::Directory => ":DIR:_files -/".to_owned(),
+        Value::File(name) => format!(":{name}:_files"),
+        Value::Word(name) => format!(":{name}: "),
+        Value::Nothing => String::new(),
     };
     let help = option
         .help

@@ -1,0 +1,39 @@
+# fish completion for onegate-server-lite; generated from its tables of commands and options.
+
+function __onegate_server_lite_is
+    set -l words (string match -v -- '-*' (commandline -opc))
+    test "$words[2..]" = "$argv"
+end
+
+function __onegate_server_lite_runs
+    set -l words (string match -v -- '-*' (commandline -opc))
+    test "$words[2..$(math 1 + (count $argv))]" = "$argv"
+end
+
+complete -c onegate-server-lite -f
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -l help -s h -d 'Show help'
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -l version -d 'Print the version'
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a serve
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a token
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a context
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a service
+complete -c onegate-server-lite -n '__onegate_server_lite_is service' -a show -d 'Shows a service\'s nodes, policies and last decisions, with their reasons'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l listen -x -d 'Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l config -r -F -d 'OpenNebula\'s onegate-server.conf: permissions, restricted attributes and actions, …'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l tls-cert -r -F -d 'Serve TLS with this certificate chain (PEM); read again on SIGHUP'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l tls-key -r -F -d 'The certificate\'s private key (PEM)'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l opennebula -d 'Stand in front of a real OpenNebula, in place of --cloud and --state'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l auth-file -r -F -d 'serveradmin\'s name and password, with --opennebula [/var/lib/one/.one/onegate_auth]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l vm-step -x -d 'How long a VM takes for each step from one state to the next [300ms]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l cooldown -x -d 'A service\'s cooldown after scaling, where its roles and policies say nothing [2s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l flow-interval -x -d 'How often elasticity policies are evaluated [10s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l out -x -a '(__fish_complete_directories)' -d 'Where to write the two files; made if it is missing'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l endpoint -x -d 'ONEGATE_ENDPOINT, in place of the one in the VM\'s record'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l json -d 'Print JSON, with times in seconds'
