@@ -28,7 +28,7 @@ fn fresh() -> Fresh {
         Scenario::built_in()
             .expect("the scenario is well-formed")
             .objects,
-        flow::Options::default(),
+        flow::Timings::default(),
     );
     let tokens = [1, 8, 9]
         .map(|vm| (vm, token::token(&cloud, vm).expect("it has one")))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
-use onegate_server_lite::flow::{Engine, Options};
+use onegate_server_lite::flow::{Engine, Timings};
 use onegate_server_lite::store::state::{Draft, Kind, Objects, Writes};
 use serde_json::{Value, json};
 
@@ -40,9 +40,9 @@ fuzz_target!(|text: &str| {
 
     let none = Writes::new();
     let mut draft = Draft::new(&objects, &none);
-    let options = Options {
+    let options = Timings {
         interval: std::time::Duration::ZERO,
-        ..Options::default()
+        ..Timings::default()
     };
     let mut engine = Engine::new(options).in_zone(TimeZone::UTC);
     for second in [1_795_348_800, 1_795_348_860, 1_827_000_000] {

@@ -2,7 +2,7 @@
 //! `make bench` runs it; the figures in docs/elasticity.md are its output.
 
 use jiff::Timestamp;
-use onegate_server_lite::flow::{Engine, Options};
+use onegate_server_lite::flow::{Engine, ScaleRequest, Timings};
 use onegate_server_lite::objects::document::{Document, Id};
 use onegate_server_lite::store::state::{Draft, Kind, Objects, Writes};
 use rustix::time::{ClockId, clock_gettime};
@@ -24,9 +24,9 @@ fn main() {
         let now: Timestamp = Timestamp::from_second(1_795_348_800).unwrap_or_default();
         let per_service = VMS / services;
         // With no interval every call polls.
-        let mut engine = Engine::new(Options {
+        let mut engine = Engine::new(Timings {
             interval: Duration::ZERO,
-            ..Options::default()
+            ..Timings::default()
         });
         change(&objects, |draft| engine.advance(draft, now));
         measure(
@@ -35,7 +35,7 @@ fn main() {
                 change(&objects, |draft| engine.advance(draft, now));
             },
         );
-        let mut engine = Engine::new(Options::default());
+        let mut engine = Engine::new(Timings::default());
         change(&objects, |draft| engine.advance(draft, now));
         measure(
             &format!("nothing due: {services} services of {per_service} VMs"),
@@ -46,10 +46,15 @@ fn main() {
     }
     let objects = cloud(1);
     let now: Timestamp = Timestamp::from_second(1_795_348_800).unwrap_or_default();
-    let mut engine = Engine::new(Options::default());
+    let mut engine = Engine::new(Timings::default());
     measure("scaling one service from 10,000 to 10,100 VMs", || {
         change(&objects, |draft| {
-            engine.scale(draft, 0, "work", VMS + 100, now).is_ok()
+            let wanted = ScaleRequest {
+                service: 0,
+                role: "work",
+                cardinality: VMS + 100,
+            };
+            engine.scale(draft, &wanted, now).is_ok()
         });
     });
 }

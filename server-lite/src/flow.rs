@@ -8,15 +8,18 @@
 pub mod clock;
 pub mod expression;
 mod lease;
+mod lifecycle;
 mod measure;
 mod new_vm;
+pub mod obstacle;
 pub mod policy;
 mod poll;
 mod report;
+mod scaling;
 pub mod schedule;
 pub mod service;
 mod vms;
-mod watch;
+mod vrouter;
 
 use crate::objects::action::VmAction;
 use crate::objects::document::Id;
@@ -24,14 +27,15 @@ use crate::objects::refusal::Refusal;
 use crate::store::state::{Draft, Kind};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use policy::Texts;
+use obstacle::Obstacle;
+use policy::PolicyReader;
 use serde_json::Value;
-use service::Role;
+use service::{Role, Service};
 use std::time::Duration;
 
 /// How long things take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct Timings {
     /// How long a VM stays in each state that passes by itself.
     pub vm_step: Duration,
     /// The cooldown after a scaling where neither the policy nor the role has one.
@@ -40,7 +44,7 @@ pub struct Options {
     pub interval: Duration,
 }
 
-impl Default for Options {
+impl Default for Timings {
     fn default() -> Self {
         Self {
             vm_step: Duration::from_millis(300),
@@ -50,42 +54,75 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl Timings {
     /// The cooldown after a scaling of this role that no policy sets.
     fn cooldown_of(&self, role: &Role) -> Duration {
         role.cooldown.unwrap_or(self.cooldown)
     }
 }
 
-/// The engine: its options and what it keeps at hand. It may be dropped and made again at any time.
+/// What somebody asks for: this role of this service with so many nodes.
+#[derive(Debug, Clone, Copy)]
+pub struct ScaleRequest<'r> {
+    /// The service.
+    pub service: Id,
+    /// The name of its role.
+    pub role: &'r str,
+    /// How many nodes the role is to have.
+    pub cardinality: u32,
+}
+
+/// One step of the engine: the documents it works on, and what it takes to do so.
+struct Tick<'t, 'd> {
+    draft: &'t mut Draft<'d>,
+    reader: &'t mut PolicyReader,
+    timings: Timings,
+    now: Timestamp,
+}
+
+impl Tick<'_, '_> {
+    fn open(&mut self, service: Id) -> Option<Service> {
+        Service::open(self.draft, self.reader, service)
+    }
+}
+
+/// The engine: its timings and what it keeps at hand. It may be dropped and made again at any time.
 #[derive(Debug)]
 pub struct Engine {
-    options: Options,
+    timings: Timings,
     next_poll: Option<Timestamp>,
     /// VMs changed their states since the services were last compared with all of theirs.
     vms_changed: bool,
     /// Something changed since records of VMs that are gone were last counted.
     to_tidy: bool,
-    texts: Texts,
+    reader: PolicyReader,
 }
 
 impl Engine {
     /// An engine that polls at its first [`Engine::advance`].
-    pub fn new(options: Options) -> Self {
-        let texts = Texts::new(TimeZone::system());
+    pub fn new(timings: Timings) -> Self {
         Self {
-            options,
+            timings,
             next_poll: None,
             vms_changed: true,
             to_tidy: true,
-            texts,
+            reader: PolicyReader::new(TimeZone::system()),
         }
     }
 
     /// The same engine, reading dates and cron in this zone instead of the system's.
     pub fn in_zone(self, zone: TimeZone) -> Self {
-        let texts = Texts::new(zone);
-        Self { texts, ..self }
+        let reader = PolicyReader::new(zone);
+        Self { reader, ..self }
+    }
+
+    fn tick<'t, 'd>(&'t mut self, draft: &'t mut Draft<'d>, now: Timestamp) -> Tick<'t, 'd> {
+        Tick {
+            draft,
+            reader: &mut self.reader,
+            timings: self.timings,
+            now,
+        }
     }
 
     /// What OneFlow would refuse in a service, each with its role. The engine works around all of it: a policy that
@@ -98,7 +135,7 @@ impl Engine {
         let mut problems = Vec::new();
         for role in roles {
             let name = role.get("name").and_then(Value::as_str).unwrap_or("?");
-            let found = policy::problems(&mut self.texts, role);
+            let found = policy::problems(&mut self.reader, role);
             problems.extend(found.into_iter().map(|why| format!("role {name}: {why}")));
         }
         problems
@@ -107,40 +144,46 @@ impl Engine {
     /// Takes up what a scenario or a stop left halfway: VMs in a passing state, services yet to be deployed. To be
     /// called once, before anything else.
     pub fn start(&mut self, draft: &mut Draft<'_>, now: Timestamp) {
-        for vm in draft.ids(Kind::Vm) {
-            vms::keep_moving(draft, vm, &self.options, now);
+        let mut tick = self.tick(draft, now);
+        for vm in tick.draft.ids(Kind::Vm) {
+            vms::keep_moving(&mut tick, vm);
         }
-        for service in draft.ids(Kind::Service) {
-            service::complete(draft, service);
+        for id in tick.draft.ids(Kind::Service) {
+            if let Some(mut service) = tick.open(id) {
+                service.complete();
+                service.write(tick.draft);
+            }
         }
     }
 
-    /// Does all that is due, and says when to call again. Call it after [`Engine::act`] and [`Engine::scale`] too.
+    /// Does all that is due, and says when to call again. Call it after [`Engine::act`], [`Engine::scale`] and
+    /// [`Engine::recover`] too.
     pub fn advance(&mut self, draft: &mut Draft<'_>, now: Timestamp) -> Timestamp {
         self.settle(draft, now);
+        let latest = later(now, self.timings.interval);
         let next_poll = match self.next_poll {
             // One too far away is from before the clock was set back.
-            Some(next) if next > now && next <= later(now, self.options.interval) => next,
+            Some(next) if next > now && next <= latest => next,
             _ => {
                 if std::mem::take(&mut self.to_tidy) {
                     vms::forget(draft);
                 }
-                poll::poll(draft, &mut self.texts, &self.options, now);
+                poll::poll(&mut self.tick(draft, now));
                 self.settle(draft, now);
-                later(now, self.options.interval)
+                latest
             }
         };
         self.next_poll = Some(next_poll);
-        let due = [vms::due(draft), watch::due(draft, now)];
+        let due = [vms::due(draft), lifecycle::due(draft, now)];
         due.into_iter().flatten().fold(next_poll, Timestamp::min)
     }
 
     /// Moves VMs and services on until nothing is due.
     fn settle(&mut self, draft: &mut Draft<'_>, now: Timestamp) {
         loop {
-            let moved = vms::advance(draft, &self.options, now);
+            let moved = vms::advance(&mut self.tick(draft, now));
             let all = moved || std::mem::take(&mut self.vms_changed);
-            if !watch::advance(draft, all, &self.options, now) && !moved {
+            if !lifecycle::advance(&mut self.tick(draft, now), all) && !moved {
                 break;
             }
             self.to_tidy = true;
@@ -157,25 +200,34 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         self.vms_changed = true;
-        vms::act(draft, vm, action, &self.options, now)
+        vms::act(&mut self.tick(draft, now), vm, action)
     }
 
     /// What an author wants to know of a service: states, averages, counts, what is left of times, decisions.
     pub fn report(&mut self, draft: &Draft<'_>, service: Id, now: Timestamp) -> Option<Value> {
-        report::report(draft, &mut self.texts, service, now)
+        report::report(draft, &mut self.reader, service, now)
     }
 
-    /// Sets the cardinality of a role. The reason of a refusal is for the log: OneGate's guests only hear
-    /// `Error performing action on service N role R`.
+    /// Sets the cardinality of a role.
     pub fn scale(
         &mut self,
         draft: &mut Draft<'_>,
-        service: Id,
-        role: &str,
-        cardinality: u32,
+        wanted: &ScaleRequest<'_>,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
-        watch::scale_by_hand(draft, service, role, cardinality, &self.options, now)
+    ) -> Result<(), Obstacle> {
+        scaling::scale_by_hand(&mut self.tick(draft, now), wanted)
+    }
+
+    /// Tries again what failed in a service, as OneFlow's `recover` does: in the states PENDING, DEPLOYING, SCALING,
+    /// FAILED_DEPLOYING, FAILED_SCALING and COOLDOWN.
+    pub fn recover(
+        &mut self,
+        draft: &mut Draft<'_>,
+        service: Id,
+        now: Timestamp,
+    ) -> Result<(), Obstacle> {
+        self.vms_changed = true;
+        scaling::recover(&mut self.tick(draft, now), service)
     }
 }
 

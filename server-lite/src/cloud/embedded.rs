@@ -15,7 +15,7 @@ pub use open::OpenError;
 pub use scenario::{Scenario, ScenarioError};
 
 use crate::cloud::{Cloud, User};
-use crate::flow::{self, Engine};
+use crate::flow::{self, Engine, ScaleRequest};
 use crate::objects::action;
 use crate::objects::action::{Argument, VmAction};
 use crate::objects::document::{Document, Id, id};
@@ -40,7 +40,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    fn new(commits: Commits, options: flow::Options) -> Self {
+    fn new(commits: Commits, options: flow::Timings) -> Self {
         Self {
             commits,
             engine: Mutex::new(Engine::new(options)),
@@ -242,7 +242,12 @@ impl Cloud for Embedded {
                 "DOCUMENT",
                 service,
             )?;
-            engine.scale(draft, service, role, cardinality, now)?;
+            let wanted = ScaleRequest {
+                service,
+                role,
+                cardinality,
+            };
+            engine.scale(draft, &wanted, now)?;
             engine.advance(draft, now);
             Ok(())
         })?;

@@ -146,8 +146,8 @@ fn listen(options: &CommandOptions, config: &Config) -> Result<TcpListener, Stri
 }
 
 fn embedded(options: &CommandOptions, log: &Arc<Log>) -> Result<Arc<Embedded>, String> {
-    let defaults = flow::Options::default();
-    let pace = flow::Options {
+    let defaults = flow::Timings::default();
+    let pace = flow::Timings {
         vm_step: options.vm_step.unwrap_or(defaults.vm_step),
         cooldown: options.cooldown.unwrap_or(defaults.cooldown),
         interval: options.flow_interval.unwrap_or(defaults.interval),

@@ -5,7 +5,9 @@ use crate::objects::document::Id;
 use crate::store::state::{Draft, Kind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 /// How many decisions are kept for each service.
 const DECISIONS: usize = 20;
@@ -103,17 +105,21 @@ impl ServiceClock {
             .unwrap_or_default()
     }
 
-    /// Stores it.
-    pub fn write(&self, draft: &mut Draft<'_>, service: Id) {
+    /// Stores it, where it differs from what is stored. Whether it did.
+    pub fn write(&self, draft: &mut Draft<'_>, service: Id) -> bool {
+        let stored = draft.get(Kind::ServiceClock, service);
         // Plain text, numbers and lists: this cannot fail.
-        if let Ok(value) = serde_json::to_value(self) {
+        let Ok(value) = serde_json::to_value(self) else {
+            return false;
+        };
+        let differs = match stored {
+            None => *self != Self::default(),
+            Some(stored) => *stored != value,
+        };
+        if differs {
             draft.set(Kind::ServiceClock, service, value);
         }
-    }
-
-    /// The clock of a role.
-    pub fn role(&mut self, name: &str) -> &mut RoleClock {
-        self.roles.entry(name.to_string()).or_default()
+        differs
     }
 
     /// Notes a decision. A role that stays as it is, as it did the last time, gets no second line.
@@ -137,4 +143,43 @@ impl ServiceClock {
             self.decisions.pop_front();
         }
     }
+}
+
+impl RoleClock {
+    /// Makes a clock for each policy of a role, from what a dumped service says of it where there is none yet.
+    pub fn seed(&mut self, role: &Value) {
+        for (clocks, key) in [
+            (&mut self.elasticity, "elasticity_policies"),
+            (&mut self.scheduled, "scheduled_policies"),
+        ] {
+            let known = clocks.len();
+            let policies = role
+                .get(key)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
+            clocks.extend(policies.skip(known).map(|policy| {
+                let seconds = policy.get("last_eval").and_then(Value::as_i64);
+                PolicyClock {
+                    last_eval: seconds.map(|seconds| seconds.saturating_mul(1000)),
+                    true_evals: policy.get("true_evals").and_then(Value::as_u64),
+                    expression_evaluated: None,
+                }
+            }));
+        }
+    }
+
+    /// Begins a scaling: what it waits for, and the cooldown after it. Every policy counts anew.
+    pub fn begin_scaling(&mut self, awaited: Vec<Id>, cooldown: Duration) {
+        self.awaited = awaited;
+        self.cooldown = Some(millis(cooldown));
+        for policy in self.elasticity.iter_mut().chain(&mut self.scheduled) {
+            policy.true_evals = None;
+        }
+    }
+}
+
+/// A length of time as it is stored.
+pub fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }

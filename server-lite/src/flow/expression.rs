@@ -1,8 +1,8 @@
 //! The expressions of elasticity policies: `CPU_USED_PERC > 70 && !(FREE < 2)`.
 //!
-//! The grammar is OneFlow's (server-lite/tests/fixtures/elasticity.jsonl, cases `grammar_*`): comparisons of numbers
-//! and names on either side, `&` `&&` `|` `||` without precedence and binding to the right, `!` negating all to its
-//! right, parentheses, blanks. Read once, evaluated at each poll against the averages of the role's nodes.
+//! The grammar is OneFlow's, as recorded (docs/elasticity.md, "Expressions"): comparisons of numbers and names
+//! on either side, `&` `&&` `|` `||` without precedence and binding to the right, `!` negating all to its right,
+//! parentheses, blanks. Read once, evaluated at each poll against the averages of the role's nodes.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ const DEEPEST: usize = 128;
 
 /// An expression that was understood.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Expression(Node);
+pub struct Expression(Clause);
 
 /// Why one was not: OneFlow answers 400 then.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotUnderstood {
+pub struct SyntaxError {
     /// Where reading stopped: the character, counted from 1.
     pub column: usize,
     /// What was wanted there.
@@ -26,7 +26,7 @@ pub struct NotUnderstood {
     pub found: Option<char>,
 }
 
-impl fmt::Display for NotUnderstood {
+impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "column {}: {} expected, but ", self.column, self.wanted)?;
         match self.found {
@@ -36,14 +36,14 @@ impl fmt::Display for NotUnderstood {
     }
 }
 
-impl std::error::Error for NotUnderstood {}
+impl std::error::Error for SyntaxError {}
 
 #[derive(Debug, Clone, PartialEq)]
-enum Node {
+enum Clause {
     Compare(Operand, Comparison, Operand),
-    Join(Box<Node>, Logic, Box<Node>),
-    Not(Box<Node>),
-    Group(Box<Node>),
+    Join(Box<Clause>, Logic, Box<Clause>),
+    Not(Box<Clause>),
+    Group(Box<Clause>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -66,9 +66,9 @@ const LOGICS: [&str; 4] = ["&&", "||", "&", "|"];
 
 impl Expression {
     /// Reads an expression.
-    pub fn parse(text: &str) -> Result<Self, NotUnderstood> {
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         if let Some((_, found)) = text.char_indices().nth(LONGEST) {
-            return Err(NotUnderstood {
+            return Err(SyntaxError {
                 column: LONGEST + 1,
                 wanted: "the end (1024 characters at most)",
                 found: Some(found),
@@ -108,7 +108,7 @@ impl Expression {
     }
 }
 
-impl Node {
+impl Clause {
     fn is_true(&self, average: &impl Fn(&str) -> Option<f64>) -> bool {
         match self {
             Self::Group(inner) => inner.is_true(average),
@@ -223,8 +223,8 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn wanted(&self, wanted: &'static str) -> NotUnderstood {
-        NotUnderstood {
+    fn wanted(&self, wanted: &'static str) -> SyntaxError {
+        SyntaxError {
             column: self.column,
             wanted,
             found: self.rest.chars().next(),
@@ -261,27 +261,27 @@ impl<'t> Reader<'t> {
     }
 
     /// `! expression`, or a term with, after an operator, all that is to its right.
-    fn expression(&mut self) -> Result<Node, NotUnderstood> {
+    fn expression(&mut self) -> Result<Clause, SyntaxError> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(self.wanted("less nesting (128 at most)"));
         }
         self.blanks();
         if self.take("!") {
-            return Ok(Node::Not(Box::new(self.expression()?)));
+            return Ok(Clause::Not(Box::new(self.expression()?)));
         }
         let term = self.term()?;
         self.blanks();
         match self.one_of(&LOGICS) {
             Some(word) => {
                 let right = self.expression()?;
-                Ok(Node::Join(Box::new(term), Logic(word), Box::new(right)))
+                Ok(Clause::Join(Box::new(term), Logic(word), Box::new(right)))
             }
             None => Ok(term),
         }
     }
 
-    fn term(&mut self) -> Result<Node, NotUnderstood> {
+    fn term(&mut self) -> Result<Clause, SyntaxError> {
         if self.take("(") {
             let depth = self.depth;
             let inner = self.expression()?;
@@ -290,7 +290,7 @@ impl<'t> Reader<'t> {
             if !self.take(")") {
                 return Err(self.wanted("an operator or ')'"));
             }
-            return Ok(Node::Group(Box::new(inner)));
+            return Ok(Clause::Group(Box::new(inner)));
         }
         let left = self.operand()?;
         self.blanks();
@@ -298,10 +298,10 @@ impl<'t> Reader<'t> {
             return Err(self.wanted("a comparison"));
         };
         self.blanks();
-        Ok(Node::Compare(left, Comparison(word), self.operand()?))
+        Ok(Clause::Compare(left, Comparison(word), self.operand()?))
     }
 
-    fn operand(&mut self) -> Result<Operand, NotUnderstood> {
+    fn operand(&mut self) -> Result<Operand, SyntaxError> {
         match self.rest.chars().next() {
             Some(quote @ ('"' | '\'')) => {
                 let quote = if quote == '"' { "\"" } else { "'" };
@@ -318,7 +318,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn name(&mut self) -> Result<String, NotUnderstood> {
+    fn name(&mut self) -> Result<String, SyntaxError> {
         if !self.rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return Err(self.wanted("a letter"));
         }
@@ -327,7 +327,7 @@ impl<'t> Reader<'t> {
             .to_ascii_uppercase())
     }
 
-    fn number(&mut self) -> Result<Operand, NotUnderstood> {
+    fn number(&mut self) -> Result<Operand, SyntaxError> {
         let sign = if self.take("-") { "-" } else { "" };
         let whole = self.digits()?;
         let whole = match whole.trim_start_matches('0') {
@@ -343,7 +343,7 @@ impl<'t> Reader<'t> {
         Ok(Operand::Number(value, float(value)))
     }
 
-    fn digits(&mut self) -> Result<&'t str, NotUnderstood> {
+    fn digits(&mut self) -> Result<&'t str, SyntaxError> {
         match self.take_while(|b| b.is_ascii_digit()) {
             "" => Err(self.wanted("a digit")),
             digits => Ok(digits),

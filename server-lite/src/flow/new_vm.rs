@@ -5,12 +5,13 @@
 //! is a VM's own is made new: ID, NAME, STIME, IP and MAC (leases of the same networks), context. Of USER_TEMPLATE
 //! only what a VM template brings is taken over; what a guest has reported stays its own.
 
-use super::lease::{self, list_mut};
+use super::lease::{self, Holder};
+use super::obstacle::Obstacle;
 use super::service::Role;
-use crate::objects::document::{Id, id, list};
+use super::{Tick, vrouter};
+use crate::objects::document::{Id, id, list, list_mut};
 use crate::store::state::{Draft, Kind};
 use serde_json::{Map, Value, json};
-use std::net::Ipv6Addr;
 
 /// What a VM template usually brings to USER_TEMPLATE.
 const TEMPLATE_ATTRIBUTES: [&str; 8] = [
@@ -24,37 +25,51 @@ const TEMPLATE_ATTRIBUTES: [&str; 8] = [
     "USER_INPUTS",
 ];
 
-/// Makes a VM for a role of a service, in STATE 0 (the caller lets it enter PENDING), and gives its id. `now` is in
-/// seconds. The error says what was missing.
+/// What a VM's record says at first.
+const AT_FIRST: [(&str, &str); 8] = [
+    ("LAST_POLL", "0"),
+    ("STATE", "0"),
+    ("LCM_STATE", "0"),
+    ("PREV_STATE", "0"),
+    ("PREV_LCM_STATE", "0"),
+    ("RESCHED", "0"),
+    ("ETIME", "0"),
+    ("DEPLOY_ID", ""),
+];
+
+/// Makes a VM for a role of a service, in STATE 0 (the caller lets it enter PENDING), and gives its id. With a virtual
+/// router it is one of that router's, and has its NICs.
 pub(super) fn create(
-    draft: &mut Draft<'_>,
+    tick: &mut Tick<'_, '_>,
     service: Id,
     role: &Role,
     name: &str,
-    now: i64,
-) -> Result<Id, String> {
-    let vm = draft.next_vm_id();
+    router: Option<Id>,
+) -> Result<Id, Obstacle> {
+    let draft = &mut *tick.draft;
+    let vm = draft.next_vm_id().ok_or(Obstacle::NoId("VM"))?;
     let mut record = match pattern(draft, role) {
         Some(pattern) => copy(pattern),
         None => bare(draft, service, role),
     };
     record["ID"] = vm.to_string().into();
     record["NAME"] = name.into();
-    record["STIME"] = now.to_string().into();
+    record["STIME"] = tick.now.as_second().to_string().into();
     record["USER_TEMPLATE"]["ROLE_NAME"] = role.name.as_str().into();
     record["USER_TEMPLATE"]["SERVICE_ID"] = service.to_string().into();
     record["TEMPLATE"]["VMID"] = vm.to_string().into();
     if let Some(context) = record["TEMPLATE"].get_mut("CONTEXT") {
         context["VMID"] = vm.to_string().into();
     }
-    let mut failed = None;
+    belong(draft, &mut record, router);
+    let mut failed = Ok(());
     for key in ["NIC", "NIC_ALIAS"] {
         if record["TEMPLATE"].get(key).is_none() {
             continue;
         }
         let mut nics = std::mem::take(list_mut(&mut record["TEMPLATE"][key]));
         for (index, nic) in nics.iter_mut().enumerate() {
-            failed = failed.or_else(|| address(draft, vm, nic).err());
+            failed = failed.and_then(|()| address(draft, vm, nic));
             if key == "NIC" {
                 let context = record["TEMPLATE"]
                     .get_mut("CONTEXT")
@@ -62,25 +77,52 @@ pub(super) fn create(
                 readdress_context(context, index, nic);
             }
         }
-        // As oned has it: one is not a list.
-        record["TEMPLATE"][key] = match nics.len() {
-            1 => nics.remove(0),
-            _ => Value::Array(nics),
-        };
+        record["TEMPLATE"][key] = one_or_list(nics);
     }
     draft.set(Kind::Vm, vm, record);
-    match failed {
-        None => Ok(vm),
-        Some(why) => {
-            undo(draft, vm);
-            Err(why)
+    if let Err(why) = failed {
+        undo(draft, vm);
+        return Err(why);
+    }
+    if let Some(router) = router {
+        vrouter::add(draft, router, vm);
+    }
+    Ok(vm)
+}
+
+/// Makes a record that of a virtual router's VM, or of one of its own.
+fn belong(draft: &Draft<'_>, record: &mut Value, router: Option<Id>) {
+    let template = &mut record["TEMPLATE"];
+    let Some(router) = router else {
+        let template = template.as_object_mut();
+        template
+            .into_iter()
+            .for_each(|template| template.retain(|key, _| !key.starts_with("VROUTER_")));
+        return;
+    };
+    let document = draft.get(Kind::Vrouter, router);
+    let nics = document.and_then(|document| document.get("TEMPLATE")?.get("NIC"));
+    template["NIC"] = list(nics).into();
+    if let Some(template) = template.as_object_mut() {
+        template.shift_remove("NIC_ALIAS");
+    }
+    for (key, value) in [
+        ("VROUTER_ID", router),
+        // The id of a VRRP group: 1 to 255.
+        ("VROUTER_KEEPALIVED_ID", router % 255 + 1),
+    ] {
+        template[key] = value.to_string().into();
+        if let Some(context) = template.get_mut("CONTEXT") {
+            context[key] = value.to_string().into();
         }
     }
+    record["USER_TEMPLATE"]["VROUTER"] = "YES".into();
 }
 
 /// Takes a VM back that was just made.
 pub(super) fn undo(draft: &mut Draft<'_>, vm: Id) {
     release(draft, vm);
+    vrouter::leave(draft, vm);
     draft.remove(Kind::Vm, vm);
 }
 
@@ -98,7 +140,7 @@ pub(super) fn release(draft: &mut Draft<'_>, vm: Id) {
         .filter_map(|nic| id(nic.get("NETWORK_ID")))
         .collect();
     for network in networks {
-        lease::give_back(draft, network, vm);
+        lease::give_back(draft, network, Holder::Vm(vm));
     }
 }
 
@@ -121,16 +163,7 @@ fn pattern<'d>(draft: &'d Draft<'_>, role: &Role) -> Option<&'d Value> {
 
 fn copy(pattern: &Value) -> Value {
     let mut record = pattern.clone();
-    for (key, value) in [
-        ("LAST_POLL", "0"),
-        ("STATE", "0"),
-        ("LCM_STATE", "0"),
-        ("PREV_STATE", "0"),
-        ("PREV_LCM_STATE", "0"),
-        ("RESCHED", "0"),
-        ("ETIME", "0"),
-        ("DEPLOY_ID", ""),
-    ] {
+    for (key, value) in AT_FIRST {
         record[key] = value.into();
     }
     for key in ["MONITORING", "HISTORY_RECORDS", "SCHED_ACTIONS"] {
@@ -160,93 +193,105 @@ fn copy(pattern: &Value) -> Value {
 /// A VM where there is no pattern: the service's owner, and the role's `template_contents`, whose NIC and CONTEXT are
 /// the VM's, and whose other attributes are its USER_TEMPLATE.
 fn bare(draft: &Draft<'_>, service: Id, role: &Role) -> Value {
+    let mut attributes = role.contents.clone();
+    for key in ["NAME", "NIC"] {
+        attributes.shift_remove(key);
+    }
+    let context = match attributes.shift_remove("CONTEXT") {
+        Some(Value::Object(given)) => Value::Object(given),
+        _ => json!({"TOKEN": "YES"}),
+    };
+    let mut record = owned(draft, service);
+    let uid = record["UID"].clone();
+    for (key, value) in AT_FIRST.iter().chain(&[("STIME", "0")]) {
+        record[key] = (*value).into();
+    }
+    record["TEMPLATE"] = json!({"CONTEXT": context, "CREATED_BY": uid, "NIC": nics(draft, &role.contents), "VMID": ""});
+    record["USER_TEMPLATE"] = Value::Object(attributes);
+    for key in ["MONITORING", "SCHED_ACTIONS", "HISTORY_RECORDS"] {
+        record[key] = json!({});
+    }
+    record
+}
+
+/// The beginning of a document that belongs to a service's owner.
+pub(super) fn owned(draft: &Draft<'_>, service: Id) -> Value {
     let owner = |key: &str| {
-        let value = draft
-            .get(Kind::Service, service)
-            .and_then(|service| service.get(key));
+        let service = draft.get(Kind::Service, service);
+        let value = service.and_then(|service| service.get(key));
         value.cloned().unwrap_or_else(|| "0".into())
     };
-    let mut attributes = role.contents.clone();
-    attributes.shift_remove("NAME");
-    let mut nics = list(attributes.shift_remove("NIC").as_ref()).to_vec();
-    for (index, nic) in nics
-        .iter_mut()
-        .enumerate()
-        .filter(|(_, nic)| nic.is_object())
-    {
-        nic["NIC_ID"] = index.to_string().into();
-        nic["NAME"] = format!("NIC{index}").into();
-        let network = id(nic.get("NETWORK_ID")).and_then(|id| draft.get(Kind::Vnet, id));
-        if let Some(name) = network.and_then(|network| network.get("NAME")) {
-            nic["NETWORK"] = name.clone();
-        }
-    }
-    let mut context = json!({"TOKEN": "YES"});
-    if let Some(Value::Object(given)) = attributes.shift_remove("CONTEXT") {
-        context = Value::Object(given);
-    }
     json!({
         "ID": "", "UID": owner("UID"), "GID": owner("GID"), "UNAME": owner("UNAME"), "GNAME": owner("GNAME"),
         "NAME": "",
         "PERMISSIONS": {"OWNER_U": "1", "OWNER_M": "1", "OWNER_A": "0", "GROUP_U": "0", "GROUP_M": "0",
             "GROUP_A": "0", "OTHER_U": "0", "OTHER_M": "0", "OTHER_A": "0"},
-        "LAST_POLL": "0", "STATE": "0", "LCM_STATE": "0", "PREV_STATE": "0", "PREV_LCM_STATE": "0", "RESCHED": "0",
-        "STIME": "0", "ETIME": "0", "DEPLOY_ID": "", "MONITORING": {}, "SCHED_ACTIONS": {},
-        "TEMPLATE": {"CONTEXT": context, "CREATED_BY": owner("UID"), "NIC": nics, "VMID": ""},
-        "USER_TEMPLATE": attributes, "HISTORY_RECORDS": {},
     })
 }
 
-/// A lease of the NIC's network, and the addresses that follow from it.
-fn address(draft: &mut Draft<'_>, vm: Id, nic: &mut Value) -> Result<(), String> {
-    let Some(network) = id(nic.get("NETWORK_ID")) else {
-        return Ok(());
-    };
-    let lease = lease::take(draft, network, vm)?;
-    if let Some(ip) = lease.ip {
-        nic["IP"] = ip.to_string().into();
-    }
-    for key in ["IP6_LINK", "IP6_ULA", "IP6_GLOBAL"] {
-        let before: Option<Ipv6Addr> = nic
-            .get(key)
-            .and_then(Value::as_str)
-            .and_then(|text| text.parse().ok());
-        if let (Some(before), Some(mac)) = (before, lease::mac(&lease.mac)) {
-            nic[key] = with_interface(before, mac).to_string().into();
+/// The NICs of a role's `template_contents`, as oned would have them before they get their addresses.
+pub(super) fn nics(draft: &Draft<'_>, contents: &Map<String, Value>) -> Vec<Value> {
+    let mut nics = list(contents.get("NIC")).to_vec();
+    for (index, nic) in nics.iter_mut().enumerate() {
+        let Some(nic) = nic.as_object_mut() else {
+            continue;
+        };
+        for value in nic.values_mut().filter(|value| value.is_number()) {
+            *value = value.to_string().into();
+        }
+        nic.insert("NIC_ID".into(), index.to_string().into());
+        nic.insert("NAME".into(), format!("NIC{index}").into());
+        let network = id(nic.get("NETWORK_ID")).and_then(|id| draft.get(Kind::Vnet, id));
+        if let Some(name) = network.and_then(|network| network.get("NAME")) {
+            nic.insert("NETWORK".into(), name.clone());
         }
     }
-    let nic_id = nic
-        .get("NIC_ID")
-        .and_then(Value::as_str)
-        .unwrap_or("0")
-        .to_string();
-    nic["TARGET"] = format!("one-{vm}-{nic_id}").into();
-    nic["AR_ID"] = lease.range.into();
-    nic["MAC"] = lease.mac.into();
-    Ok(())
+    nics
 }
 
-/// The address of a NIC with this MAC in the same /64 (EUI-64, as oned makes them).
-fn with_interface(address: Ipv6Addr, mac: [u8; 6]) -> Ipv6Addr {
-    let [a, b, c, d, e, f] = mac;
-    let mut octets = address.octets();
-    octets[8..].copy_from_slice(&[a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
-    octets.into()
+/// A list as oned has it: one is not a list.
+pub(super) fn one_or_list(mut items: Vec<Value>) -> Value {
+    match items.len() {
+        1 => items.remove(0),
+        _ => Value::Array(items),
+    }
+}
+
+/// A lease of the NIC's network, and the addresses that follow from it.
+fn address(draft: &mut Draft<'_>, vm: Id, nic: &mut Value) -> Result<(), Obstacle> {
+    let Some(nic) = nic.as_object_mut() else {
+        return Ok(());
+    };
+    let network = match nic.get("NETWORK_ID") {
+        None => return Ok(()),
+        value => id(value).ok_or_else(|| Obstacle::NoNetworkId(nic["NETWORK_ID"].to_string()))?,
+    };
+    let lease = lease::take(draft, network, Holder::Vm(vm))?;
+    // No address of the pattern's stays: it is another VM's.
+    nic.retain(|key, _| {
+        !lease::ADDRESSES.contains(&key.as_str()) || lease.addresses.contains_key(key)
+    });
+    nic.extend(lease.addresses);
+    let nic_id = nic.get("NIC_ID").and_then(Value::as_str).unwrap_or("0");
+    let target = format!("one-{vm}-{nic_id}");
+    nic.insert("TARGET".into(), target.into());
+    nic.insert("AR_ID".into(), lease.range.into());
+    Ok(())
 }
 
 /// Brings ETHn_IP and its kin up to date where the context has them.
 fn readdress_context(context: Option<&mut Map<String, Value>>, index: usize, nic: &Value) {
     let Some(context) = context else { return };
-    for (suffix, key) in [
-        ("IP", "IP"),
-        ("MAC", "MAC"),
-        ("IP6", "IP6_GLOBAL"),
-        ("IP6_ULA", "IP6_ULA"),
+    for (suffix, keys) in [
+        ("IP", ["IP", "IP"]),
+        ("MAC", ["MAC", "MAC"]),
+        ("IP6", ["IP6_GLOBAL", "IP6"]),
+        ("IP6_ULA", ["IP6_ULA", "IP6_ULA"]),
     ] {
-        if let (Some(entry), Some(value)) = (
-            context.get_mut(&format!("ETH{index}_{suffix}")),
-            nic.get(key),
-        ) {
+        let value = keys.iter().find_map(|key| nic.get(*key));
+        if let (Some(entry), Some(value)) =
+            (context.get_mut(&format!("ETH{index}_{suffix}")), value)
+        {
             *entry = value.clone();
         }
     }

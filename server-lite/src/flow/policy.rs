@@ -1,13 +1,13 @@
 //! Policies as a role's document has them: read and checked as OneFlow does when a service is made
-//! (server-lite/tests/fixtures/elasticity.jsonl, case `creation_checks_elasticity`), and what each makes of a
-//! cardinality.
+//! (docs/elasticity.md, "Policies"), and what each makes of a cardinality.
 
-use super::expression::Expression;
-use super::schedule::Schedule;
-use super::service::{self, body, integer};
+use super::expression::{Expression, SyntaxError};
+use super::schedule::{Schedule, ScheduleError};
+use super::service::{integer, natural};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,18 +80,85 @@ pub struct Measured {
     pub period_number: u64,
 }
 
-/// Texts that were read once: expressions and schedules by what they were written as.
+/// An elasticity policy, or what its expression says and what is wrong with the policy.
+pub type Elasticity = Result<Policy<Measured>, (String, PolicyError)>;
+/// A scheduled policy, or what is wrong with it.
+pub type Scheduled = Result<Policy<Arc<Schedule>>, PolicyError>;
+
+/// What OneFlow would refuse in a policy or a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyError {
+    /// There is no `expression`.
+    NoExpression,
+    /// The `expression` is no text.
+    ExpressionNotText,
+    /// It is an empty one.
+    EmptyExpression,
+    /// It cannot be read.
+    Expression(String, SyntaxError),
+    /// The `recurrence` or `start_time` cannot be read.
+    Schedule(ScheduleError),
+    /// A scheduled policy has both or neither of them.
+    NotOneSchedule,
+    /// This key is no number from 0 on.
+    NotNatural(&'static str),
+    /// `adjust` is no number.
+    Adjust,
+    /// `min_adjust_step` is below 1, or no number.
+    MinAdjustStep,
+    /// `type` is none of the three.
+    Type,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoExpression => write!(f, "expression is missing"),
+            Self::ExpressionNotText => write!(f, "expression has to be a text"),
+            Self::EmptyExpression => write!(f, "expression is empty"),
+            Self::Expression(text, error) => write!(f, "expression {text:?}: {error}"),
+            Self::Schedule(error) => error.fmt(f),
+            Self::NotOneSchedule => {
+                write!(f, "exactly one of recurrence and start_time is wanted")
+            }
+            Self::NotNatural(key) => write!(f, "{key} has to be a number from 0 on"),
+            Self::Adjust => write!(f, "adjust has to be a number"),
+            Self::MinAdjustStep => write!(f, "min_adjust_step has to be at least 1"),
+            Self::Type => write!(f, "type has to be CHANGE, CARDINALITY or PERCENTAGE_CHANGE"),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+/// Reads policies, and keeps what it read: the same expressions and schedules come again at every poll.
 #[derive(Debug)]
-pub struct Texts {
-    expressions: HashMap<String, Result<Arc<Expression>, String>>,
-    recurrences: HashMap<String, Result<Arc<Schedule>, String>>,
-    start_times: HashMap<String, Result<Arc<Schedule>, String>>,
+pub struct PolicyReader {
+    expressions: Cache<Expression>,
+    recurrences: Cache<Schedule>,
+    start_times: Cache<Schedule>,
     /// Where the server stands, for dates and cron.
     pub zone: TimeZone,
 }
 
-impl Texts {
-    /// None read yet.
+/// What was read, by what it was written as.
+type Cache<T> = HashMap<String, Result<Arc<T>, PolicyError>>;
+
+fn cached<T>(
+    cache: &mut Cache<T>,
+    text: &str,
+    read: impl FnOnce(&str) -> Result<T, PolicyError>,
+) -> Result<Arc<T>, PolicyError> {
+    if let Some(known) = cache.get(text) {
+        return known.clone();
+    }
+    let read = read(text).map(Arc::new);
+    cache.insert(text.to_string(), read.clone());
+    read
+}
+
+impl PolicyReader {
+    /// One that reads dates and cron in this zone.
     pub fn new(zone: TimeZone) -> Self {
         let (expressions, recurrences, start_times) = Default::default();
         Self {
@@ -102,121 +169,118 @@ impl Texts {
         }
     }
 
-    /// Reads an elasticity policy; the error says what is wrong with it.
-    pub fn elasticity(&mut self, policy: &Value) -> Result<Policy<Measured>, String> {
-        let expression = match policy.get("expression") {
-            Some(Value::String(text)) => self.expression(text)?,
-            Some(_) => return Err("expression has to be a text".into()),
-            None => return Err("expression is missing".into()),
-        };
-        let when = Measured {
-            expression,
-            period: natural(policy, "period")?.unwrap_or(0),
-            period_number: natural(policy, "period_number")?.unwrap_or(0),
-        };
-        Ok(Policy {
-            when,
-            adjust: adjust(policy)?,
-            cooldown: natural(policy, "cooldown")?.map(Duration::from_secs),
-        })
+    /// Reads an elasticity policy.
+    pub fn elasticity(&mut self, policy: &Value) -> Elasticity {
+        let text = policy.get("expression").and_then(Value::as_str);
+        self.measured(policy)
+            .map_err(|error| (text.unwrap_or_default().to_string(), error))
     }
 
-    /// Reads a scheduled policy; the error says what is wrong with it.
-    pub fn scheduled(&mut self, policy: &Value) -> Result<Policy<Arc<Schedule>>, String> {
+    fn measured(&mut self, policy: &Value) -> Result<Policy<Measured>, PolicyError> {
+        let text = match policy.get("expression") {
+            Some(Value::String(text)) => text,
+            Some(_) => return Err(PolicyError::ExpressionNotText),
+            None => return Err(PolicyError::NoExpression),
+        };
+        let expression = cached(&mut self.expressions, text, |text| {
+            Expression::parse(text).map_err(|error| match text {
+                "" => PolicyError::EmptyExpression,
+                _ => PolicyError::Expression(text.to_string(), error),
+            })
+        })?;
+        let when = Measured {
+            expression,
+            period: number(policy, "period")?.unwrap_or(0),
+            period_number: number(policy, "period_number")?.unwrap_or(0),
+        };
+        policy_that(when, policy)
+    }
+
+    /// Reads a scheduled policy.
+    pub fn scheduled(&mut self, policy: &Value) -> Scheduled {
         let text = |key: &str| match policy.get(key) {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text.clone()),
             Some(other) => Some(other.to_string()),
         };
         let when = match (text("recurrence"), text("start_time")) {
-            (Some(text), None) => {
-                let read = self.recurrences.entry(text);
-                read.or_insert_with_key(|text| Schedule::recurrence(text).map(Arc::new))
-                    .clone()?
-            }
-            (None, Some(text)) => {
-                let (read, zone) = (self.start_times.entry(text), &self.zone);
-                read.or_insert_with_key(|text| Schedule::start_time(text, zone).map(Arc::new))
-                    .clone()?
-            }
-            _ => return Err("exactly one of recurrence and start_time is wanted".into()),
+            (Some(text), None) => cached(&mut self.recurrences, &text, |text| {
+                Schedule::recurrence(text).map_err(PolicyError::Schedule)
+            })?,
+            (None, Some(text)) => cached(&mut self.start_times, &text, |text| {
+                Schedule::start_time(text, &self.zone).map_err(PolicyError::Schedule)
+            })?,
+            _ => return Err(PolicyError::NotOneSchedule),
         };
-        Ok(Policy {
-            when,
-            adjust: adjust(policy)?,
-            cooldown: natural(policy, "cooldown")?.map(Duration::from_secs),
-        })
+        policy_that(when, policy)
     }
+}
 
-    fn expression(&mut self, text: &str) -> Result<Arc<Expression>, String> {
-        let read = self.expressions.entry(text.to_string());
-        read.or_insert_with_key(|text| match Expression::parse(text) {
-            Ok(expression) => Ok(Arc::new(expression)),
-            Err(_) if text.is_empty() => Err("expression is empty".to_string()),
-            Err(error) => Err(format!("expression {text:?}: {error}")),
-        })
-        .clone()
-    }
+fn policy_that<W>(when: W, policy: &Value) -> Result<Policy<W>, PolicyError> {
+    Ok(Policy {
+        when,
+        adjust: adjust(policy)?,
+        cooldown: number(policy, "cooldown")?.map(Duration::from_secs),
+    })
 }
 
 /// The elasticity or scheduled policies of a role as they stand in its document.
-pub fn listed<'v>(service: &'v Value, role: usize, key: &str) -> &'v [Value] {
-    let role = body(service).and_then(|body| body.get("roles")?.get(role));
-    role.and_then(|role| role.get(key)?.as_array())
+pub fn listed<'v>(role: &'v Value, key: &str) -> &'v [Value] {
+    role.get(key)
+        .and_then(Value::as_array)
         .map_or(&[], Vec::as_slice)
 }
 
-fn adjust(policy: &Value) -> Result<Adjust, String> {
-    let by = integer(policy.get("adjust")).ok_or("adjust has to be a number")?;
+fn adjust(policy: &Value) -> Result<Adjust, PolicyError> {
+    let by = integer(policy.get("adjust")).ok_or(PolicyError::Adjust)?;
     let least = match policy.get("min_adjust_step") {
         None => 1,
         step => integer(step)
             .filter(|step| *step >= 1)
-            .ok_or("min_adjust_step has to be at least 1")?,
+            .ok_or(PolicyError::MinAdjustStep)?,
     };
     match policy.get("type").and_then(Value::as_str) {
         Some("CHANGE") => Ok(Adjust::Change(by)),
         Some("CARDINALITY") => Ok(Adjust::Cardinality(by)),
         Some("PERCENTAGE_CHANGE") => Ok(Adjust::Percentage(by, least)),
-        _ => Err("type has to be CHANGE, CARDINALITY or PERCENTAGE_CHANGE".into()),
+        _ => Err(PolicyError::Type),
     }
 }
 
-fn natural(object: &Value, key: &str) -> Result<Option<u64>, String> {
+fn number(object: &Value, key: &'static str) -> Result<Option<u64>, PolicyError> {
     match object.get(key) {
         None => Ok(None),
-        value => service::natural(value)
-            .map(Some)
-            .ok_or_else(|| format!("{key} has to be a number from 0 on")),
+        value => natural(value).map(Some).ok_or(PolicyError::NotNatural(key)),
     }
 }
 
-/// What OneFlow would refuse in a role: each with the policy it stands in, if it does.
-pub fn problems(texts: &mut Texts, role: &Value) -> Vec<String> {
+/// What OneFlow would refuse in a role, in words: each with the policy it stands in, if it does.
+pub fn problems(reader: &mut PolicyReader, role: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let mut numbers = HashMap::new();
     for key in ["cardinality", "min_vms", "max_vms", "cooldown"] {
-        match natural(role, key) {
+        match number(role, key) {
             Ok(number) => numbers.extend(number.map(|number| (key, number))),
-            Err(why) => problems.push(why),
+            Err(why) => problems.push(why.to_string()),
         }
     }
     let number = |key| numbers.get(key).copied();
     let (min, max) = (number("min_vms"), number("max_vms"));
-    if let (Some(min), Some(max)) = (min, max)
-        && min > max
-    {
-        problems.push(format!("min_vms {min} is above max_vms {max}"));
+    let ordered = [
+        (min, max, "min_vms", "above max_vms"),
+        (number("cardinality"), max, "cardinality", "above max_vms"),
+    ];
+    for (low, high, key, is) in ordered {
+        if let (Some(low), Some(high)) = (low, high)
+            && low > high
+        {
+            problems.push(format!("{key} {low} is {is} {high}"));
+        }
     }
     if let (Some(min), Some(cardinality)) = (min, number("cardinality"))
         && min > cardinality
     {
         problems.push(format!("cardinality {cardinality} is below min_vms {min}"));
-    }
-    if let (Some(max), Some(cardinality)) = (max, number("cardinality"))
-        && cardinality > max
-    {
-        problems.push(format!("cardinality {cardinality} is above max_vms {max}"));
     }
     for key in ["elasticity_policies", "scheduled_policies"] {
         let policies = match role.get(key) {
@@ -231,12 +295,12 @@ pub fn problems(texts: &mut Texts, role: &Value) -> Vec<String> {
             problems.push(format!("{key} need min_vms and max_vms"));
         }
         for (index, policy) in policies.iter().enumerate() {
-            let read = if key == "elasticity_policies" {
-                texts.elasticity(policy).err()
+            let error = if key == "elasticity_policies" {
+                reader.elasticity(policy).err().map(|(_, error)| error)
             } else {
-                texts.scheduled(policy).err()
+                reader.scheduled(policy).err()
             };
-            problems.extend(read.map(|why| format!("{key}[{index}]: {why}")));
+            problems.extend(error.map(|error| format!("{key}[{index}]: {error}")));
         }
     }
     problems

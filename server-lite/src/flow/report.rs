@@ -1,8 +1,8 @@
 //! What an author wants to know of a running service: `onegate-server-lite service show`.
 
-use super::clock::{Millis, PolicyClock, ServiceClock};
-use super::policy::{Texts, listed};
-use super::service::{Role, Service};
+use super::clock::{Millis, PolicyClock};
+use super::policy::{PolicyReader, listed};
+use super::service::{Role, Service, body};
 use super::{later, vms};
 use crate::objects::document::Id;
 use crate::store::state::{Draft, Kind};
@@ -15,32 +15,29 @@ use std::time::Duration;
 /// `expression_evaluated`.
 pub(super) fn report(
     draft: &Draft<'_>,
-    texts: &mut Texts,
+    reader: &mut PolicyReader,
     id: Id,
     now: Timestamp,
 ) -> Option<Value> {
-    let service = Service::read(draft, id)?;
+    let service = Service::open(draft, reader, id)?;
     let document = draft.get(Kind::Service, id)?;
-    let clock = ServiceClock::read(draft, id);
-    let next_poll = clock.next_poll.filter(|next| *next > now.as_millisecond());
-    let mut reporter = Reporter {
-        draft,
-        texts,
-        document,
-        clock,
-        next_poll,
-        now,
-    };
+    let written = body(document)?.get("roles")?.as_array()?;
+    let next_poll = service.clock.next_poll;
+    let next_poll = next_poll.filter(|next| *next > now.as_millisecond());
+    let moment = Moment { next_poll, now };
     let roles: Vec<Value> = service
         .roles
         .iter()
-        .enumerate()
-        .map(|(index, role)| reporter.role(role, index))
+        .zip(written)
+        .map(|(role, written)| {
+            let mut shown = shown_role(draft, role, now);
+            shown["elasticity_policies"] = moment.elasticity(role, written);
+            shown["scheduled_policies"] = moment.scheduled(role, written, reader);
+            shown
+        })
         .collect();
-    let decisions: Vec<Value> = reporter
-        .clock
-        .decisions
-        .iter()
+    let decisions = service.clock.decisions.iter();
+    let decisions: Vec<Value> = decisions
         .map(|d| json!({"time": seconds(d.at), "role": d.role, "decision": d.text}))
         .collect();
     Some(json!({
@@ -54,91 +51,71 @@ pub(super) fn report(
     }))
 }
 
-struct Reporter<'r, 'd> {
-    draft: &'r Draft<'d>,
-    texts: &'r mut Texts,
-    document: &'r Value,
-    clock: ServiceClock,
+fn shown_role(draft: &Draft<'_>, role: &Role, now: Timestamp) -> Value {
+    let node = |vm: Id| {
+        let record = draft.get(Kind::Vm, vm);
+        json!({
+            "vm": vm,
+            "name": record.and_then(|record| record.get("NAME")),
+            "state": vms::state(draft, vm).map(|state| state.name()),
+        })
+    };
+    let left = role.clock.cooldown_until;
+    json!({
+        "name": role.name,
+        "state": role.state.map(|state| state.name()),
+        "cardinality": role.cardinality,
+        "min_vms": role.min_vms,
+        "max_vms": role.max_vms,
+        "cooldown_left": left.map(|until| seconds_left(until, now)),
+        "nodes": role.nodes.iter().map(|n| node(n.vm)).collect::<Vec<Value>>(),
+    })
+}
+
+/// When the report is made, and when the next poll comes.
+struct Moment {
     next_poll: Option<Millis>,
     now: Timestamp,
 }
 
-impl Reporter<'_, '_> {
-    fn role(&mut self, role: &Role, index: usize) -> Value {
-        let clock = self.clock.role(&role.name).clone();
-        let nodes: Vec<Value> = role
-            .nodes
-            .iter()
-            .map(|node| {
-                let record = self.draft.get(Kind::Vm, node.vm);
-                json!({
-                    "vm": node.vm,
-                    "name": record.and_then(|record| record.get("NAME")),
-                    "state": vms::state(self.draft, node.vm).map(|state| state.name()),
-                })
-            })
-            .collect();
-        let elasticity = self.elasticity(index, &clock.elasticity);
-        let scheduled = self.scheduled(index, &clock.scheduled);
-        json!({
-            "name": role.name,
-            "state": role.state.map(|state| state.name()),
-            "cardinality": role.cardinality,
-            "min_vms": role.min_vms,
-            "max_vms": role.max_vms,
-            "cooldown_left": clock.cooldown_until.map(|until| seconds_left(until, self.now)),
-            "nodes": nodes,
-            "elasticity_policies": elasticity,
-            "scheduled_policies": scheduled,
-        })
-    }
-
-    fn elasticity(&mut self, role: usize, clocks: &[PolicyClock]) -> Vec<Value> {
-        let mut policies = Vec::new();
-        for (number, policy) in listed(self.document, role, "elasticity_policies")
-            .iter()
-            .enumerate()
-        {
-            let clock = clocks.get(number).cloned().unwrap_or_default();
-            let mut shown = evaluated(policy, &clock);
-            match self.texts.elasticity(policy) {
+impl Moment {
+    fn elasticity(&self, role: &Role, written: &Value) -> Value {
+        let policies = listed(written, "elasticity_policies").iter();
+        let read = role.elasticity.iter().zip(&role.clock.elasticity);
+        let shown = policies.zip(read).map(|(written, (policy, clock))| {
+            let mut shown = evaluated(written, clock);
+            match policy {
                 Ok(policy) => {
                     let period = Duration::from_secs(policy.when.period);
-                    let last = clock
-                        .last_eval
-                        .and_then(|last| Timestamp::from_millisecond(last).ok());
+                    let last = clock.last_eval;
+                    let last = last.and_then(|last| Timestamp::from_millisecond(last).ok());
                     let due = last.map(|last| later(last, period).as_millisecond());
-                    let next = self
-                        .next_poll
-                        .map(|poll| seconds_left(poll.max(due.unwrap_or(poll)), self.now));
-                    shown["next_eval_in"] = next.into();
+                    let next = self.next_poll.map(|poll| poll.max(due.unwrap_or(poll)));
+                    shown["next_eval_in"] = next.map(|at| seconds_left(at, self.now)).into();
                 }
-                Err(why) => shown["problem"] = why.into(),
+                Err((_, why)) => shown["problem"] = why.to_string().into(),
             }
-            policies.push(shown);
-        }
-        policies
+            shown
+        });
+        shown.collect()
     }
 
-    fn scheduled(&mut self, role: usize, clocks: &[PolicyClock]) -> Vec<Value> {
-        let mut policies = Vec::new();
-        for (number, policy) in listed(self.document, role, "scheduled_policies")
-            .iter()
-            .enumerate()
-        {
-            let clock = clocks.get(number).cloned().unwrap_or_default();
-            let mut shown = evaluated(policy, &clock);
-            match self.texts.scheduled(policy) {
+    fn scheduled(&self, role: &Role, written: &Value, reader: &PolicyReader) -> Value {
+        let policies = listed(written, "scheduled_policies").iter();
+        let read = role.scheduled.iter().zip(&role.clock.scheduled);
+        let shown = policies.zip(read).map(|(written, (policy, clock))| {
+            let mut shown = evaluated(written, clock);
+            match policy {
                 Ok(policy) => {
                     let last = clock.last_eval.unwrap_or(self.now.as_millisecond());
-                    let next = policy.when.next(last, &self.texts.zone);
+                    let next = policy.when.next(last, &reader.zone);
                     shown["next_due"] = next.map(Timestamp::as_second).into();
                 }
-                Err(why) => shown["problem"] = why.into(),
+                Err(why) => shown["problem"] = why.to_string().into(),
             }
-            policies.push(shown);
-        }
-        policies
+            shown
+        });
+        shown.collect()
     }
 }
 

@@ -1,6 +1,5 @@
 //! When scheduled policies are due: `recurrence` (cron with 5 or 6 fields, names, ranges, steps, `@daily` and the
-//! like) or `start_time` (epoch seconds, or a date). (server-lite/tests/fixtures/elasticity.jsonl,
-//! cases `scheduled_*`)
+//! like) or `start_time` (epoch seconds, or a date). (docs/elasticity.md, "Schedules".)
 
 use super::clock::Millis;
 use croner::Cron;
@@ -8,9 +7,36 @@ use croner::parser::{CronParser, Seconds};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use std::fmt;
 
 /// Before any time that a policy is asked for.
 const LONG_AGO: DateTime = DateTime::constant(2020, 1, 1, 0, 0, 0, 0);
+
+/// Why a `recurrence` or a `start_time` is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScheduleError {
+    /// Not cron: the text, and the reason in the parser's words.
+    NotCron(String, String),
+    /// Cron for a moment that never comes, such as the 31st of February.
+    Never(String),
+    /// No moment.
+    NoStartTime(String),
+}
+
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotCron(text, why) => write!(f, "recurrence {text:?}: {why}"),
+            Self::Never(text) => write!(f, "recurrence {text:?}: that never comes"),
+            Self::NoStartTime(text) => write!(
+                f,
+                "start_time {text:?}: seconds since 1970 or a date like \"2026-11-22 12:30:00\" expected"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ScheduleError {}
 
 /// When a policy is due.
 #[derive(Debug, Clone)]
@@ -22,36 +48,29 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// Reads a `recurrence`; the error says what is wrong with it.
-    pub fn recurrence(text: &str) -> Result<Self, String> {
+    /// Reads a `recurrence`. One that never comes is an error here, rather than looked for at each poll.
+    pub fn recurrence(text: &str) -> Result<Self, ScheduleError> {
         let parser = CronParser::builder().seconds(Seconds::Optional).build();
         let cron = parser
             .parse(text.trim())
-            .map_err(|error| format!("recurrence {text:?}: {error}"))?;
+            .map_err(|error| ScheduleError::NotCron(text.to_string(), error.to_string()))?;
         match cron.find_next_occurrence(&LONG_AGO, false) {
             Ok(_) => Ok(Self::Recurring(Box::new(cron))),
-            // The 31st of February: said once, rather than looked for at each poll.
-            Err(_) => Err(format!("recurrence {text:?}: that never comes")),
+            Err(_) => Err(ScheduleError::Never(text.to_string())),
         }
     }
 
     /// Reads a `start_time`: seconds since 1970, or a date with or without time and offset.
-    pub fn start_time(text: &str, zone: &TimeZone) -> Result<Self, String> {
-        let text = text.trim();
-        let epoch = || Timestamp::from_second(text.parse().ok()?).ok();
+    pub fn start_time(text: &str, zone: &TimeZone) -> Result<Self, ScheduleError> {
+        let written = text.trim();
+        let epoch = || Timestamp::from_second(written.parse().ok()?).ok();
         let local = || {
-            Some(
-                text.parse::<DateTime>()
-                    .ok()?
-                    .to_zoned(zone.clone())
-                    .ok()?
-                    .timestamp(),
-            )
+            let local = written.parse::<DateTime>().ok()?;
+            Some(local.to_zoned(zone.clone()).ok()?.timestamp())
         };
-        let at = epoch().or_else(|| text.parse().ok()).or_else(local);
-        at.map(Self::Once).ok_or_else(|| {
-            format!("start_time {text:?}: seconds since 1970 or a date like \"2026-11-22 12:30:00\" expected")
-        })
+        let at = epoch().or_else(|| written.parse().ok()).or_else(local);
+        at.map(Self::Once)
+            .ok_or_else(|| ScheduleError::NoStartTime(text.to_string()))
     }
 
     /// When it was due, if that lies after `last` and not after `now`.
@@ -149,7 +168,7 @@ mod tests {
             "0 0 31 2 *",
         ] {
             let error = Schedule::recurrence(text).expect_err(text);
-            assert!(error.contains(&format!("{text:?}")), "{error}");
+            assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
         }
         assert!(Schedule::recurrence("0 0 29 2 *").is_ok());
         assert!(Schedule::start_time("tomorrow", &TimeZone::UTC).is_err());

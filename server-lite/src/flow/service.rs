@@ -1,94 +1,131 @@
-//! A service's document as the engine reads it, and how it writes what changed.
+//! A service's document as the engine works on it: read once into a [`Service`], edited, and written once.
 
-use super::lease::list_mut;
-use crate::objects::document::{Id, id};
+use super::clock::{RoleClock, ServiceClock};
+use super::policy::{Elasticity, PolicyReader, Scheduled, listed};
+use crate::objects::document::{Id, id, list_mut};
 use crate::store::state::{Draft, Kind};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How many lines a service's log keeps.
 const LOG_LINES: usize = 100;
 
-/// The state of a service or a role, by OneFlow's numbers.
+/// The state of a service or a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum State {
+pub enum ServiceState {
     /// Not started yet.
-    Pending = 0,
+    Pending,
     /// Its VMs are being made, or start.
-    Deploying = 1,
+    Deploying,
     /// All of its VMs run.
-    Running = 2,
+    Running,
     /// A VM is off, lost or failed.
-    Warning = 4,
-    /// Its VMs could not be made.
-    FailedDeploying = 7,
+    Warning,
+    /// Its VMs could not be made, or one failed to start.
+    FailedDeploying,
     /// VMs are being made or removed.
-    Scaling = 8,
+    Scaling,
+    /// A VM that a scaling made failed to start.
+    FailedScaling,
     /// Waits after a scaling.
-    Cooldown = 10,
-    /// Before [`State::Deploying`], while OneFlow makes networks.
-    DeployingNets = 11,
+    Cooldown,
+    /// Before [`ServiceState::Deploying`], while OneFlow makes networks.
+    DeployingNets,
+    /// Any other of OneFlow's states, by its name: the engine shows it and leaves it alone.
+    Other(&'static str),
 }
 
-impl State {
-    /// The states that the engine knows how to leave, and the one it may end in. Others (a service being removed,
-    /// one that failed on a real cloud) are shown as they are and left alone.
-    const ALL: [Self; 8] = [
-        Self::Pending,
-        Self::Deploying,
-        Self::Running,
-        Self::Warning,
-        Self::FailedDeploying,
-        Self::Scaling,
-        Self::Cooldown,
-        Self::DeployingNets,
-    ];
+use ServiceState::{
+    Cooldown, Deploying, DeployingNets, FailedDeploying, FailedScaling, Other, Pending, Running,
+    Scaling, Warning,
+};
 
-    /// The state in a document; one without any is yet to be started.
+/// The states of a service at OneFlow's numbers. A role has no more than the first eleven, and HOLD.
+const STATES: [ServiceState; 16] = [
+    Pending,
+    Deploying,
+    Running,
+    Other("UNDEPLOYING"),
+    Warning,
+    Other("DONE"),
+    Other("FAILED_UNDEPLOYING"),
+    FailedDeploying,
+    Scaling,
+    FailedScaling,
+    Cooldown,
+    DeployingNets,
+    Other("UNDEPLOYING_NETS"),
+    Other("FAILED_DEPLOYING_NETS"),
+    Other("FAILED_UNDEPLOYING_NETS"),
+    Other("HOLD"),
+];
+
+impl ServiceState {
+    /// The state in a service's body; one without any is yet to be started. `None`: no state that OneFlow has.
     fn read(value: Option<&Value>) -> Option<Self> {
         match value {
-            None | Some(Value::Null) => Some(Self::Pending),
-            Some(value) => {
-                let number = integer(Some(value))?;
-                Self::ALL.into_iter().find(|state| *state as i64 == number)
-            }
+            None | Some(Value::Null) => Some(Pending),
+            value => STATES.get(usize::try_from(integer(value)?).ok()?).copied(),
         }
+    }
+
+    /// The same in a role, where 11 is HOLD.
+    fn of_role(value: Option<&Value>) -> Option<Self> {
+        Self::read(value).and_then(|state| match state {
+            DeployingNets => Some(Other("HOLD")),
+            Other(name) if name.ends_with("_NETS") || name == "HOLD" => None,
+            state => Some(state),
+        })
+    }
+
+    /// OneFlow's number.
+    fn number(self) -> usize {
+        STATES.iter().position(|state| *state == self).unwrap_or(0)
     }
 
     /// The name as OneFlow writes it to its log.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Pending => "PENDING",
-            Self::Deploying => "DEPLOYING",
-            Self::Running => "RUNNING",
-            Self::Warning => "WARNING",
-            Self::FailedDeploying => "FAILED_DEPLOYING",
-            Self::Scaling => "SCALING",
-            Self::Cooldown => "COOLDOWN",
-            Self::DeployingNets => "DEPLOYING_NETS",
+            Pending => "PENDING",
+            Deploying => "DEPLOYING",
+            Running => "RUNNING",
+            Warning => "WARNING",
+            FailedDeploying => "FAILED_DEPLOYING",
+            Scaling => "SCALING",
+            FailedScaling => "FAILED_SCALING",
+            Cooldown => "COOLDOWN",
+            DeployingNets => "DEPLOYING_NETS",
+            Other(name) => name,
         }
     }
 }
 
-/// A service, as far as the engine cares.
-#[derive(Debug, Clone)]
+/// A service, as far as the engine cares, with what the engine remembers of it.
+#[derive(Debug)]
 pub struct Service {
+    /// Its id.
+    pub id: Id,
     /// `None`: a state in which the engine leaves the service alone.
-    pub state: Option<State>,
+    pub state: Option<ServiceState>,
     /// `ready_status_gate`: a new node counts as running only once it says READY=YES.
     pub ready_gate: bool,
     /// The roles, in the document's order.
     pub roles: Vec<Role>,
+    /// What is remembered of the service; its roles have their own meanwhile.
+    pub clock: ServiceClock,
+    /// Lines that its log is to get.
+    lines: Vec<Value>,
+    changed: bool,
 }
 
 /// One of its roles.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Role {
     /// Its name.
     pub name: String,
     /// Its state; `None` as for the service's.
-    pub state: Option<State>,
+    pub state: Option<ServiceState>,
     /// How many nodes it is to have.
     pub cardinality: u32,
     /// `min_vms`
@@ -101,7 +138,7 @@ pub struct Role {
     pub parents: Vec<String>,
     /// Its nodes, oldest first.
     pub nodes: Vec<Node>,
-    /// Whether its VMs are those of a virtual router, which cannot be scaled here.
+    /// Whether its type is `vr`: its VMs are those of one virtual router, and their number is fixed.
     pub is_vrouter: bool,
     /// `template_id`
     pub template_id: Option<Id>,
@@ -109,30 +146,48 @@ pub struct Role {
     pub contents: Map<String, Value>,
     /// `last_vmname`: the number of the next node's name.
     pub next_name: u64,
+    /// `elasticity_policies`
+    pub elasticity: Vec<Elasticity>,
+    /// `scheduled_policies`
+    pub scheduled: Vec<Scheduled>,
+    /// What is remembered of it.
+    pub clock: RoleClock,
+    /// `vrouter_id`
+    pub vrouter_id: Option<Id>,
+    /// `vrouter_ips` of a virtual router that was just made.
+    pub vrouter_ips: Value,
+    changed: bool,
+    nodes_changed: bool,
 }
 
 /// One node of a role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Node {
     /// The VM.
     pub vm: Id,
     /// Whether a scaling takes it out.
     pub disposed: bool,
+    /// What OneFlow keeps of its VM, where the document does not have the node yet.
+    info: Option<Value>,
 }
 
 impl Service {
     /// Reads a service; `None` where there is none, or its document has no roles.
-    pub fn read(draft: &Draft<'_>, service: Id) -> Option<Self> {
-        let body = body(draft.get(Kind::Service, service)?)?;
+    pub fn open(draft: &Draft<'_>, reader: &mut PolicyReader, id: Id) -> Option<Self> {
+        let body = body(draft.get(Kind::Service, id)?)?;
         let straight = body.get("deployment").and_then(Value::as_str) == Some("straight");
-        let roles = body.get("roles")?.as_array()?;
+        let mut clock = ServiceClock::read(draft, id);
+        let roles = body.get("roles")?.as_array()?.iter();
         Some(Self {
-            state: State::read(body.get("state")),
+            id,
+            state: ServiceState::read(body.get("state")),
             ready_gate: has_gate(body),
             roles: roles
-                .iter()
-                .map(|role| Role::read(role, straight))
+                .map(|role| Role::read(role, straight, reader, &mut clock))
                 .collect(),
+            clock,
+            lines: Vec::new(),
+            changed: false,
         })
     }
 
@@ -140,64 +195,216 @@ impl Service {
     pub fn role(&self, name: &str) -> Option<usize> {
         self.roles.iter().position(|role| role.name == name)
     }
+
+    /// Sets the service's state, with a line in its log.
+    pub fn set_state(&mut self, state: ServiceState, now: i64) {
+        self.state = Some(state);
+        self.log(format!("New state: {}", state.name()), now);
+    }
+
+    /// Adds a line to the service's log, as OneFlow writes them. `now` is in seconds.
+    pub fn log(&mut self, message: String, now: i64) {
+        let line = json!({"timestamp": now, "severity": "I", "message": message});
+        self.lines.push(line);
+        self.changed = true;
+    }
+
+    /// Has what a service that is yet to be deployed leaves out written: its state and nodes, and its roles'.
+    pub fn complete(&mut self) {
+        for role in &mut self.roles {
+            role.changed |= role.state == Some(Pending);
+            self.changed |= role.changed;
+        }
+    }
+
+    /// Writes what changed. Whether anything did.
+    pub fn write(mut self, draft: &mut Draft<'_>) -> bool {
+        let mut changed = self.changed;
+        for role in &mut self.roles {
+            changed |= role.changed;
+            if role.clock != RoleClock::default() {
+                let clock = std::mem::take(&mut role.clock);
+                self.clock.roles.insert(role.name.clone(), clock);
+            }
+        }
+        let remembered = self.clock.write(draft, self.id);
+        if !changed {
+            return remembered;
+        }
+        let document = draft.get_mut(Kind::Service, self.id);
+        let body = document.and_then(|document| document.get_mut("TEMPLATE")?.get_mut("BODY"));
+        let Some(body) = body else { return remembered };
+        if let Some(Value::Array(roles)) = body.get_mut("roles") {
+            for (role, document) in self.roles.iter_mut().zip(roles) {
+                if role.changed {
+                    role.write(document);
+                }
+            }
+        }
+        if let (true, Some(state)) = (self.changed, self.state) {
+            body["state"] = state.number().into();
+        }
+        if !self.lines.is_empty() {
+            let log = list_mut(&mut body["log"]);
+            log.append(&mut self.lines);
+            let over = log.len().saturating_sub(LOG_LINES);
+            log.drain(..over);
+        }
+        true
+    }
 }
 
 impl Role {
-    fn read(role: &Value, straight: bool) -> Self {
-        let nodes = role.get("nodes").and_then(Value::as_array);
-        let nodes: Vec<Node> = nodes
-            .into_iter()
-            .flatten()
+    fn read(
+        role: &Value,
+        straight: bool,
+        reader: &mut PolicyReader,
+        clock: &mut ServiceClock,
+    ) -> Self {
+        let nodes: Vec<Node> = array(role, "nodes")
             .filter_map(|node| {
-                let vm = id(node.get("deploy_id"))?;
                 Some(Node {
-                    vm,
+                    vm: id(node.get("deploy_id"))?,
                     disposed: node.get("disposed").is_some_and(is_yes),
+                    info: None,
                 })
             })
             .collect();
-        let texts = |key: &str| -> Vec<String> {
-            let values = role.get(key).and_then(Value::as_array);
-            values
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .map(str::to_string)
-                .collect()
-        };
-        let count = |key: &str| id_like(role.get(key));
-        let contents = role.get("template_contents");
+        let count = |key| natural(role.get(key)).and_then(|number| u32::try_from(number).ok());
+        let text = |key| role.get(key).and_then(Value::as_str);
+        let name = text("name").unwrap_or_default().to_string();
+        let parents = array(role, "parents").filter_map(Value::as_str);
+        let contents = role.get("template_contents").and_then(Value::as_object);
+        let elasticity: Vec<_> = listed(role, "elasticity_policies")
+            .iter()
+            .map(|policy| reader.elasticity(policy))
+            .collect();
+        let scheduled: Vec<_> = listed(role, "scheduled_policies")
+            .iter()
+            .map(|policy| reader.scheduled(policy))
+            .collect();
+        let mut clock = clock.roles.remove(&name).unwrap_or_default();
+        clock.seed(role);
         Self {
-            name: role
-                .get("name")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_string(),
-            state: State::read(role.get("state")),
+            state: ServiceState::of_role(role.get("state")),
             cardinality: count("cardinality").unwrap_or(nodes.len() as u32),
             min_vms: count("min_vms"),
             max_vms: count("max_vms"),
             cooldown: natural(role.get("cooldown")).map(Duration::from_secs),
-            parents: if straight {
-                texts("parents")
-            } else {
-                Vec::new()
-            },
-            is_vrouter: role.get("type").and_then(Value::as_str) == Some("vr"),
+            parents: parents.filter(|_| straight).map(str::to_string).collect(),
+            is_vrouter: text("type") == Some("vr"),
             template_id: id(role.get("template_id")),
-            contents: contents
-                .and_then(Value::as_object)
-                .cloned()
-                .unwrap_or_default(),
+            contents: contents.cloned().unwrap_or_default(),
             next_name: natural(role.get("last_vmname")).unwrap_or(nodes.len() as u64),
+            vrouter_id: id(role.get("vrouter_id")),
+            vrouter_ips: Value::Null,
+            changed: false,
+            nodes_changed: false,
+            name,
             nodes,
+            elasticity,
+            scheduled,
+            clock,
         }
+    }
+
+    /// Sets the role's state.
+    pub fn set_state(&mut self, state: ServiceState) {
+        self.changed |= self.state != Some(state);
+        self.state = Some(state);
+    }
+
+    /// Sets its cardinality.
+    pub fn set_cardinality(&mut self, cardinality: u32) {
+        self.cardinality = cardinality;
+        self.changed = true;
+    }
+
+    /// Adds a node; `info` is what OneFlow keeps of its VM.
+    pub fn add_node(&mut self, vm: Id, info: Value) {
+        self.nodes.push(Node {
+            vm,
+            disposed: false,
+            info: Some(info),
+        });
+        (self.changed, self.nodes_changed) = (true, true);
+    }
+
+    /// Marks the oldest nodes to be taken out, and gives their VMs.
+    pub fn dispose(&mut self, count: usize) -> Vec<Id> {
+        (self.changed, self.nodes_changed) = (true, true);
+        let oldest = self.nodes.iter_mut().take(count);
+        oldest
+            .map(|node| {
+                node.disposed = true;
+                node.vm
+            })
+            .collect()
+    }
+
+    /// Takes the nodes out of which this is true. One that no scaling took out lowers the cardinality. Whether there
+    /// were any.
+    pub fn remove_nodes(&mut self, gone: impl Fn(Id) -> bool) -> bool {
+        let before = self.nodes.len();
+        let mut lost = 0;
+        self.nodes.retain(|node| {
+            let gone = gone(node.vm);
+            lost += u32::from(gone && !node.disposed);
+            !gone
+        });
+        let any = self.nodes.len() < before;
+        if any {
+            self.nodes_changed = true;
+            self.clock.awaited.retain(|vm| !gone(*vm));
+            self.set_cardinality(self.cardinality.saturating_sub(lost));
+        }
+        any
+    }
+
+    fn write(&mut self, document: &mut Value) {
+        if self.nodes_changed || document.get("nodes").is_none() {
+            self.write_nodes(document);
+        }
+        if let (Some(id), false) = (self.vrouter_id, self.vrouter_ips.is_null()) {
+            document["vrouter_id"] = id.into();
+            document["vrouter_ips"] = self.vrouter_ips.take();
+        }
+        document["cardinality"] = self.cardinality.into();
+        if let Some(state) = self.state {
+            let hold = STATES.len() - 1;
+            let number = state.number();
+            document["state"] = if number == hold { 11 } else { number }.into();
+        }
+    }
+
+    fn write_nodes(&mut self, document: &mut Value) {
+        let kept: HashMap<Id, bool> = self.nodes.iter().map(|n| (n.vm, n.disposed)).collect();
+        let nodes = list_mut(&mut document["nodes"]);
+        nodes.retain_mut(|node| {
+            let Some(vm) = id(node.get("deploy_id")) else {
+                return true;
+            };
+            if kept.get(&vm) == Some(&true) {
+                node["disposed"] = true.into();
+            }
+            kept.contains_key(&vm)
+        });
+        let mut added = self
+            .nodes
+            .iter_mut()
+            .filter_map(|n| Some((n.vm, n.info.take()?)))
+            .peekable();
+        if added.peek().is_none() {
+            return;
+        }
+        nodes.extend(added.map(|(vm, info)| json!({"deploy_id": vm, "vm_info": {"VM": info}})));
+        document["last_vmname"] = self.next_name.into();
     }
 }
 
 /// A service's state without the rest; `None` as in [`Service::state`], or where there is no service.
-pub fn state(draft: &Draft<'_>, service: Id) -> Option<State> {
-    State::read(body(draft.get(Kind::Service, service)?)?.get("state"))
+pub fn state(draft: &Draft<'_>, service: Id) -> Option<ServiceState> {
+    ServiceState::read(body(draft.get(Kind::Service, service)?)?.get("state"))
 }
 
 /// Whether a service has a ready gate ([`Service::ready_gate`]).
@@ -217,6 +424,14 @@ pub fn body(service: &Value) -> Option<&Value> {
     service.get("TEMPLATE")?.get("BODY")
 }
 
+fn array<'v>(object: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    object
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
 /// An integer as OneFlow takes it: a number (a fraction is cut off) or digits.
 pub fn integer(value: Option<&Value>) -> Option<i64> {
     match value? {
@@ -233,10 +448,6 @@ pub fn natural(value: Option<&Value>) -> Option<u64> {
     integer(value).and_then(|number| u64::try_from(number).ok())
 }
 
-fn id_like(value: Option<&Value>) -> Option<u32> {
-    integer(value).and_then(|n| u32::try_from(n).ok())
-}
-
 fn is_yes(value: &Value) -> bool {
     match value {
         Value::Bool(yes) => *yes,
@@ -244,90 +455,5 @@ fn is_yes(value: &Value) -> bool {
             text.eq_ignore_ascii_case("yes") || text.eq_ignore_ascii_case("true")
         }
         _ => false,
-    }
-}
-
-/// Writes out what a service that is yet to be deployed leaves out: its state and nodes, and its roles'.
-pub fn complete(draft: &mut Draft<'_>, service: Id) {
-    let Some(read) = Service::read(draft, service) else {
-        return;
-    };
-    let unstarted: Vec<usize> = (0..read.roles.len())
-        .filter(|role| read.roles[*role].state == Some(State::Pending))
-        .collect();
-    if unstarted.is_empty() {
-        return;
-    }
-    if let Some(writer) = Writer::new(draft, service) {
-        for role in unstarted {
-            writer.body["roles"][role]["state"] = (State::Pending as u8).into();
-            list_mut(&mut writer.body["roles"][role]["nodes"]);
-        }
-        if read.state == Some(State::Pending) {
-            writer.body["state"] = (State::Pending as u8).into();
-        }
-    }
-}
-
-/// The document being changed.
-pub struct Writer<'w> {
-    body: &'w mut Value,
-}
-
-impl<'w> Writer<'w> {
-    /// The body of a service that [`Service::read`] has read.
-    pub fn new(draft: &'w mut Draft<'_>, service: Id) -> Option<Self> {
-        let body = draft
-            .get_mut(Kind::Service, service)?
-            .get_mut("TEMPLATE")?
-            .get_mut("BODY")?;
-        body.get("roles")?.as_array()?;
-        Some(Self { body })
-    }
-
-    /// Sets the service's state, with a line in its log.
-    pub fn set_state(&mut self, state: State, now: i64) {
-        self.body["state"] = (state as u8).into();
-        self.log(&format!("New state: {}", state.name()), now);
-    }
-
-    /// Adds a line to the service's log, as OneFlow writes them. `now` is in seconds.
-    pub fn log(&mut self, message: &str, now: i64) {
-        let log = list_mut(&mut self.body["log"]);
-        log.push(json!({"timestamp": now, "severity": "I", "message": message}));
-        let over = log.len().saturating_sub(LOG_LINES);
-        log.drain(..over);
-    }
-
-    /// Sets a role's state.
-    pub fn set_role_state(&mut self, role: usize, state: State) {
-        self.body["roles"][role]["state"] = (state as u8).into();
-    }
-
-    /// Sets a role's cardinality.
-    pub fn set_cardinality(&mut self, role: usize, cardinality: u32) {
-        self.body["roles"][role]["cardinality"] = cardinality.into();
-    }
-
-    /// Adds a node, and counts its name.
-    pub fn add_node(&mut self, role: usize, vm: Id, vm_info: Value, next_name: u64) {
-        let role = &mut self.body["roles"][role];
-        list_mut(&mut role["nodes"]).push(json!({"deploy_id": vm, "vm_info": {"VM": vm_info}}));
-        role["last_vmname"] = next_name.into();
-    }
-
-    /// Marks nodes to be taken out.
-    pub fn dispose(&mut self, role: usize, vms: &[Id]) {
-        for node in list_mut(&mut self.body["roles"][role]["nodes"]) {
-            if id(node.get("deploy_id")).is_some_and(|vm| vms.contains(&vm)) {
-                node["disposed"] = true.into();
-            }
-        }
-    }
-
-    /// Takes nodes out.
-    pub fn remove_nodes(&mut self, role: usize, vms: &[Id]) {
-        list_mut(&mut self.body["roles"][role]["nodes"])
-            .retain(|node| id(node.get("deploy_id")).is_none_or(|vm| !vms.contains(&vm)));
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Bench {
 const START: i64 = 1_795_348_800;
 
 impl Bench {
-    pub(super) fn new(options: Options, documents: Vec<(Kind, Value)>) -> Self {
+    pub(super) fn new(options: Timings, documents: Vec<(Kind, Value)>) -> Self {
         let mut objects = Objects::default();
         for (kind, document) in documents {
             let id = crate::objects::document::id(document.get("ID")).expect("an ID");
@@ -118,8 +118,13 @@ impl Bench {
         self.change(|engine, draft, now| engine.act(draft, vm, &call, now))
     }
 
-    pub(super) fn scale(&mut self, service: Id, role: &str, to: u32) -> Result<(), Refusal> {
-        self.change(|engine, draft, now| engine.scale(draft, service, role, to, now))
+    pub(super) fn scale(&mut self, service: Id, role: &str, to: u32) -> Result<(), Obstacle> {
+        let wanted = ScaleRequest {
+            service,
+            role,
+            cardinality: to,
+        };
+        self.change(|engine, draft, now| engine.scale(draft, &wanted, now))
     }
 
     pub(super) fn set(&mut self, vm: Id, name: &str, value: Value) {
@@ -172,8 +177,8 @@ fn one_role(extra: Value) -> (Kind, Value) {
     service(json!({"name": "s", "state": 2, "roles": [role]}))
 }
 
-fn options() -> Options {
-    Options {
+fn options() -> Timings {
+    Timings {
         vm_step: Duration::from_secs(1),
         cooldown: Duration::from_secs(5),
         interval: Duration::from_secs(10),
@@ -345,21 +350,18 @@ fn a_scaling_waits_for_the_ready_gate() {
 fn refusals_leave_no_trace() {
     let mut bench = small(json!({"min_vms": 1, "max_vms": 9}));
     for (role, cardinality, why) in [
-        ("work", 1, "Role work has 1 nodes already"),
-        ("work", 0, "Minimum cardinality of role work is 1"),
-        ("work", 10, "Maximum cardinality of role work is 9"),
-        ("WORK", 2, "Role WORK not found in service 1"),
+        ("work", 1, "Cardinality of work is already at 1"),
+        ("work", 0, "Minimum cardinality is 1"),
+        ("work", 10, "Maximum cardinality is 9"),
+        ("WORK", 2, "Role WORK not found"),
         ("work", 9, "virtual network 0 has no free lease"),
     ] {
         let refused = bench.scale(1, role, cardinality);
-        assert_eq!(
-            refused,
-            Err(Refusal::Failed(why.into())),
-            "{role} {cardinality}"
-        );
+        let refused = refused.map_err(|obstacle| obstacle.to_string());
+        assert_eq!(refused, Err(why.to_string()), "{role} {cardinality}");
         assert_eq!(bench.service(1), "RUNNING work:RUNNING/1[9]");
     }
-    assert_eq!(bench.scale(2, "work", 2), Err(Refusal::NotFound));
+    assert_eq!(bench.scale(2, "work", 2), Err(Obstacle::NoService));
     let vnet = bench.objects.get(Kind::Vnet, 0).expect("the network");
     assert_eq!(vnet["USED_LEASES"], "1");
     assert!(bench.objects.get(Kind::Vm, 10).is_none());
@@ -424,7 +426,7 @@ fn what_a_scenario_left_halfway_goes_on() {
 
 #[test]
 fn with_no_delays_an_action_is_done_at_once() {
-    let none = Options {
+    let none = Timings {
         vm_step: Duration::ZERO,
         cooldown: Duration::ZERO,
         ..options()
@@ -496,18 +498,13 @@ fn a_guest_cannot_ask_for_more_than_the_server_can_bear() {
     let (_, mut record) = vm(9, RUNNING, "work");
     record["TEMPLATE"]["NIC"] = json!([]);
     let (kind, document) = one_role(json!({"cooldown": 0}));
-    let none = Options {
+    let none = Timings {
         vm_step: Duration::ZERO,
         ..options()
     };
     let mut bench = Bench::new(none, vec![(Kind::Vm, record), (kind, document)]);
     let refused = bench.scale(1, "work", 4_000_000_000);
-    assert_eq!(
-        refused,
-        Err(Refusal::Failed(
-            "3999999999 nodes at once are more than 1000".into()
-        ))
-    );
+    assert_eq!(refused, Err(Obstacle::TooMany(3_999_999_999, 1000)));
     for _ in 0..3 {
         bench.scale(1, "work", 600).expect("up");
         bench.pass(10.0);

@@ -1,11 +1,10 @@
 //! VMs through their states: what an action starts, and what then passes by itself.
 
 use super::clock::VmClock;
-use super::lease::list_mut;
-use super::{Options, later, new_vm};
+use super::{Tick, later, new_vm, vrouter};
 use crate::objects::action::{self, Call};
 use crate::objects::action::{Argument, VmAction};
-use crate::objects::document::{Id, id};
+use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use crate::objects::vm_state::{DONE, EPILOG, RUNNING, VmState};
 use crate::store::state::{Draft, Kind};
@@ -15,20 +14,20 @@ use jiff::Timestamp;
 const REMEMBERED: usize = 1000;
 
 /// Moves every VM on whose time has come. Whether any was.
-pub(super) fn advance(draft: &mut Draft<'_>, options: &Options, now: Timestamp) -> bool {
+pub(super) fn advance(tick: &mut Tick<'_, '_>) -> bool {
     let mut moved = false;
     // One that is due later than a step from now is from before the clock was set back.
-    let steps = now.as_millisecond()..later(now, options.vm_step).as_millisecond();
-    for vm in draft.ids(Kind::VmClock) {
-        let waits = VmClock::read(draft, vm)
+    let steps = tick.now.as_millisecond()..later(tick.now, tick.timings.vm_step).as_millisecond();
+    for vm in tick.draft.ids(Kind::VmClock) {
+        let waits = VmClock::read(tick.draft, vm)
             .is_some_and(|clock| clock.due > steps.start && clock.due <= steps.end);
         if waits {
             continue;
         }
         moved = true;
-        match following(draft, vm) {
-            Some(next) => enter(draft, vm, next, options, now),
-            None => draft.remove(Kind::VmClock, vm),
+        match following(tick.draft, vm) {
+            Some(next) => enter(tick, vm, next),
+            None => tick.draft.remove(Kind::VmClock, vm),
         }
     }
     moved
@@ -46,9 +45,9 @@ pub(super) fn due(draft: &Draft<'_>) -> Option<Timestamp> {
 }
 
 /// Gives a VM a clock if its state passes by itself and it has none: one that a scenario brought.
-pub(super) fn keep_moving(draft: &mut Draft<'_>, vm: Id, options: &Options, now: Timestamp) {
-    if following(draft, vm).is_some() && draft.get(Kind::VmClock, vm).is_none() {
-        set_clock(draft, vm, options, now);
+pub(super) fn keep_moving(tick: &mut Tick<'_, '_>, vm: Id) {
+    if following(tick.draft, vm).is_some() && tick.draft.get(Kind::VmClock, vm).is_none() {
+        set_clock(tick, vm);
     }
 }
 
@@ -58,14 +57,8 @@ pub(super) fn state(draft: &Draft<'_>, vm: Id) -> Option<VmState> {
 }
 
 /// Puts a VM into a state, with what follows from it: its clock, and in DONE the end of its leases.
-pub(super) fn enter(
-    draft: &mut Draft<'_>,
-    vm: Id,
-    state: VmState,
-    options: &Options,
-    now: Timestamp,
-) {
-    let Some(record) = draft.get_mut(Kind::Vm, vm) else {
+pub(super) fn enter(tick: &mut Tick<'_, '_>, vm: Id, state: VmState) {
+    let Some(record) = tick.draft.get_mut(Kind::Vm, vm) else {
         return;
     };
     state.write(record);
@@ -73,30 +66,14 @@ pub(super) fn enter(
         record["DEPLOY_ID"] = format!("one-{vm}").into();
     }
     if state == DONE {
-        record["ETIME"] = now.as_second().to_string().into();
-        new_vm::release(draft, vm);
-        leave_vrouter(draft, vm);
+        record["ETIME"] = tick.now.as_second().to_string().into();
+        new_vm::release(tick.draft, vm);
+        vrouter::leave(tick.draft, vm);
     }
-    if following(draft, vm).is_some() {
-        set_clock(draft, vm, options, now);
-    } else if draft.get(Kind::VmClock, vm).is_some() {
-        draft.remove(Kind::VmClock, vm);
-    }
-}
-
-/// Takes a VM that is gone out of its virtual router.
-fn leave_vrouter(draft: &mut Draft<'_>, vm: Id) {
-    let template = draft
-        .get(Kind::Vm, vm)
-        .and_then(|record| record.get("TEMPLATE"));
-    let Some(vrouter) = template.and_then(|template| id(template.get("VROUTER_ID"))) else {
-        return;
-    };
-    if let Some(vms) = draft
-        .get_mut(Kind::Vrouter, vrouter)
-        .and_then(|document| document.get_mut("VMS"))
-    {
-        list_mut(&mut vms["ID"]).retain(|other| id(Some(other)) != Some(vm));
+    if following(tick.draft, vm).is_some() {
+        set_clock(tick, vm);
+    } else if tick.draft.get(Kind::VmClock, vm).is_some() {
+        tick.draft.remove(Kind::VmClock, vm);
     }
 }
 
@@ -113,33 +90,29 @@ pub(super) fn forget(draft: &mut Draft<'_>) {
 }
 
 /// Starts the end of a VM, in whatever state it is.
-pub(super) fn terminate(draft: &mut Draft<'_>, vm: Id, options: &Options, now: Timestamp) {
-    let Some(from) = state(draft, vm) else { return };
+pub(super) fn terminate(tick: &mut Tick<'_, '_>, vm: Id) {
+    let Some(from) = state(tick.draft, vm) else {
+        return;
+    };
     if !from.is_leaving() {
         let to = action::called("terminate").and_then(|action| action.target(from));
-        enter(draft, vm, to.unwrap_or(EPILOG), options, now);
+        enter(tick, vm, to.unwrap_or(EPILOG));
     }
 }
 
 /// Performs an action.
-pub(super) fn act(
-    draft: &mut Draft<'_>,
-    vm: Id,
-    action: &VmAction,
-    options: &Options,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let from = state(draft, vm).ok_or(Refusal::NotFound)?;
+pub(super) fn act(tick: &mut Tick<'_, '_>, vm: Id, action: &VmAction) -> Result<(), Refusal> {
+    let from = state(tick.draft, vm).ok_or(Refusal::NotFound)?;
     let known =
         action::called(action.name).ok_or_else(|| Refusal::Failed(action::unknown(action.name)))?;
     let to = known
         .target(from)
         .ok_or_else(|| Refusal::Failed(action::not_in_state(action, from)))?;
     match (&known.call, &action.argument) {
-        (Call::Own("rename", _), Argument::Text(name)) => rename(draft, vm, name),
+        (Call::Own("rename", _), Argument::Text(name)) => rename(tick.draft, vm, name),
         // A host has been chosen: the same as when the scheduler chooses one.
         (Call::Own("deploy", _), _) => {
-            enter(draft, vm, to, options, now);
+            enter(tick, vm, to);
             Ok(())
         }
         (Call::Own(call, _), _) => Err(Refusal::Failed(format!(
@@ -151,9 +124,9 @@ pub(super) fn act(
                 "unresched" => Some("0"),
                 _ => None,
             };
-            match (flag, draft.get_mut(Kind::Vm, vm)) {
+            match (flag, tick.draft.get_mut(Kind::Vm, vm)) {
                 (Some(flag), Some(record)) => record["RESCHED"] = flag.into(),
-                _ if to != from => enter(draft, vm, to, options, now),
+                _ if to != from => enter(tick, vm, to),
                 // A reboot leaves nothing behind.
                 _ => {}
             }
@@ -189,7 +162,7 @@ fn following(draft: &Draft<'_>, vm: Id) -> Option<VmState> {
     VmState::of(record)?.next(record)
 }
 
-fn set_clock(draft: &mut Draft<'_>, vm: Id, options: &Options, now: Timestamp) {
-    let due = later(now, options.vm_step).as_millisecond();
-    VmClock { due }.write(draft, vm);
+fn set_clock(tick: &mut Tick<'_, '_>, vm: Id) {
+    let due = later(tick.now, tick.timings.vm_step).as_millisecond();
+    VmClock { due }.write(tick.draft, vm);
 }

@@ -19,6 +19,18 @@ pub fn list(value: Option<&Value>) -> &[Value] {
     }
 }
 
+/// The same as a real list, to be changed in place.
+pub fn list_mut(value: &mut Value) -> &mut Vec<Value> {
+    if !value.is_array() {
+        let items = list(Some(value)).iter().filter(|item| *item != "");
+        *value = items.cloned().collect();
+    }
+    match value {
+        Value::Array(items) => items,
+        _ => unreachable!("it was made a list just above"),
+    }
+}
+
 /// Reads an id: a number, or a string of decimal digits and nothing else.
 pub fn id(value: Option<&Value>) -> Option<Id> {
     match value? {

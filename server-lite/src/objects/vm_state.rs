@@ -240,9 +240,25 @@ impl VmState {
     /// Whether OneFlow warns of a node in this state: off, lost or failed. A suspended or stopped one is as its
     /// owner wants it: server-lite/tests/fixtures/elasticity.jsonl, case `average_one_vm_suspended`.
     pub fn is_warning(self) -> bool {
-        self == POWEROFF
-            || self == UNKNOWN
-            || (self.state == 3 && self.name().ends_with("_FAILURE"))
+        self == POWEROFF || self == UNKNOWN || self.is_failure()
+    }
+
+    /// Whether something went wrong on the way to another state.
+    pub fn is_failure(self) -> bool {
+        self.state == 3 && self.name().ends_with("_FAILURE")
+    }
+
+    /// The state in which what went wrong is tried again; `None` where nothing did, or where that takes a second host
+    /// (migrations).
+    pub fn retried(self) -> Option<Self> {
+        let name = self.name();
+        let tried = name.strip_suffix("_FAILURE").filter(|_| self.state == 3)?;
+        let (lcm, _) = LCM_STATES.iter().find(|(_, known)| *known == tried)?;
+        let state = active(*lcm);
+        PASSING
+            .iter()
+            .any(|(from, _)| *from == state)
+            .then_some(state)
     }
 
     /// Whether it is on its way out, or gone.

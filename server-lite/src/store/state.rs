@@ -158,8 +158,8 @@ impl<'a> Draft<'a> {
         ids
     }
 
-    /// An id that no VM has had.
-    pub fn next_vm_id(&self) -> Id {
+    /// An id that no VM has had; `None` once all are used up.
+    pub fn next_vm_id(&self) -> Option<Id> {
         let vms = (Kind::Vm, 0)..=(Kind::Vm, Id::MAX);
         let last = |writes: &Writes| {
             writes
@@ -170,7 +170,7 @@ impl<'a> Draft<'a> {
         last(self.earlier)
             .max(last(&self.writes))
             .max(self.objects.last_vm)
-            .map_or(0, |last| last + 1)
+            .map_or(Some(0), |last| last.checked_add(1))
     }
 
     /// What this change writes.
@@ -200,7 +200,7 @@ mod tests {
         ]);
         let mut draft = Draft::new(&objects, &earlier);
         assert_eq!(draft.ids(Kind::Vm), [1, 7]);
-        assert_eq!(draft.next_vm_id(), 8);
+        assert_eq!(draft.next_vm_id(), Some(8));
         draft.get_mut(Kind::Vm, 1).expect("VM 1")["A"] = json!("x");
         draft.set(Kind::Vm, 8, json!({"ID": "8"}));
         draft.remove(Kind::Vm, 7);
@@ -219,6 +219,6 @@ mod tests {
         let mut objects = Objects::default();
         objects.set(Kind::Vm, 5, Some(Arc::new(json!({"ID": "5"}))));
         objects.set(Kind::Vm, 5, None);
-        assert_eq!(Draft::new(&objects, &Writes::new()).next_vm_id(), 6);
+        assert_eq!(Draft::new(&objects, &Writes::new()).next_vm_id(), Some(6));
     }
 }

@@ -2,7 +2,7 @@
 //! (`server-lite/tests/fixtures/action.jsonl`; what the server answers over HTTP is held to the recordings elsewhere.)
 
 use crate::support::engine::{Bench, Kind};
-use onegate_server_lite::flow::Options;
+use onegate_server_lite::flow::Timings;
 use onegate_server_lite::objects::action;
 use onegate_server_lite::objects::vm_state::VmState;
 use serde_json::{Value, json};
@@ -68,9 +68,9 @@ fn actions_lead_where_they_were_recorded_to_lead() {
 
         let vm = json!({"ID": "9", "STATE": before.state.to_string(), "LCM_STATE": before.lcm.to_string(),
             "RESCHED": "0", "TEMPLATE": {}, "USER_TEMPLATE": {}});
-        let options = Options {
+        let options = Timings {
             vm_step: Duration::ZERO,
-            ..Options::default()
+            ..Timings::default()
         };
         let mut bench = Bench::new(options, vec![(Kind::Vm, vm)]);
         let call =

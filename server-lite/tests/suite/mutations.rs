@@ -101,7 +101,7 @@ fn collect(value: &Value, at: String, places: &mut Vec<String>) {
 fn exercise(scenario: Scenario) {
     let cloud = Arc::new(Embedded::in_memory(
         scenario.objects,
-        flow::Options::default(),
+        flow::Timings::default(),
     ));
     cloud.start_clock(|trouble| panic!("{trouble}")).unwrap();
     let gate = Gate::new(cloud.clone(), Rules::default());

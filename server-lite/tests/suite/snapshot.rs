@@ -14,7 +14,7 @@ fn every_recorded_answer_of_the_snapshot_is_given() {
     let (cloud, _) = Embedded::open(
         Some(&fixture("snapshot/cloud.json")),
         None,
-        flow::Options::default(),
+        flow::Timings::default(),
     )
     .unwrap();
     let served = Served::new(Arc::new(cloud), Config::default());

@@ -47,7 +47,7 @@ impl Embedded {
     pub fn open(
         scenario: Option<&Path>,
         state: Option<&Path>,
-        options: flow::Options,
+        options: flow::Timings,
     ) -> Result<(Self, Vec<String>), OpenError> {
         let Some(directory) = state else {
             let scenario = load(scenario)?;
@@ -75,7 +75,7 @@ impl Embedded {
     }
 
     /// A cloud that lasts as long as the process.
-    pub fn in_memory(objects: Objects, options: flow::Options) -> Self {
+    pub fn in_memory(objects: Objects, options: flow::Timings) -> Self {
         Self::new(Commits::new(objects, None), options)
     }
 
@@ -87,7 +87,7 @@ impl Embedded {
         };
         Ok(Self::new(
             Commits::new(objects, None),
-            flow::Options::default(),
+            flow::Timings::default(),
         ))
     }
 }

@@ -50,7 +50,7 @@ fn what_is_written_is_there_again_and_for_nobody_else() {
     // The id of VM 7 is not used again.
     let earlier = Writes::new();
     let draft = crate::store::state::Draft::new(&stored.objects, &earlier);
-    assert_eq!(draft.next_vm_id(), 8);
+    assert_eq!(draft.next_vm_id(), Some(8));
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(
         (mode(&directory), mode(&directory.join(FILE))),

@@ -4,7 +4,7 @@ pub mod recorded;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-pub use onegate_server_lite::flow::{Engine, Options};
+pub use onegate_server_lite::flow::{Engine, Timings};
 use onegate_server_lite::objects::document::Id;
 pub use onegate_server_lite::store::state::{Draft, Kind, Objects, Writes};
 use serde_json::{Value, json};
@@ -14,14 +14,14 @@ use std::time::Duration;
 /// A cloud whose time stands still until it is moved.
 pub struct Bench {
     objects: Objects,
-    options: Options,
+    options: Timings,
     engine: Engine,
     pub now: Timestamp,
 }
 
 /// Quick VMs, and no poll by itself but the first: [`Bench::poll`] makes the others.
-pub fn options() -> Options {
-    Options {
+pub fn options() -> Timings {
+    Timings {
         vm_step: Duration::from_millis(100),
         cooldown: Duration::from_secs(10),
         interval: Duration::from_secs(1_000_000),
@@ -29,7 +29,7 @@ pub fn options() -> Options {
 }
 
 impl Bench {
-    pub fn new(options: Options, documents: Vec<(Kind, Value)>) -> Self {
+    pub fn new(options: Timings, documents: Vec<(Kind, Value)>) -> Self {
         let mut objects = Objects::default();
         for (kind, document) in documents {
             let id = onegate_server_lite::objects::document::id(document.get("ID")).expect("an ID");

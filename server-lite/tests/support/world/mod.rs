@@ -69,9 +69,9 @@ impl Worlds {
                 }
             }
         }
-        let quick = flow::Options {
+        let quick = flow::Timings {
             vm_step: Duration::from_millis(1),
-            ..flow::Options::default()
+            ..flow::Timings::default()
         };
         Arc::new(Embedded::in_memory(objects, quick))
     }
