@@ -104,16 +104,35 @@ impl Update {
     }
 }
 
-/// `a=1&b=2`; a value may be missing.
+/// What to tell the author of a request without `data` whose body looks like a form: `curl -d A=1 -d B=2`. OneGate
+/// takes such a body for one attribute, with all that follows the first `=` as its value. Values are not repeated.
+pub fn warning(request: &Request) -> Option<String> {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let parameters = Parameters::read(request).ok()?;
+    let body = std::str::from_utf8(&request.body).ok()?;
+    let (first, rest) = body.split_once('=')?;
+    let swallowed = rest
+        .split('&')
+        .skip(1)
+        .find_map(|field| field.split_once('=').map(|(name, _)| name))?;
+    let is_form = is_name(first) && is_name(swallowed) && parameters.get("data") == Ok(None);
+    is_form.then(|| {
+        format!(
+            "the body has no field 'data', so all of it is the one attribute {first}, and {swallowed} is part of its \
+             value: send the attributes in 'data', as in curl --data-urlencode $'data={first}=…\\n{swallowed}=…'"
+        )
+    })
+}
+
+/// `a=1&b=`. A name without an equals sign counts as not sent, as with the real server
+/// (server-lite/tests/fixtures/get.jsonl, case `service_extended_noval`).
 fn urlencoded(bytes: &[u8]) -> Vec<Parameter> {
     let parameter = |pair: &[u8]| {
-        let equals = pair
-            .iter()
-            .position(|byte| *byte == b'=')
-            .unwrap_or(pair.len());
-        let value = pair.get(equals + 1..).unwrap_or_default();
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
         // A name that can't be decoded is not one that we know.
-        Some((decoded(&pair[..equals]).ok()?, decoded(value)))
+        Some((decoded(&pair[..equals]).ok()?, decoded(&pair[equals + 1..])))
     };
     bytes
         .split(|byte| *byte == b'&')

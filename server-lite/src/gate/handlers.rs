@@ -2,7 +2,7 @@
 
 use super::routes::{AuthenticatedRequest, Gate};
 use crate::gate::access;
-use crate::gate::form::{Parameters, Update};
+use crate::gate::form::{self, Parameters, Update};
 use crate::gate::reply::{Failure, respond};
 use crate::gate::view;
 use crate::http::Response;
@@ -76,6 +76,7 @@ fn update(gate: &Gate, call: &AuthenticatedRequest, vm: Id) -> Result<Response, 
         }
     };
     done.map_err(|refusal| not_done(refusal, vm))?;
+    call.warning.set(form::warning(call.request));
     Ok(respond(200, Vec::new()))
 }
 
@@ -142,11 +143,8 @@ pub(super) fn act_on_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
 
 pub(super) fn show_service(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let (id, service) = access::service(gate.cloud(), &call.caller)?;
-    // Any value will do, even "false": the real server only looks whether there is one.
-    let extended = call
-        .parameter_named("extended")?
-        .is_some_and(|value| !value.is_empty());
-    let whole = if extended {
+    // Any value will do, even "false" or an empty one: the real server only looks whether there is one.
+    let whole = if call.parameter_named("extended")?.is_some() {
         Some(nodes(gate, call, &service)?)
     } else {
         None

@@ -12,6 +12,7 @@ use crate::gate::rules::Rules;
 use crate::http::{Request, Response};
 use crate::objects::document::Id;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// One route.
@@ -70,7 +71,8 @@ pub struct Outcome {
     pub response: Response,
     /// The VM that asked, once it is known.
     pub vm: Option<Id>,
-    /// Why it was not carried out, where the log is to say more than the guest is told.
+    /// Why it was not carried out, or probably not as it was meant, where the log is to say more than the guest is
+    /// told.
     pub cause: Option<String>,
 }
 
@@ -79,6 +81,8 @@ pub(super) struct AuthenticatedRequest<'a> {
     pub(super) request: &'a Request,
     pub(super) caller: Caller,
     pub(super) parameter: Cow<'a, str>,
+    /// What the log says of a request that was carried out.
+    pub(super) warning: Cell<Option<String>>,
 }
 
 impl Gate {
@@ -120,8 +124,13 @@ impl Gate {
             request,
             caller,
             parameter,
+            warning: Cell::default(),
         };
-        answer(vm, (route.handler)(self, &call))
+        let outcome = answer(vm, (route.handler)(self, &call));
+        Outcome {
+            cause: outcome.cause.or(call.warning.take()),
+            ..outcome
+        }
     }
 
     pub(super) fn cloud(&self) -> &dyn Cloud {

@@ -142,3 +142,43 @@ fn a_node_that_cannot_read_its_service_is_named_at_the_start() {
     assert_eq!(answers[0], (400, "Empty or invalid SERVICE_ID".to_owned()));
     assert!(log.contains("does not say SERVICE_ID=1"), "{log}");
 }
+
+/// server-lite/tests/fixtures/get.jsonl, cases `service_extended_noval`, `service_extended_false`; an empty value was
+/// measured too (docs/protocol.md).
+#[test]
+fn any_value_of_extended_extends_a_service_even_an_empty_one() {
+    let paths = [
+        "/service?extended=",
+        "/service?extended=false",
+        "/service?extended",
+        "/service?x=1",
+    ];
+    let text = required_only(&|number| json!(number)).to_string();
+    let (answers, _) = answers(&text, "4", &paths);
+    let extended = answers
+        .iter()
+        .map(|(_, body)| body.contains("USER_TEMPLATE"));
+    assert_eq!(extended.collect::<Vec<_>>(), [true, true, false, false]);
+}
+
+/// What `curl -d A=1 -d B=2` sends. Appliance authors use this server to find such mistakes.
+#[test]
+fn a_form_without_data_is_stored_as_with_the_real_server_and_the_log_warns() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = written(
+        dir.path(),
+        &required_only(&|number| json!(number)).to_string(),
+    );
+    let file = file.to_str().unwrap();
+    let token = printed(&["token", "4", "--cloud", file]);
+    let server = Running::start(&["--cloud", file]);
+    let mut headers = credentials("4", token.trim());
+    let stored = server.send("GET /vm", &headers, b"").body;
+    assert!(!stored.contains("1&B=2"));
+    headers.push("Content-Type: application/x-www-form-urlencoded".to_owned());
+    assert_eq!(server.send("PUT /vm", &headers, b"A=1&B=2").status, 200);
+    let stored: Value = serde_json::from_str(&server.send("GET /vm", &headers, b"").body).unwrap();
+    assert_eq!(stored.pointer("/VM/USER_TEMPLATE/A"), Some(&json!("1&B=2")));
+    let log = server.stop().1;
+    assert!(log.contains("the body has no field 'data'"), "{log}");
+}

@@ -182,3 +182,40 @@ fn multipart_is_read_strictly() {
         );
     }
 }
+
+#[test]
+fn fields_that_end_up_in_a_value_are_named() {
+    for (content_type, query, body, named) in [
+        (FORM, "", "A=1&B=2", Some(("A", "B"))),
+        (FORM, "", "A=1&B=2&C=3", Some(("A", "B"))),
+        (
+            FORM,
+            "type=1",
+            "READY=YES&LOAD=secret",
+            Some(("READY", "LOAD")),
+        ),
+        ("text/plain", "", "A=1&B=2", Some(("A", "B"))),
+        (FORM, "", "A=1&type=1", Some(("A", "type"))),
+        (FORM, "", "A=1", None),
+        (FORM, "", "A=1&", None),
+        (FORM, "", "A=x & y = z", None),
+        (FORM, "", "URL=http://h/?a", None),
+        (FORM, "", "data=A%3D1%26B%3D2&type=1", None),
+        (FORM, "data=A%3D1", "B=1&C=2", None),
+        (FORM, "", "", None),
+    ] {
+        let warning = warning(&put(content_type, query, body.as_bytes()));
+        match named {
+            None => assert_eq!(warning, None, "{body}"),
+            Some((kept, swallowed)) => {
+                let words = warning.unwrap();
+                let expected =
+                    format!("the one attribute {kept}, and {swallowed} is part of its value");
+                assert!(
+                    words.contains(&expected) && !words.contains("secret"),
+                    "{words}"
+                );
+            }
+        }
+    }
+}
