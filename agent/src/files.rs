@@ -309,6 +309,7 @@ fn parts(path: &Path) -> Vec<OsString> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -361,5 +362,40 @@ mod tests {
             let inode = |fd: OwnedFd| File::from(fd).metadata().unwrap().ino();
             assert_eq!(ours.map(inode), theirs.map(inode), "{path}");
         }
+    }
+
+    /// Somebody exchanges a directory for a link out of the root, over and over: without openat2 no open is led astray.
+    #[test]
+    fn a_link_put_in_place_while_walking_leads_nowhere() {
+        const ATTEMPTS: usize = 20_000;
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let inside = |path: &str| root.path().join(path);
+        fs::write(outside.path().join("file"), "outside").unwrap();
+        fs::create_dir(inside("real")).unwrap();
+        fs::write(inside("real/file"), "inside").unwrap();
+        symlink(outside.path(), inside("link")).unwrap();
+        let dir = Root::new(root.path()).unwrap().dir.unwrap();
+        let done = AtomicBool::new(false);
+        let (mut opened, mut escaped) = (0, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    for kind in ["real", "link"] {
+                        fs::rename(inside(kind), inside("now")).unwrap();
+                        fs::rename(inside("now"), inside(kind)).unwrap();
+                    }
+                }
+            });
+            for _ in 0..ATTEMPTS {
+                if let Ok(file) = walk(&dir, Path::new("now/file"), OFlags::RDONLY) {
+                    let text = read(File::from(file)).unwrap();
+                    opened += 1;
+                    escaped += usize::from(text != b"inside");
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        assert!(opened > 0, "the directory was never there");
+        assert_eq!(escaped, 0, "of {opened}");
     }
 }
