@@ -13,7 +13,7 @@ pub mod tls;
 
 pub use limits::{Limits, Rejection};
 pub use request::Request;
-pub use response::Response;
+pub use response::{Body, Response};
 pub use server::Server;
 
 use std::net::IpAddr;

@@ -148,7 +148,7 @@ mod tests {
         let response = Response {
             status,
             headers: Vec::new(),
-            body: b"body".to_vec(),
+            body: b"body".to_vec().into(),
         };
         let answer = Outcome {
             response,

@@ -137,7 +137,7 @@ pub(super) fn act_on_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
     Ok(Response {
         status: 204,
         headers: vec![("X-Content-Type-Options", "nosniff".into())],
-        body: Vec::new(),
+        body: Vec::new().into(),
     })
 }
 

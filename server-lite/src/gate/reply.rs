@@ -15,7 +15,7 @@ pub fn respond(status: u16, body: Vec<u8>) -> Response {
             ("Content-Type", "application/json;charset=utf-8".into()),
             ("X-Content-Type-Options", "nosniff".into()),
         ],
-        body,
+        body: body.into(),
     }
 }
 

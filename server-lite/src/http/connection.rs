@@ -5,10 +5,10 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use super::limits::{BODY_TIME, HEAD_TIME, Rejection};
+use super::limits::{BODY_TIME, HEAD_TIME, LINGER, Rejection, SLICE};
 use super::parse::{Parsed, Parser, Progress};
 use super::request::Request;
-use super::response::{Framing, Response};
+use super::response::{Framing, Outgoing, Response};
 
 /// A non-blocking byte stream.
 pub trait Stream: Read + Write {
@@ -20,6 +20,10 @@ pub trait Stream: Read + Write {
     /// # Errors
     /// Those of the socket; the connection is then of no use.
     fn finish_writing(&mut self) -> io::Result<()>;
+    /// Bytes that the stream itself holds, received or to be sent.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 /// What a connection needs next.
@@ -60,8 +64,6 @@ enum Phase {
     Lingering,
 }
 
-/// Bytes that a closing connection still takes before it gives up on its client.
-const LINGER_BYTES: usize = 256 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// One connection.
@@ -72,8 +74,11 @@ pub struct Connection<S> {
     phase: Phase,
     /// Received and not used yet: an unfinished line, or requests that came behind the one in hand.
     input: Vec<u8>,
-    output: Vec<u8>,
-    sent: usize,
+    /// How much of `input` was used since.
+    used: usize,
+    output: Outgoing,
+    /// Bytes read in this turn.
+    turn: usize,
     /// Set by an event, cleared when a read has taken all there was.
     readable: bool,
     ended: bool,
@@ -92,8 +97,9 @@ impl<S: Stream> Connection<S> {
             parser: Parser::default(),
             phase: Phase::Reading,
             input: Vec::new(),
-            output: Vec::new(),
-            sent: 0,
+            used: 0,
+            output: Outgoing::default(),
+            turn: 0,
             readable: true,
             ended: false,
             head: false,
@@ -121,9 +127,22 @@ impl<S: Stream> Connection<S> {
         self.phase == Phase::Writing || !self.output.is_empty()
     }
 
-    /// Bytes of unfinished body held.
-    pub fn body_held(&self) -> usize {
-        self.parser.body_held()
+    /// Bytes held for this connection: received and not used, unfinished requests, responses that are not taken.
+    pub fn held(&self) -> usize {
+        self.input.capacity() + self.parser.held() + self.output.held() + self.stream.held()
+    }
+
+    /// Whether a request is being read, so that a refusal can still be its answer.
+    pub fn is_reading(&self) -> bool {
+        self.phase == Phase::Reading
+    }
+
+    /// Whether only the client's next bytes are waited for, so that no answer is lost if it is closed.
+    pub fn is_idle(&self) -> bool {
+        match self.timer().1 {
+            Timer::Head | Timer::Idle | Timer::Linger => self.output.is_empty(),
+            Timer::None | Timer::Body | Timer::Write => false,
+        }
     }
 
     /// The deadline that runs, and how many requests were answered or begun before it: the same pair means the same
@@ -145,8 +164,10 @@ impl<S: Stream> Connection<S> {
         self.refusal.take()
     }
 
-    /// Goes on as far as possible without waiting, through one request at most. `scratch` is only used during the call.
+    /// Goes on as far as possible without waiting, through one request and one [`SLICE`] of bytes at most. `scratch` is
+    /// only used during the call.
     pub fn advance(&mut self, scratch: &mut [u8]) -> Step {
+        self.turn = 0;
         match self.try_advance(scratch) {
             Ok(step) => step,
             Err(error) if error.kind() == ErrorKind::WouldBlock => Step::Wait,
@@ -158,7 +179,9 @@ impl<S: Stream> Connection<S> {
         match self.phase {
             Phase::Handling => Ok(Step::Wait),
             Phase::Writing => {
-                self.flush()?;
+                if !self.flush()? {
+                    return Ok(Step::Again);
+                }
                 if self.keep_alive {
                     self.phase = Phase::Reading;
                     if self.readable && self.input.is_empty() {
@@ -176,7 +199,7 @@ impl<S: Stream> Connection<S> {
                 }
                 self.stream.finish_writing()?;
                 self.phase = Phase::Lingering;
-                self.input = Vec::new();
+                self.forget_input();
                 self.linger(scratch)
             }
             Phase::Reading => {
@@ -191,24 +214,34 @@ impl<S: Stream> Connection<S> {
 
     fn read_request(&mut self, scratch: &mut [u8]) -> io::Result<Step> {
         // What is left of the last turn comes first: it may hold a whole request.
-        if !self.input.is_empty() {
-            let input = std::mem::take(&mut self.input);
-            if let Some(step) = self.feed(&input) {
-                return Ok(step);
-            }
+        if !self.input.is_empty()
+            && let Some(step) = self.feed_input()
+        {
+            return Ok(step);
         }
         while self.readable && self.phase == Phase::Reading {
+            if self.turn >= SLICE {
+                return Ok(Step::Again);
+            }
             let count = self.read(scratch)?;
             if count == 0 {
                 return Ok(Step::Close);
             }
             let received = &scratch[..count];
             let step = if self.input.is_empty() {
-                self.feed(received)
+                match self.feed(received) {
+                    Ok((used, step)) => {
+                        self.input = received[used..].to_vec();
+                        step
+                    }
+                    Err(refusal) => {
+                        self.refuse(refusal);
+                        None
+                    }
+                }
             } else {
-                let mut input = std::mem::take(&mut self.input);
-                input.extend_from_slice(received);
-                self.feed(&input)
+                self.input.extend_from_slice(received);
+                self.feed_input()
             };
             if let Some(step) = step {
                 return Ok(step);
@@ -222,35 +255,21 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Gives bytes to the parser and keeps those that it did not use.
-    fn feed(&mut self, bytes: &[u8]) -> Option<Step> {
-        match self.parser.advance(bytes) {
-            Ok((used, progress)) => {
-                if used < bytes.len() {
-                    self.input = bytes[used..].to_vec();
+    /// Gives the parser what is held of the input.
+    fn feed_input(&mut self) -> Option<Step> {
+        let input = std::mem::take(&mut self.input);
+        match self.feed(&input[self.used..]) {
+            Ok((used, step)) => {
+                self.input = input;
+                self.used += used;
+                if self.used == self.input.len() {
+                    self.forget_input();
+                } else if self.used > self.input.len() / 2 {
+                    // No byte is moved more often than once for each byte used.
+                    self.input.drain(..self.used);
+                    self.used = 0;
                 }
-                match progress {
-                    Progress::More => None,
-                    Progress::Continue => {
-                        self.output.extend_from_slice(CONTINUE);
-                        match self.flush() {
-                            Err(error) if error.kind() != ErrorKind::WouldBlock => {
-                                Some(Step::Close)
-                            }
-                            _ => None,
-                        }
-                    }
-                    Progress::Whole(Parsed {
-                        request,
-                        keep_alive,
-                    }) => {
-                        self.requests += 1;
-                        self.head = request.method == "HEAD";
-                        self.keep_alive = keep_alive;
-                        self.phase = Phase::Handling;
-                        Some(Step::Request(request))
-                    }
-                }
+                step
             }
             Err(refusal) => {
                 self.refuse(refusal);
@@ -259,10 +278,42 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    fn forget_input(&mut self) {
+        self.input = Vec::new();
+        self.used = 0;
+    }
+
+    /// Gives bytes to the parser. How many it used, and what that came to.
+    fn feed(&mut self, bytes: &[u8]) -> Result<(usize, Option<Step>), Rejection> {
+        let (used, progress) = self.parser.advance(bytes)?;
+        let step = match progress {
+            Progress::More => None,
+            Progress::Continue => {
+                self.output.push(CONTINUE);
+                match self.flush() {
+                    Err(error) if error.kind() != ErrorKind::WouldBlock => Some(Step::Close),
+                    _ => None,
+                }
+            }
+            Progress::Whole(Parsed {
+                request,
+                keep_alive,
+            }) => {
+                self.requests += 1;
+                self.head = request.method == "HEAD";
+                self.keep_alive = keep_alive;
+                self.phase = Phase::Handling;
+                Some(Step::Request(request))
+            }
+        };
+        Ok((used, step))
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.stream.read(buffer) {
                 Ok(count) => {
+                    self.turn += count;
                     self.readable =
                         count == buffer.len() || self.ended || !self.stream.short_read_is_all();
                     return Ok(count);
@@ -277,25 +328,24 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Answers the request in hand; with `close`, ends the connection whatever the client asked for.
-    pub fn respond(&mut self, response: &Response, close: bool) {
+    pub fn respond(&mut self, response: Response, close: bool) {
         self.keep_alive &= !close;
-        response.write_to(
-            &mut self.output,
-            Framing {
-                head: self.head,
-                keep_alive: self.keep_alive,
-            },
-        );
+        let framing = Framing {
+            head: self.head,
+            keep_alive: self.keep_alive,
+        };
+        self.output.push_response(response, framing);
         self.phase = Phase::Writing;
     }
 
     /// Answers with a refusal and ends the connection. [`Connection::advance`] must be called to send it.
     pub fn refuse(&mut self, refusal: Rejection) {
         self.parser = Parser::default();
+        self.forget_input();
         self.refusal = Some(refusal);
         // Of a request that is not whole, the method does not count.
         self.head &= self.phase == Phase::Handling;
-        self.respond(&Response::from(&refusal), true);
+        self.respond(Response::from(&refusal), true);
     }
 
     /// The deadline of [`Connection::timer`] is over.
@@ -313,29 +363,32 @@ impl<S: Stream> Connection<S> {
         self.advance(scratch)
     }
 
-    /// Writes what waits; the buffer goes when it is empty.
-    fn flush(&mut self) -> io::Result<()> {
-        while self.sent < self.output.len() {
-            match self.stream.write(&self.output[self.sent..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => self.sent += count,
+    /// Writes what waits, a [`SLICE`] at most: false if more is left.
+    fn flush(&mut self) -> io::Result<bool> {
+        let begun = self.output.sent();
+        while !self.output.is_empty() {
+            match self.output.write(&mut self.stream) {
+                Ok(true) => break,
+                Ok(false) if self.output.sent() - begun >= SLICE => return Ok(false),
+                Ok(false) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
         self.stream.flush()?;
-        self.output = Vec::new();
-        self.sent = 0;
-        Ok(())
+        Ok(true)
     }
 
     /// Reads and drops what the client still sends: closing with unread bytes would reset the connection, and the
     /// client could lose the answer (RFC 9112, 9.6).
     fn linger(&mut self, scratch: &mut [u8]) -> io::Result<Step> {
         while self.readable {
+            if self.turn >= SLICE {
+                return Ok(Step::Again);
+            }
             let count = self.read(scratch)?;
             self.lingered += count;
-            if count == 0 || self.lingered > LINGER_BYTES {
+            if count == 0 || self.lingered > LINGER {
                 return Ok(Step::Close);
             }
         }

@@ -61,12 +61,39 @@ pub const BODY: Limit = limit(
 );
 /// Bytes of a chunk's size line: its size and its extensions.
 pub const CHUNK_LINE: Limit = limit(256, 400, "a chunk's size line is longer than 256 bytes");
-/// Bytes of unfinished bodies held for all connections together.
-pub const UNFINISHED_BODIES: Limit = limit(
+/// Bytes of a chunked body's framing (size lines, extensions, line ends) beyond the bytes of the body itself.
+pub const FRAMING: Limit = limit(
+    16 * 1024,
+    400,
+    "the chunks' framing takes over 16384 bytes more than the body: send larger chunks",
+);
+/// Bytes held for all connections together: unfinished heads and bodies, requests that wait for a handler, responses
+/// that are not taken. One client may hold [`MEMORY_SHARE`] of what the others leave.
+pub const MEMORY: Limit = limit(
     64 * 1024 * 1024,
     503,
-    "too many large requests at once: try again",
+    "the requests and responses held for this address take too much memory: read the responses and try again",
 );
+/// One client may hold one part in so many of the [`MEMORY`] that the others leave: 16 MiB when it is alone. However
+/// many clients hold all that they may, there is something left for the next.
+pub const MEMORY_SHARE: usize = 4;
+/// Responses up to this many bytes are sent whatever is held: they say that a change was made, or what went wrong.
+pub const SMALL_RESPONSE: usize = 4 * 1024;
+/// Bytes of a response's body.
+pub const RESPONSE: Limit = limit(
+    8 * 1024 * 1024,
+    500,
+    "the response would be longer than 8388608 bytes: ask for its parts",
+);
+/// Bytes read from one connection, or written to it, before the others have their turn.
+pub const SLICE: usize = 64 * 1024;
+/// Bytes that a closing connection still takes, so that a client which sends a request too large to accept gets to
+/// read why.
+pub const LINGER: usize = 32 * 1024 * 1024;
+/// One part in so many of all connection slots is kept for clients with up to [`RESERVED_EACH`] connections.
+pub const RESERVE: usize = 8;
+/// Connections that a client may have open and still be given a reserved slot.
+pub const RESERVED_EACH: usize = 8;
 
 /// The head did not arrive within [`Limits::head`].
 pub const HEAD_TIME: Rejection = Rejection {
@@ -83,12 +110,13 @@ pub const BUSY: Rejection = Rejection {
     status: 503,
     reason: "too many requests are waiting: try again",
 };
-/// More than [`Limits::connections`] are open.
+/// More than [`Limits::connections`] are open and none of them is idle; or all but the reserve are, and this client has
+/// its part.
 pub const TOO_MANY_CONNECTIONS: Rejection = Rejection {
     status: 503,
     reason: "too many connections are open: try again",
 };
-/// One address has more than [`Limits::per_client`] connections open.
+/// One client has more than [`Limits::per_client`] connections open, and none of them is idle.
 pub const TOO_MANY_OF_ONE_CLIENT: Rejection = Rejection {
     status: 503,
     reason: "too many connections are open from this address: try again",
@@ -118,8 +146,11 @@ pub struct Limits {
     pub wait: Duration,
     /// Connections open at once (fewer if the process may not open so many files).
     pub connections: usize,
-    /// Connections open at once from one address (an IPv6 address counts by its /64).
+    /// Connections open at once from one client: an IPv4 address, or the /64 of an IPv6 address. One more takes the
+    /// place of the client's longest-idle connection.
     pub per_client: usize,
+    /// How long a connection must have been idle to be closed for the sake of a new one.
+    pub evict: Duration,
     /// From a request's first byte (on a new connection, from its opening, TLS handshake included) to its head's end.
     pub head: Duration,
     /// From the head's end to the body's.
@@ -141,12 +172,13 @@ impl Default for Limits {
             queue: 1024,
             wait: Duration::from_secs(10),
             connections: 8192,
-            per_client: 4096,
+            per_client: 512,
+            evict: Duration::from_secs(1),
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             write: Duration::from_secs(60),
-            linger: Duration::from_secs(2),
+            linger: Duration::from_secs(5),
             stop: Duration::from_secs(10),
         }
     }

@@ -4,10 +4,13 @@
 //! way to frame a body, one Host. Each refusal is a constant of fixed words, so that no token can stand in a message.
 
 use super::limits::{
-    BODY, CHUNK_LINE, HEADER_BYTES, HEADER_FIELDS, LEADING_EMPTY_LINES, Limit, REQUEST_LINE,
-    Rejection,
+    BODY, CHUNK_LINE, FRAMING, HEADER_BYTES, HEADER_FIELDS, LEADING_EMPTY_LINES, Limit,
+    REQUEST_LINE, Rejection,
 };
 use super::request::{METHODS, Request};
+
+/// Memory that a line of the head takes beyond its own bytes: two strings, and the allocator's share of each.
+const LINE_HELD: usize = 96;
 
 /// How far [`Parser::advance`] came.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +41,10 @@ pub struct Parser {
     /// Bytes of the fields (or trailer fields) so far, and their number.
     field_bytes: usize,
     fields: usize,
+    /// Bytes of the chunks' framing so far.
+    framing: usize,
+    /// About what the head so far takes in memory.
+    head_held: usize,
     empty_lines: usize,
     request: Request,
     facts: Facts,
@@ -81,9 +88,9 @@ impl Parser {
         !matches!(self.state, State::RequestLine | State::Fields)
     }
 
-    /// Bytes of the unfinished body held.
-    pub fn body_held(&self) -> usize {
-        self.request.body.capacity()
+    /// Bytes held of the unfinished request, about.
+    pub fn held(&self) -> usize {
+        self.head_held + self.request.body.capacity()
     }
 
     /// Uses bytes from the start of `input`, up to the end of one request. Returns how many; the caller keeps the rest
@@ -143,6 +150,7 @@ impl Parser {
                         break;
                     };
                     used += line.len() + 2;
+                    self.frame(line.len() + 2)?;
                     let size = chunk_size(line)?;
                     if size > BODY.max - self.request.body.len() {
                         return Err(BODY.refusal);
@@ -177,6 +185,7 @@ impl Parser {
                         break;
                     }
                     used += 2;
+                    self.frame(2)?;
                     self.state = State::ChunkSize;
                 }
                 State::Trailers => {
@@ -193,6 +202,15 @@ impl Parser {
             }
         }
         Ok((used, Progress::More))
+    }
+
+    /// Counts bytes of framing.
+    fn frame(&mut self, bytes: usize) -> Result<(), Rejection> {
+        self.framing += bytes;
+        if self.framing > FRAMING.max + self.request.body.len() {
+            return Err(FRAMING.refusal);
+        }
+        Ok(())
     }
 
     /// The line at the start of `input`, without its CRLF; none if it is not whole.
@@ -276,6 +294,7 @@ impl Parser {
                 reason: "the method is not one this server knows",
             });
         };
+        self.head_held += line.len() + LINE_HELD;
         self.request.method = (*method).to_string();
         self.target(target)
     }
@@ -309,6 +328,7 @@ impl Parser {
 
     fn field(&mut self, line: &[u8]) -> Result<(), Rejection> {
         let (name, value) = split_field(line)?;
+        self.head_held += line.len() + LINE_HELD;
         let name = name.to_ascii_lowercase();
         let facts = &mut self.facts;
         match name.as_str() {

@@ -22,6 +22,12 @@ pub const METHODS: [&str; 8] = [
 ];
 
 impl Request {
+    /// Bytes that it takes in memory, about.
+    pub fn held(&self) -> usize {
+        let fields = self.headers.iter().map(|(n, v)| n.len() + v.len() + 96);
+        self.path.len() + self.query.len() + fields.sum::<usize>() + self.body.capacity()
+    }
+
     /// The first field of this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers

@@ -1,6 +1,9 @@
 //! One answer, and its bytes.
 
 use std::cell::RefCell;
+use std::io::{self, IoSlice, Write};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::limits::{RETRY_AFTER, Rejection};
@@ -14,7 +17,118 @@ pub struct Response {
     /// Extra header fields, Content-Type among them.
     pub headers: Vec<(&'static str, String)>,
     /// The body; must be empty for 204.
-    pub body: Vec<u8>,
+    pub body: Body,
+}
+
+/// A response's body: bytes of its own, or bytes that other responses have too.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Made for this response.
+    Owned(Vec<u8>),
+    /// Made once, for each response that says the same.
+    Shared(Arc<[u8]>),
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Body::Owned(bytes) => bytes,
+            Body::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl Default for Body {
+    fn default() -> Body {
+        Body::Owned(Vec::new())
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Body {
+        Body::Owned(bytes)
+    }
+}
+
+impl From<Arc<[u8]>> for Body {
+    fn from(bytes: Arc<[u8]>) -> Body {
+        Body::Shared(bytes)
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Body) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Body {}
+
+/// Bodies up to this many bytes are copied behind their head, to go out in one piece.
+const COPIED: usize = 8 * 1024;
+
+/// What waits to be written: heads with small bodies, then at most one large body.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    bytes: Vec<u8>,
+    body: Body,
+    sent: usize,
+}
+
+impl Outgoing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Bytes held until all is written.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity() + self.body.len()
+    }
+
+    /// Puts bytes behind those that wait.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Puts a response behind the bytes that wait.
+    pub(super) fn push_response(&mut self, response: Response, framing: Framing) {
+        response.write_head(&mut self.bytes, framing);
+        if framing.head || response.status == 204 {
+            return;
+        }
+        if response.body.len() <= COPIED {
+            self.bytes.extend_from_slice(&response.body);
+        } else {
+            self.body = response.body;
+        }
+    }
+
+    /// Writes once. True when nothing is left, and then the memory is given back.
+    pub(super) fn write(&mut self, stream: &mut impl Write) -> io::Result<bool> {
+        let count = match self.bytes.get(self.sent..) {
+            Some(head) if !head.is_empty() && self.body.is_empty() => stream.write(head)?,
+            Some(head) if !head.is_empty() => {
+                stream.write_vectored(&[IoSlice::new(head), IoSlice::new(&self.body)])?
+            }
+            _ => stream.write(&self.body[self.sent - self.bytes.len()..])?,
+        };
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.sent += count;
+        let done = self.sent == self.bytes.len() + self.body.len();
+        if done {
+            *self = Outgoing::default();
+        }
+        Ok(done)
+    }
+
+    /// Bytes written of what waits.
+    pub(super) fn sent(&self) -> usize {
+        self.sent
+    }
 }
 
 impl From<&Rejection> for Response {
@@ -26,7 +140,9 @@ impl From<&Rejection> for Response {
                 ("Content-Type", "text/plain;charset=utf-8".to_string()),
                 ("X-Content-Type-Options", "nosniff".to_string()),
             ],
-            body: format!("{}: {}\n", reason_phrase(refusal.status), refusal.reason).into_bytes(),
+            body: format!("{}: {}\n", reason_phrase(refusal.status), refusal.reason)
+                .into_bytes()
+                .into(),
         }
     }
 }
@@ -41,9 +157,15 @@ pub struct Framing {
 }
 
 impl Response {
-    /// Appends the answer as it goes over the wire.
-    pub fn write_to(&self, out: &mut Vec<u8>, framing: Framing) {
-        out.reserve(256 + self.body.len());
+    /// Appends the head as it goes over the wire, its empty line included.
+    pub(super) fn write_head(&self, out: &mut Vec<u8>, framing: Framing) {
+        out.reserve(
+            256 + if self.body.len() <= COPIED {
+                self.body.len()
+            } else {
+                0
+            },
+        );
         out.extend_from_slice(b"HTTP/1.1 ");
         write_number(out, usize::from(self.status));
         out.push(b' ');
@@ -72,9 +194,6 @@ impl Response {
             },
         );
         out.extend_from_slice(b"\r\n");
-        if !framing.head && self.status != 204 {
-            out.extend_from_slice(&self.body);
-        }
     }
 }
 

@@ -9,15 +9,18 @@
 //! thread more sweeps the deadlines.
 
 mod accept;
+mod clients;
 mod deadlines;
 mod queue;
 mod watch;
 mod worker;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst,
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -31,6 +34,7 @@ use super::connection::{Connection, Timer};
 use super::limits::Limits;
 use super::socket::Socket;
 use super::tls::Tls;
+use clients::{Client, ClientId, Clients};
 use queue::Queue;
 use watch::Watch;
 
@@ -117,6 +121,11 @@ impl Server {
         self.shared.waiting.load(SeqCst)
     }
 
+    /// Bytes held now for all clients: unfinished requests, those that wait, and responses that are not taken.
+    pub fn held(&self) -> usize {
+        self.shared.clients.memory()
+    }
+
     /// Connections open now.
     pub fn connections(&self) -> usize {
         self.shared.open.load(SeqCst)
@@ -129,6 +138,10 @@ struct Slot {
     seat: Mutex<Option<Box<Seat>>>,
     /// An event came that whoever holds the seat must look at before or after letting go of it: [`EVENT`], [`ENDED`].
     event: AtomicU8,
+    /// Some bits of its client, to find it by.
+    client: AtomicU16,
+    /// Since when it may be closed for the sake of a new one ([`clients::ticks`]); 0 while it may not.
+    idle_since: AtomicU32,
     /// Milliseconds since the server's start; 0 for none.
     deadline: AtomicU64,
 }
@@ -136,9 +149,11 @@ struct Slot {
 #[derive(Debug)]
 struct Seat {
     connection: Connection<Socket>,
-    client: IpAddr,
+    address: IpAddr,
+    client_id: ClientId,
+    client: Arc<Client>,
     timer: Option<(u64, Timer)>,
-    /// Bytes counted in [`Shared::bodies`].
+    /// Bytes counted as held for its client.
     held: usize,
 }
 
@@ -155,7 +170,7 @@ struct Shared {
     slots: Vec<Slot>,
     /// In the order in which they became free: so the sets get connections in turn.
     free: Mutex<VecDeque<usize>>,
-    clients: Mutex<HashMap<IpAddr, usize>>,
+    clients: Clients,
     open: AtomicUsize,
     running: AtomicUsize,
     queue: Mutex<Queue>,
@@ -163,7 +178,6 @@ struct Shared {
     waiting: AtomicUsize,
     /// A listener found no descriptor, not even the reserve.
     starved: AtomicBool,
-    bodies: AtomicUsize,
     stopping: AtomicBool,
     stopped: AtomicBool,
     sweeper: Mutex<Option<thread::Thread>>,
@@ -186,10 +200,14 @@ impl Shared {
         mut limits: Limits,
     ) -> io::Result<Shared> {
         limits.handlers = limits.handlers.max(1);
-        limits.connections = limits
-            .connections
-            .min(raise_open_files().saturating_sub(OTHER_FILES + REFUSED))
+        let files = raise_open_files()
+            .saturating_sub(OTHER_FILES + REFUSED)
             .max(1);
+        if files < limits.connections {
+            // Each client's share stays a share.
+            limits.per_client = (limits.per_client * files / limits.connections).max(1);
+            limits.connections = files;
+        }
         let places = limits.connections + REFUSED;
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let watch = Watch::new(processors.min(limits.handlers))?;
@@ -215,13 +233,12 @@ impl Shared {
             start: Instant::now(),
             slots: (0..places).map(|_| Slot::default()).collect(),
             free: Mutex::new((0..places).collect()),
-            clients: Mutex::new(HashMap::new()),
+            clients: Clients::default(),
             open: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             queue: Mutex::new(Queue::default()),
             waiting: AtomicUsize::new(0),
             starved: AtomicBool::new(false),
-            bodies: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             sweeper: Mutex::new(None),

@@ -41,6 +41,13 @@ impl io::Write for Socket {
         }
     }
 
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(socket) => socket.write_vectored(slices),
+            Socket::Tls(stream) => stream.write_vectored(slices),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Socket::Plain(_) => Ok(()),
@@ -58,6 +65,13 @@ impl Stream for Socket {
         match self {
             Socket::Plain(socket) => socket.shutdown(Shutdown::Write),
             Socket::Tls(stream) => stream.finish_writing(),
+        }
+    }
+
+    fn held(&self) -> usize {
+        match self {
+            Socket::Plain(_) => 0,
+            Socket::Tls(stream) => stream.held(),
         }
     }
 }

@@ -48,6 +48,8 @@ impl Tls {
         Ok(TlsStream {
             session: ServerConnection::new(config)?,
             socket,
+            received: 0,
+            sendable: 0,
         })
     }
 }
@@ -132,7 +134,14 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
 pub struct TlsStream {
     session: ServerConnection,
     socket: TcpStream,
+    /// Bytes received that have not come to anything yet: part of a handshake, or of a record.
+    received: usize,
+    /// Encrypted bytes that wait for room in the socket.
+    sendable: usize,
 }
+
+/// Reads off the socket that bring nothing for the request, one after another: more than any handshake takes.
+const FRUITLESS_READS: usize = 64;
 
 impl TlsStream {
     pub(super) fn socket(&self) -> &TcpStream {
@@ -141,13 +150,18 @@ impl TlsStream {
 
     /// Takes records off the socket once; false at its end.
     fn receive(&mut self) -> io::Result<bool> {
-        if self.session.read_tls(&mut self.socket)? == 0 {
+        let count = self.session.read_tls(&mut self.socket)?;
+        if count == 0 {
             return Ok(false);
         }
-        if let Err(error) = self.session.process_new_packets() {
-            // The alert that says why, as far as there is room for it.
-            let _ = self.send();
-            return Err(io::Error::new(ErrorKind::InvalidData, error));
+        match self.session.process_new_packets() {
+            Ok(state) if state.plaintext_bytes_to_read() > 0 => self.received = 0,
+            Ok(_) => self.received += count,
+            Err(error) => {
+                // The alert that says why, as far as there is room for it.
+                let _ = self.send();
+                return Err(io::Error::new(ErrorKind::InvalidData, error));
+            }
         }
         match self.send() {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
@@ -157,15 +171,17 @@ impl TlsStream {
 
     fn send(&mut self) -> io::Result<()> {
         while self.session.wants_write() {
-            self.session.write_tls(&mut self.socket)?;
+            let count = self.session.write_tls(&mut self.socket)?;
+            self.sendable = self.sendable.saturating_sub(count);
         }
+        self.sendable = 0;
         Ok(())
     }
 }
 
 impl Read for TlsStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
+        for _ in 0..FRUITLESS_READS {
             match self.session.reader().read(buffer) {
                 // Many clients close without a close_notify; a request has its own end, so nothing can be cut off.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
@@ -176,6 +192,8 @@ impl Read for TlsStream {
                 return Ok(0);
             }
         }
+        // A client that only makes work: empty records, say.
+        Err(ErrorKind::InvalidData.into())
     }
 }
 
@@ -187,6 +205,7 @@ impl Write for TlsStream {
             self.flush()?;
             return self.session.writer().write(bytes);
         }
+        self.sendable += count;
         Ok(count)
     }
 
@@ -211,5 +230,9 @@ impl Stream for TlsStream {
         self.session.send_close_notify();
         self.send()?;
         self.socket.shutdown(Shutdown::Write)
+    }
+
+    fn held(&self) -> usize {
+        self.received + self.sendable
     }
 }

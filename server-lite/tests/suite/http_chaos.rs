@@ -22,7 +22,7 @@ impl Handler for Moody {
         Response {
             status: 200,
             headers: Vec::new(),
-            body: request.path.repeat(1000).into_bytes(),
+            body: request.path.repeat(1000).into_bytes().into(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
 use onegate_server_lite::http::connection::{Connection, Step, Stream, Timer};
-use onegate_server_lite::http::limits::UNFINISHED_BODIES;
+use onegate_server_lite::http::limits::{LINGER, MEMORY, SLICE};
 use onegate_server_lite::http::{Request, Response};
 
 /// What the client sends, piece by piece (an empty piece: nothing has come yet), and how much it takes at a time.
@@ -71,7 +71,7 @@ fn drive(wire: Wire) -> (Connection<Wire>, Vec<u8>, bool) {
     let mut quiet = 0;
     while quiet < 3 {
         match connection.advance(&mut scratch) {
-            Step::Request(request) => connection.respond(&answer(&request), false),
+            Step::Request(request) => connection.respond(answer(&request), false),
             Step::Again => {}
             Step::Close => {
                 let taken = connection.stream().taken.clone();
@@ -97,7 +97,7 @@ fn answer(request: &Request) -> Response {
     Response {
         status: 200,
         headers: Vec::new(),
-        body,
+        body: body.into(),
     }
 }
 
@@ -157,7 +157,7 @@ fn the_next_request_waits_until_the_answer_is_taken() {
     let Step::Request(first) = connection.advance(&mut scratch) else {
         panic!("no request")
     };
-    connection.respond(&answer(&first), false);
+    connection.respond(answer(&first), false);
     assert_eq!(connection.advance(&mut scratch), Step::Wait);
     assert_eq!(connection.timer(), (1, Timer::Write));
     assert!(connection.wants_write());
@@ -199,11 +199,16 @@ fn after_a_refusal_it_reads_on_until_the_client_ends() {
 
 #[test]
 fn lingering_has_an_end() {
-    let (_, _, closed) = drive(Wire {
-        at_end: false,
-        ..wire([b"nonsense\r\n".to_vec(), b"x".repeat(1 << 20)])
+    let more = std::iter::repeat_n(vec![b'x'; 16 * 1024], LINGER / 16384 + 10);
+    let mut wire = wire([b"nonsense\r\n".to_vec()]);
+    (wire.at_end, wire.sends) = (false, wire.sends.into_iter().chain(more).collect());
+    let mut connection = Connection::new(wire);
+    let mut scratch = [0; 16 * 1024];
+    let closed = (0..10_000).any(|_| {
+        connection.woken(false);
+        connection.advance(&mut scratch) == Step::Close
     });
-    assert!(closed);
+    assert!(closed && !connection.stream().sends.is_empty());
 }
 
 #[test]
@@ -258,7 +263,7 @@ fn a_deadline_is_its_requests_own() {
         panic!("no request")
     };
     assert_eq!(connection.timer().1, Timer::None);
-    connection.respond(&answer(&request), false);
+    connection.respond(answer(&request), false);
     assert_eq!(connection.advance(&mut scratch), Step::Again);
     assert_eq!(connection.advance(&mut scratch), Step::Wait);
     let second = connection.timer();
@@ -271,7 +276,7 @@ fn a_refused_head_request_in_hand_has_no_body() {
     let mut connection = Connection::new(wire([b"HEAD / HTTP/1.1\r\nHost: gate\r\n\r\n".to_vec()]));
     let mut scratch = [0; 4096];
     assert!(matches!(connection.advance(&mut scratch), Step::Request(_)));
-    connection.refuse(UNFINISHED_BODIES.refusal);
+    connection.refuse(MEMORY.refusal);
     connection.advance(&mut scratch);
     let text = without_date(&connection.stream().taken);
     assert!(
@@ -288,10 +293,10 @@ fn a_line_end_in_a_value_does_not_go_out() {
     assert!(matches!(connection.advance(&mut scratch), Step::Request(_)));
     let headers = vec![("A", "1\r\nB: 2".to_string())];
     connection.respond(
-        &Response {
+        Response {
             status: 204,
             headers,
-            body: Vec::new(),
+            body: Vec::new().into(),
         },
         true,
     );
@@ -300,4 +305,61 @@ fn a_line_end_in_a_value_does_not_go_out() {
         without_date(&connection.stream().taken),
         "HTTP/1.1 204 No Content\r\nA: 1  B: 2\r\nConnection: close\r\n\r\n"
     );
+}
+
+/// Calls until it no longer has more to do at once; the most bytes that went over the wire in one call.
+fn greatest_turn(connection: &mut Connection<Wire>) -> usize {
+    let mut scratch = [0; 16 * 1024];
+    let (mut most, mut turns) = (0, 0);
+    loop {
+        let left = |c: &Connection<Wire>| {
+            let unread: usize = c.stream().sends.iter().map(Vec::len).sum();
+            (unread, c.stream().taken.len())
+        };
+        let before = left(connection);
+        let step = connection.advance(&mut scratch);
+        let after = left(connection);
+        most = most.max(before.0 - after.0).max(after.1 - before.1);
+        turns += 1;
+        match step {
+            Step::Again => {}
+            Step::Request(_) => {
+                let body = vec![b'x'; 1 << 20].into();
+                let response = Response {
+                    status: 200,
+                    headers: Vec::new(),
+                    body,
+                };
+                connection.respond(response, true);
+            }
+            Step::Wait | Step::Close => break,
+        }
+    }
+    assert!(turns > 10, "{turns} turns");
+    most
+}
+
+#[test]
+fn no_turn_is_longer_than_a_slice() {
+    let head = "PUT / HTTP/1.1\r\nHost: gate\r\n";
+    let request =
+        |fields: &str, body: Vec<u8>| [head.as_bytes(), fields.as_bytes(), b"\r\n", &body].concat();
+    let chunk = format!("1000\r\n{}\r\n", "x".repeat(4096));
+    let cases = [
+        // A body and its answer, either framing; and what comes after a refusal.
+        request("Content-Length: 1000000\r\n", vec![b'x'; 1_000_000]),
+        request(
+            "Transfer-Encoding: chunked\r\n",
+            (chunk.repeat(250) + "0\r\n\r\n").into_bytes(),
+        ),
+        request("Content-Length: 9999999\r\n", vec![b'x'; 3_000_000]),
+    ];
+    for sent in cases {
+        let mut wire = wire(sent.chunks(60_000).map(<[u8]>::to_vec));
+        wire.sends.retain(|piece| !piece.is_empty());
+        // As much as a socket's buffer has room for.
+        wire.takes = [20_000].repeat(1000).into();
+        let most = greatest_turn(&mut Connection::new(wire));
+        assert!(most <= SLICE + 20_000, "{most} bytes in one turn");
+    }
 }

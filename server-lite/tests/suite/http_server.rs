@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::http::{Client, Echo, connect, start, until};
-use onegate_server_lite::http::limits::{BUSY, HEAD_TIME, TOO_MANY_CONNECTIONS};
+use crate::support::http::{Client, Echo, connect, connect_from, start, until};
+use onegate_server_lite::http::limits::{BUSY, HEAD_TIME};
 use onegate_server_lite::http::{Limits, Request, Response};
 
 const GET: &[u8] = b"GET /vm?x HTTP/1.1\r\nHost: gate\r\n\r\n";
@@ -18,7 +18,7 @@ fn ok(body: impl Into<Vec<u8>>) -> Response {
     Response {
         status: 200,
         headers: Vec::new(),
-        body: body.into(),
+        body: body.into().into(),
     }
 }
 
@@ -143,7 +143,7 @@ fn continue_is_said_before_the_body_is_sent() {
 
 #[test]
 fn an_answer_larger_than_any_buffer() {
-    let body: Vec<u8> = (0..20_000_000u32).map(|n| n as u8).collect();
+    let body: Vec<u8> = (0..8_000_000u32).map(|n| n as u8).collect();
     let sent = body.clone();
     let (_server, address) = start(
         Arc::new(move |_: &Request| ok(sent.clone())),
@@ -158,11 +158,14 @@ fn an_answer_larger_than_any_buffer() {
 #[test]
 fn the_refusal_can_be_read_while_the_body_is_still_being_sent() {
     let (_server, address) = start(Arc::new(Echo::default()), Limits::default());
-    let mut client = connect(address);
-    client.send(b"PUT / HTTP/1.1\r\nHost: gate\r\nContent-Length: 200000000\r\n\r\n");
-    client.send(&[b'x'; 200_000]);
-    assert_eq!(client.answer().status, 413);
-    assert!(client.closed());
+    for (length, sent) in [(200_000_000, 200_000), (20_000_000, 20_000_000)] {
+        let mut client = connect(address);
+        let head = format!("PUT / HTTP/1.1\r\nHost: gate\r\nContent-Length: {length}\r\n\r\n");
+        client.send(head.as_bytes());
+        client.send(&vec![b'x'; sent]);
+        assert_eq!(client.answer().status, 413);
+        assert!(client.closed());
+    }
 }
 
 #[test]
@@ -272,7 +275,7 @@ fn an_idle_connection_ends_without_a_word() {
 #[test]
 fn a_client_that_does_not_read_is_dropped() {
     let limits = short(|l| l.write = Duration::from_millis(100));
-    let (server, address) = start(Arc::new(|_: &Request| ok(vec![0; 20_000_000])), limits);
+    let (server, address) = start(Arc::new(|_: &Request| ok(vec![0; 8_000_000])), limits);
     let mut client = connect(address);
     client.send(GET);
     until("dropped", || server.connections() == 1);
@@ -393,7 +396,7 @@ fn one_client_with_many_requests_does_not_keep_another_waiting() {
         client.send(get("/greedy").as_bytes());
     }
     until("they wait", || server.waiting() == 20);
-    let mut modest = http::connect_from([127, 0, 0, 2], address);
+    let mut modest = connect_from([127, 0, 0, 2], address);
     modest.send(get("/modest").as_bytes());
     until("it waits too", || server.waiting() == 21);
     gate.open();
@@ -440,54 +443,21 @@ fn a_client_that_leaves_the_queue_does_no_harm() {
 }
 
 #[test]
-fn over_the_connection_limit_503_and_never_a_hang() {
-    let echo = Arc::new(Echo::default());
+fn a_request_being_answered_makes_no_room() {
+    let gate = Arc::new(Gate::default());
     let (server, address) = start(
-        echo.clone(),
-        short(|l| (l.connections, l.per_client) = (10, 100)),
+        gate.handler(),
+        short(|l| (l.per_client, l.evict) = (2, Duration::ZERO)),
     );
-    let mut idle: Vec<Client> = (0..10).map(|_| connect(address)).collect();
-    until("ten are open", || server.connections() == 10);
-    // More than the places that are kept for telling them so.
-    for _ in 0..200 {
-        let mut extra = connect(address);
-        let answer = extra.answer();
-        assert_eq!(
-            (answer.status, answer.field("Retry-After")),
-            (503, Some("1"))
-        );
-        assert!(answer.text().contains(TOO_MANY_CONNECTIONS.reason));
-        assert!(extra.closed());
+    let mut slow: Vec<Client> = (0..2).map(|_| connect(address)).collect();
+    for client in &mut slow {
+        client.send(SLOW);
     }
-    until("it is logged", || {
-        echo.refusals
-            .lock()
-            .unwrap()
-            .contains(&TOO_MANY_CONNECTIONS)
-    });
-    // Those inside are served; when one leaves, its place is free.
-    assert!(
-        idle.iter_mut()
-            .all(|client| client.send(GET).answer().status == 200)
-    );
-    idle.pop();
-    until("a place is free", || {
-        let mut client = connect(address);
-        // Refused, it may be closed before the request is written.
-        let _ = client.stream.write_all(GET);
-        client.answer().status == 200
-    });
-}
-
-#[test]
-fn one_address_cannot_take_every_place() {
-    let (server, address) = start(
-        Arc::new(Echo::default()),
-        short(|l| (l.connections, l.per_client) = (10, 5)),
-    );
-    let _idle: Vec<Client> = (0..5).map(|_| connect(address)).collect();
-    until("five are open", || server.connections() == 5);
+    gate.wait_for(2);
     assert_eq!(connect(address).answer().status, 503);
+    gate.open();
+    assert!(slow.iter_mut().all(|client| client.answer().status == 200));
+    drop(server);
 }
 
 // --- stopping ---

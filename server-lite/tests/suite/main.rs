@@ -18,6 +18,7 @@ mod elasticity_cases;
 mod elasticity_properties;
 mod elasticity_server;
 mod http_accepted;
+mod http_budgets;
 mod http_chaos;
 mod http_connection;
 mod http_httparse;

@@ -24,6 +24,7 @@ fn patient() -> Limits {
         body: long,
         idle: long,
         handlers: 2,
+        per_client: 2 * SLOW,
         ..Limits::default()
     }
 }

@@ -1,6 +1,6 @@
 //! New connections: a place for each, or a 503.
 
-use std::io::{Read, Write};
+use std::io::Read as _;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -10,11 +10,12 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
+use super::clients::ClientId;
 use super::worker::Worker;
 use super::{LISTEN, READ, Seat, Shared, lock, token};
 use crate::http::connection::Connection;
-use crate::http::limits::{NO_DESCRIPTOR, Rejection, TOO_MANY_CONNECTIONS, TOO_MANY_OF_ONE_CLIENT};
-use crate::http::response::{Framing, Response};
+use crate::http::limits::{NO_DESCRIPTOR, Rejection, TOO_MANY_CONNECTIONS};
+use crate::http::response::{Framing, Outgoing, Response};
 use crate::http::socket::Socket;
 
 /// Connections accepted in one turn.
@@ -59,7 +60,11 @@ impl Shared {
     fn admit(&self, socket: TcpStream, address: IpAddr, worker: &mut Worker) {
         // Answers are written whole: waiting to fill a segment would only delay them.
         let _ = socket.set_nodelay(true);
+        let client_id = ClientId::of(address);
+        let (client, refusal) = self.arrive(client_id);
+        let open = self.open.load(SeqCst);
         let Some(number) = lock(&self.free).pop_front() else {
+            self.depart(client_id);
             self.handler.refused(Some(address), &TOO_MANY_CONNECTIONS);
             return last_words(&socket, &TOO_MANY_CONNECTIONS);
         };
@@ -68,29 +73,22 @@ impl Shared {
             Some(tls) => match tls.accept(socket) {
                 Ok(stream) => Socket::Tls(Box::new(stream)),
                 // No randomness, no memory: as if it had never come.
-                Err(_) => return lock(&self.free).push_back(number),
+                Err(_) => {
+                    self.depart(client_id);
+                    return lock(&self.free).push_back(number);
+                }
             },
         };
-        let client = client_of(address);
-        let open = self.open.fetch_add(1, SeqCst) + 1;
-        let of_client = {
-            let mut clients = lock(&self.clients);
-            let count = clients.entry(client).or_default();
-            *count += 1;
-            *count
-        };
+        self.slots[number].client.store(client_id.hash(), SeqCst);
         let mut seat = lock(&self.slots[number].seat);
         let live = seat.insert(Box::new(Seat {
             connection: Connection::new(stream),
+            address,
+            client_id,
             client,
             timer: None,
             held: 0,
         }));
-        let refusal = match () {
-            () if open > self.limits.connections => Some(TOO_MANY_CONNECTIONS),
-            () if of_client > self.limits.per_client => Some(TOO_MANY_OF_ONE_CLIENT),
-            () => None,
-        };
         if epoll::add(
             self.watch.set_of(number),
             live.connection.stream(),
@@ -135,26 +133,16 @@ pub(super) fn reserve_descriptor() -> Option<OwnedFd> {
     eventfd(0, EventfdFlags::CLOEXEC).ok()
 }
 
-/// Whose connection it is: a host with IPv6 has a whole /64.
-fn client_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-    }
-}
-
 /// A 503 to a connection that gets no place in the table, as far as one write brings it. (With TLS it is only closed:
 /// there was no handshake.)
 fn last_words(mut socket: &TcpStream, refusal: &Rejection) {
-    let mut bytes = Vec::new();
-    Response::from(refusal).write_to(
-        &mut bytes,
-        Framing {
-            head: false,
-            keep_alive: false,
-        },
-    );
-    let _ = socket.write(&bytes);
+    let mut words = Outgoing::default();
+    let framing = Framing {
+        head: false,
+        keep_alive: false,
+    };
+    words.push_response(Response::from(refusal), framing);
+    let _ = words.write(&mut socket);
     let _ = socket.shutdown(Shutdown::Write);
     // What has come already must be read, or closing would reset the connection under the answer.
     let _ = socket.read(&mut [0; 4096]);

@@ -2,9 +2,9 @@
 //! behind itself, not before everybody else.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::clients::ClientId;
 use crate::http::request::Request;
 
 /// A request that waits for a handler; its connection's seat is its own until it is answered.
@@ -18,7 +18,7 @@ pub(super) struct Waiting {
 /// The requests that wait, by client; the client whose turn is next in front.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    clients: VecDeque<(IpAddr, VecDeque<Waiting>)>,
+    clients: VecDeque<(ClientId, VecDeque<Waiting>)>,
     length: usize,
 }
 
@@ -28,7 +28,7 @@ impl Queue {
     }
 
     /// Puts a request in, unless the queue holds `limit` requests or a quarter of them are this client's already.
-    pub(super) fn push(&mut self, client: IpAddr, waiting: Waiting, limit: usize) -> bool {
+    pub(super) fn push(&mut self, client: ClientId, waiting: Waiting, limit: usize) -> bool {
         if self.length >= limit {
             return false;
         }
@@ -54,7 +54,7 @@ impl Queue {
 
     /// A request that has waited longer than that.
     pub(super) fn pop_late(&mut self, wait: Duration) -> Option<Waiting> {
-        let late = |(_, requests): &(IpAddr, VecDeque<Waiting>)| {
+        let late = |(_, requests): &(ClientId, VecDeque<Waiting>)| {
             requests
                 .front()
                 .is_some_and(|first| first.since.elapsed() >= wait)
@@ -74,8 +74,8 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn client(number: u8) -> IpAddr {
-        IpAddr::from([10, 0, 0, number])
+    fn client(number: u8) -> ClientId {
+        ClientId::of([10, 0, 0, number].into())
     }
 
     fn waiting(slot: usize) -> Waiting {

@@ -8,10 +8,11 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::io::Errno;
 
+use super::clients::{ClientId, ticks};
 use super::queue::{Queue, Waiting};
 use super::{END, ENDED, EVENT, Seat, Shared, WRITE, lock, millis, token};
 use crate::http::connection::{Step, Timer};
-use crate::http::limits::{BUSY, FAULT, Rejection, UNFINISHED_BODIES};
+use crate::http::limits::{BUSY, FAULT, MEMORY, RESPONSE, Rejection, SMALL_RESPONSE};
 use crate::http::request::Request;
 
 /// Bytes read at a time.
@@ -121,7 +122,7 @@ impl Shared {
         loop {
             let Some(live) = seat.as_mut() else { return };
             if let Some(refusal) = live.connection.take_refusal() {
-                self.handler.refused(Some(live.client), &refusal);
+                self.handler.refused(Some(live.address), &refusal);
             }
             match step {
                 Step::Request(request) => {
@@ -138,8 +139,9 @@ impl Shared {
                 // It waits in the queue.
                 Step::Wait if live.connection.timer().1 == Timer::None => break,
                 Step::Wait | Step::Again => {
-                    if self.exceeds_memory(live, live.connection.body_held()) {
-                        live.connection.refuse(UNFINISHED_BODIES.refusal);
+                    let held = live.connection.held();
+                    if !self.hold(live, held) && live.connection.is_reading() {
+                        live.connection.refuse(MEMORY.refusal);
                         step = live.connection.advance(&mut worker.scratch);
                         continue;
                     }
@@ -181,21 +183,35 @@ impl Shared {
             worker.watches = None;
             self.watch.give(set);
         }
+        // Small ones are as many as there are handlers.
+        if request.body.len() > SMALL_RESPONSE && !self.hold(live, request.held()) {
+            self.running.fetch_sub(1, SeqCst);
+            return live.connection.refuse(MEMORY.refusal);
+        }
         // The static binary is built without unwinding: there a panic ends the server, and init starts it again.
         let response = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)));
         self.running.fetch_sub(1, SeqCst);
         match response {
+            Ok(response) if response.body.len() > RESPONSE.max => {
+                live.connection.refuse(RESPONSE.refusal);
+            }
+            Ok(response)
+                if response.body.len() > SMALL_RESPONSE
+                    && !self.hold(live, response.body.len()) =>
+            {
+                live.connection.refuse(MEMORY.refusal);
+            }
             Ok(response) => live
                 .connection
-                .respond(&response, self.stopping.load(SeqCst)),
+                .respond(response, self.stopping.load(SeqCst)),
             Err(_) => live.connection.refuse(FAULT),
         }
     }
 
     /// Puts a request in the queue, or says why not.
     fn enqueue(&self, slot: usize, live: &mut Seat, request: Request) -> Option<Rejection> {
-        if self.exceeds_memory(live, request.body.capacity()) {
-            return Some(UNFINISHED_BODIES.refusal);
+        if !self.hold(live, request.held()) {
+            return Some(MEMORY.refusal);
         }
         let waiting = Waiting {
             slot,
@@ -203,7 +219,7 @@ impl Shared {
             since: Instant::now(),
         };
         let limit = self.limits.queue;
-        let taken = self.with_queue(|queue| queue.push(live.client, waiting, limit));
+        let taken = self.with_queue(|queue| queue.push(live.client_id, waiting, limit));
         if taken { None } else { Some(BUSY) }
     }
 
@@ -232,17 +248,16 @@ impl Shared {
         }
     }
 
-    /// Counts what a connection's body holds; true if that is too much for all together.
-    fn exceeds_memory(&self, live: &mut Seat, held: usize) -> bool {
-        let before = std::mem::replace(&mut live.held, held);
-        if held == before {
-            return false;
+    /// Counts what is held for a connection; false, and it counts as before, if that is too much for its client.
+    fn hold(&self, live: &mut Seat, held: usize) -> bool {
+        if held == live.held {
+            return true;
         }
-        if held < before {
-            self.bodies.fetch_sub(before - held, SeqCst);
-            return false;
+        let counted = self.clients.hold(&live.client, live.held, held);
+        if counted {
+            live.held = held;
         }
-        self.bodies.fetch_add(held - before, SeqCst) + (held - before) > UNFINISHED_BODIES.max
+        counted
     }
 
     pub(super) fn set_deadline(&self, number: usize, live: &mut Seat) {
@@ -251,6 +266,11 @@ impl Shared {
             return;
         }
         live.timer = Some(timer);
+        let idle_since = match live.connection.is_idle() {
+            true => ticks(self.start.elapsed()),
+            false => 0,
+        };
+        self.slots[number].idle_since.store(idle_since, SeqCst);
         let time = match timer.1 {
             Timer::None => {
                 self.slots[number].deadline.store(0, SeqCst);
@@ -269,18 +289,18 @@ impl Shared {
 
     pub(super) fn close(&self, number: usize, seat: &mut Option<Box<Seat>>) {
         let Some(mut live) = seat.take() else { return };
-        self.exceeds_memory(&mut live, 0);
+        self.hold(&mut live, 0);
         self.slots[number].deadline.store(0, SeqCst);
-        let mut clients = lock(&self.clients);
-        if let Some(count) = clients.get_mut(&live.client) {
-            *count -= 1;
-            if *count == 0 {
-                clients.remove(&live.client);
-            }
-        }
-        drop(clients);
+        self.slots[number].idle_since.store(0, SeqCst);
+        let client = live.client_id;
         drop(live);
         lock(&self.free).push_back(number);
+        self.depart(client);
+    }
+
+    /// A connection is gone.
+    pub(super) fn depart(&self, client: ClientId) {
+        self.clients.leave(client);
         self.open.fetch_sub(1, SeqCst);
     }
 }

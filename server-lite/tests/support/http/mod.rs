@@ -38,7 +38,7 @@ impl Handler for Echo {
         Response {
             status: 200,
             headers: vec![("Content-Type", "text/plain".to_string())],
-            body: bytes,
+            body: bytes.into(),
         }
     }
 
