@@ -2,12 +2,12 @@
 //! while another is served.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::http::{Client, Echo, connect, connect_from, start, until};
+use crate::support::http::{Client, Echo, PATIENCE, connect, connect_from, start, until};
 use onegate_server_lite::http::limits::{
     FRAMING, MEMORY, MEMORY_SHARE, TOO_MANY_CONNECTIONS, TOO_MANY_OF_ONE_CLIENT,
 };
@@ -131,6 +131,17 @@ fn what_is_idle_makes_room_for_everybody_else() {
 
 const SHARE: usize = MEMORY.max / MEMORY_SHARE;
 
+/// A client for whom the kernel takes next to nothing.
+fn connect_narrow(address: SocketAddr) -> Client {
+    use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
+    let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    sockopt::set_socket_recv_buffer_size(&stream, 4096).unwrap();
+    connect(&stream, &address).unwrap();
+    let stream = TcpStream::from(stream);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    Client::over(stream)
+}
+
 fn is_served(own: [u8; 4], address: SocketAddr) {
     let answer = connect_from(own, address).send(GET).answer();
     assert_eq!(answer.status, 200);
@@ -138,7 +149,7 @@ fn is_served(own: [u8; 4], address: SocketAddr) {
 
 #[test]
 fn responses_that_nobody_takes() {
-    // More than the kernel takes for a client that does not read.
+    // More than the kernel's buffer for sending grows to.
     const SIZE: usize = 7 << 20;
     let shared: Arc<[u8]> = vec![b'x'; SIZE].into();
     let bodies: [fn(&Arc<[u8]>) -> Body; 2] = [|b| b.to_vec().into(), |b| Arc::clone(b).into()];
@@ -152,7 +163,7 @@ fn responses_that_nobody_takes() {
         let (server, address) = start(Arc::new(handler), Limits::default());
         let mut greedy: Vec<Client> = (0..100)
             .map(|_| {
-                let mut client = connect(address);
+                let mut client = connect_narrow(address);
                 client.send(GET);
                 client
             })
@@ -161,7 +172,7 @@ fn responses_that_nobody_takes() {
         let statuses: Vec<String> = greedy.iter_mut().map(|client| client.head()).collect();
         let refused = statuses.iter().filter(|head| head.contains(" 503 "));
         assert!(refused.count() >= 90);
-        assert!(statuses[0].contains(" 200 "), "{}", statuses[0]);
+        assert!(statuses.iter().any(|head| head.contains(" 200 ")));
         assert!(
             (1..=SHARE).contains(&server.held()),
             "{} bytes are held",
