@@ -83,7 +83,9 @@ impl Commits {
             (staged.writes.clone(), std::mem::take(&mut staged.outcome))
         };
         let stored = match store {
-            Some(store) => store.write(&batch).map_err(|e| e.to_string()),
+            Some(store) => self
+                .read(|objects| store.write(objects, &batch))
+                .map_err(|e| e.to_string()),
             None => Ok(()),
         };
         match stored {

@@ -1,39 +1,54 @@
-//! The durable store: every acknowledged change in one transaction of an embedded database (`--state DIR`).
+//! The durable store of `--state DIR`: a change is acknowledged once it is on the disk.
 //!
-//! One file, `DIR/state.redb`, holds every document as JSON under its kind and id. One server writes it; others may
-//! read it meanwhile (`token`, `context`). If a write fails (a full disk, say), the database is opened again before
-//! the next one, so that the server recovers by itself once there is room.
+//! | file | is |
+//! |---|---|
+//! | `journal` | every document, and every change since ([`super::format`]) |
+//! | `marker` | the name of the state: where it is, there was a state, and a journal that is missing or another one is never taken for a new beginning |
+//! | `lock` | locked by the server that has the directory, with its process id |
+//! | `journal.new`, `marker.new` | what is being written, to take the place of the other in one step |
+//!
+//! A change is appended to the journal and synced. Once less than half of the journal is needed, the documents as they
+//! are now are written to a new one, which takes its place.
+//!
+//! A sync that failed is not tried again on the same file: nobody knows what of it is on the disk. The next change is
+//! stored with everything else in a new journal. The same happens if another program changed the journal's length.
 
-use super::state::{Kind, Objects, Writes};
-use crate::objects::document::Id;
-use redb::{
-    ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition,
-};
+use super::disk::{Access, Directory, Disk, DiskFile};
+use super::error::{Damage, StoreError};
+use super::format::{self, Contents, Facts, ReadError};
+use super::journal::{Everything, JOURNAL, Journal};
+use super::state::{Objects, Writes};
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-/// The layout of the tables below. Add one for each change that an older server could not read.
-const SCHEMA: u64 = 1;
-/// What the database may keep in memory: it is read once, at the start.
-const CACHE_BYTES: usize = 256 * 1024;
-/// The database's file in the state directory.
-const FILE: &str = "state.redb";
+/// The name of the state.
+const MARKER: &str = "marker";
+/// A marker that is being written.
+const NEW_MARKER: &str = "marker.new";
+/// Locked by the server that has the directory.
+const LOCK: &str = "lock";
+/// The database of versions before the first release.
+const EARLY: &str = "state.redb";
+/// The journal is not written anew before it has so many bytes that are not needed.
+const SLACK: u64 = 4 * 1024 * 1024;
+/// How often a file that a server is writing is read before it counts as damaged.
+const ATTEMPTS: u32 = 5;
 
-/// Kind and id to the document, as JSON.
-const DOCUMENTS: TableDefinition<(u8, Id), &[u8]> = TableDefinition::new("documents");
-/// Facts of the store itself: `schema`, `last_vm`.
-const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
-/// `scenario`: what the documents were first loaded from, to notice a changed file.
-const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
-
-/// A state directory, open.
+/// A state directory, open for one server.
 pub struct Store {
     path: PathBuf,
-    /// `None` after a failed write, until it can be opened again.
-    database: Option<Database>,
+    disk: Box<dyn Disk>,
+    /// Held for as long as the directory is in use.
+    _lock: Box<dyn DiskFile>,
+    /// `None` until a new state is filled.
+    journal: Option<Journal>,
+    facts: Facts,
+    /// What may be in the journal beside what is needed.
+    pub(super) slack: u64,
 }
 
 /// What a state directory holds.
@@ -45,17 +60,16 @@ pub struct Stored {
     pub scenario: String,
 }
 
-/// What went wrong, in words for whoever runs the server.
+/// A state directory that was just opened.
 #[derive(Debug)]
-pub struct StoreError(String);
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+pub struct Opened {
+    /// To write to it.
+    pub store: Store,
+    /// What it held; `None` if it is new.
+    pub stored: Option<Stored>,
+    /// What was odd and was put right, for the log.
+    pub warnings: Vec<String>,
 }
-
-impl std::error::Error for StoreError {}
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -66,232 +80,322 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens a state directory, making it if it is not there, and reads what it holds: `None` if it is new.
-    pub fn open(directory: &Path) -> Result<(Self, Option<Stored>), StoreError> {
-        // What is in it makes tokens: nobody else may read it.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|e| no_directory(directory, &e))?;
-        let path = directory.join(FILE);
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|_| File::open(directory)?.sync_all())
-            .map_err(|e| no_directory(directory, &e))?;
-        let database = builder()
-            .create(&path)
-            .map_err(|e| describe(&path, e.into()))?;
-        let stored = read(&database, &path)?;
-        Ok((
-            Self {
-                path,
-                database: Some(database),
-            },
+    /// Opens a state directory for a server, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// It can't be used, another server has it, or what it holds is not what was written.
+    pub fn open(path: &Path) -> Result<Opened, StoreError> {
+        let (directory, was_open) = make(path).map_err(|error| unusable(path, error))?;
+        let warning = format!(
+            "{} was accessible to other users: its mode is 0700 now",
+            path.display()
+        );
+        let (store, stored) = Self::open_on(Box::new(directory), path)?;
+        Ok(Opened {
+            store,
             stored,
-        ))
+            warnings: was_open.then_some(warning).into_iter().collect(),
+        })
     }
 
-    /// Reads a state directory that a server may have open.
-    pub fn read(directory: &Path) -> Result<Stored, StoreError> {
-        let path = directory.join(FILE);
-        let database = builder()
-            .open_read_only(&path)
-            .map_err(|e| describe(&path, e.into()))?;
-        read_only(&database, &path)?
-            .ok_or_else(|| StoreError(format!("{} holds no cloud yet", path.display())))
+    /// The same on any disk.
+    pub(super) fn open_on(
+        disk: Box<dyn Disk>,
+        path: &Path,
+    ) -> Result<(Self, Option<Stored>), StoreError> {
+        let unusable = |error| unusable(path, error);
+        let in_journal = |error| StoreError::File {
+            path: path.join(JOURNAL),
+            error,
+        };
+        let lock = disk.open(LOCK, Access::WriteOrCreate).map_err(unusable)?;
+        if !lock.lock().map_err(unusable)? {
+            return Err(in_use(path, lock.as_ref()));
+        }
+        // For whoever comes second: there is no harm if it can't be written.
+        let _ = lock
+            .set_length(0)
+            .and_then(|()| lock.write_at(format!("{}\n", std::process::id()).as_bytes(), 0));
+        let mut store = Self {
+            path: path.to_path_buf(),
+            disk,
+            _lock: lock,
+            journal: None,
+            facts: Facts::default(),
+            slack: SLACK,
+        };
+        let Some(found) = find(store.disk.as_ref(), path, Access::Write)? else {
+            return Ok((store, None));
+        };
+        // Somebody removed the lock of a server that still runs.
+        if !found.file.lock().map_err(in_journal)? {
+            return Err(in_use(path, store._lock.as_ref()));
+        }
+        store.journal = Some(Journal::resume(found.file, &found.contents).map_err(in_journal)?);
+        if !found.marked {
+            store.mark()?;
+        }
+        store.facts = found.contents.facts;
+        let stored = Stored {
+            objects: found.contents.objects,
+            scenario: store.facts.scenario.clone(),
+        };
+        Ok((store, Some(stored)))
+    }
+
+    /// Reads a state directory, or a copy of one, that a server may have open; nothing in it is changed.
+    ///
+    /// # Errors
+    /// It can't be read, or what it holds is not what was written.
+    pub fn read(path: &Path) -> Result<Stored, StoreError> {
+        let disk = Directory::open(path).map_err(|error| unreadable(path, error))?;
+        match find(&disk, path, Access::Read)? {
+            Some(found) => Ok(Stored {
+                objects: found.contents.objects,
+                scenario: found.contents.facts.scenario,
+            }),
+            None => Err(StoreError::NoState {
+                directory: path.to_path_buf(),
+            }),
+        }
+    }
+
+    /// What can still be read of a damaged state directory, and what can't.
+    ///
+    /// # Errors
+    /// Its journal can't be read at all.
+    pub fn salvage(path: &Path) -> Result<(Objects, Vec<String>), StoreError> {
+        let disk = Directory::open(path).map_err(|error| unreadable(path, error))?;
+        disk.open(JOURNAL, Access::Read)
+            .and_then(|file| format::salvage(file.as_ref()))
+            .map_err(|error| unreadable(&path.join(JOURNAL), error))
     }
 
     /// Fills a new store with the documents of a scenario.
+    ///
+    /// # Errors
+    /// The disk refuses; there is no state then.
     pub fn fill(&mut self, objects: &Objects, scenario: &str) -> Result<(), StoreError> {
-        let mut writes = Writes::new();
-        for kind in Kind::ALL {
-            writes.extend(
-                objects
-                    .all(kind)
-                    .map(|(id, document)| ((kind, id), Some(Arc::clone(document)))),
-            );
-        }
-        self.transaction(&writes, Some(scenario))
+        self.facts.scenario = scenario.to_owned();
+        self.rewrite(objects, &Writes::new())?;
+        self.mark()
     }
 
-    /// Stores a batch of writes; when this returns they are on disk, all of them, or none.
-    pub fn write(&mut self, writes: &Writes) -> Result<(), StoreError> {
-        self.transaction(writes, None)
-    }
-
-    fn transaction(&mut self, writes: &Writes, scenario: Option<&str>) -> Result<(), StoreError> {
-        let database = match self.database.take() {
-            Some(database) => database,
-            None => builder()
-                .open(&self.path)
-                .map_err(|e| describe(&self.path, e.into()))?,
+    /// Stores a batch of writes on top of these documents, which are stored already. When this returns, all of it is
+    /// on the disk; after an error, none of it counts.
+    ///
+    /// # Errors
+    /// The disk refuses, or the journal is no longer the file in the directory.
+    pub fn write(&mut self, objects: &Objects, writes: &Writes) -> Result<(), StoreError> {
+        let path = self.path.join(JOURNAL);
+        let in_journal = |error| StoreError::File {
+            path: path.clone(),
+            error,
         };
-        // A failure may leave the database unusable: it is kept only after a success.
-        write(&database, writes, scenario).map_err(|e| describe(&self.path, e))?;
-        self.database = Some(database);
+        let Some(journal) = &mut self.journal else {
+            return self.rewrite(objects, writes);
+        };
+        in_place(journal, self.disk.as_ref(), &path)?;
+        let batch = writes
+            .iter()
+            .map(|((kind, id), document)| (*kind, *id, document.as_ref()));
+        let bytes =
+            format::writes(journal.number() + 1, batch).map_err(|e| in_journal(e.into()))?;
+        if !journal.is_sound().map_err(in_journal)? || bytes.len() > format::LONGEST {
+            return self.rewrite(objects, writes);
+        }
+        let appended = journal.append(bytes).map_err(in_journal)?;
+        if let Err(error) = in_place(journal, self.disk.as_ref(), &path) {
+            journal.take_back();
+            return Err(error);
+        }
+        journal.acknowledge(appended);
+        if journal.is_slack(self.slack) && self.rewrite(objects, writes).is_err() {
+            // What was acknowledged stays where it is; there may be room for a new journal later.
+            self.slack += self.slack;
+        }
         Ok(())
     }
-}
 
-fn builder() -> redb::Builder {
-    let mut builder = Database::builder();
-    builder
-        .set_cache_size(CACHE_BYTES)
-        .set_concurrency_mode(ConcurrencyMode::SingleWriter);
-    builder
-}
-
-fn no_directory(directory: &Path, error: &std::io::Error) -> StoreError {
-    StoreError(format!(
-        "cannot keep state in {}: {error}",
-        directory.display()
-    ))
-}
-
-fn write(database: &Database, writes: &Writes, scenario: Option<&str>) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut documents = transaction.open_table(DOCUMENTS)?;
-        let mut numbers = transaction.open_table(NUMBERS)?;
-        if let Some(scenario) = scenario {
-            numbers.insert("schema", SCHEMA)?;
-            transaction
-                .open_table(TEXTS)?
-                .insert("scenario", scenario)?;
-        }
-        for ((kind, id), document) in writes {
-            let key = (*kind as u8, *id);
-            match document {
-                Some(document) => drop(documents.insert(key, document.to_string().as_bytes())?),
-                None => drop(documents.remove(key)?),
-            }
-        }
-        let last = writes
-            .keys()
-            .filter(|(kind, _)| *kind == Kind::Vm)
-            .map(|(_, id)| u64::from(*id))
-            .max();
-        if let Some(last) = last {
-            let known = numbers.get("last_vm")?.map(|n| n.value());
-            if known.is_none_or(|known| known < last) {
-                numbers.insert("last_vm", last)?;
-            }
-        }
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-fn read(database: &Database, path: &Path) -> Result<Option<Stored>, StoreError> {
-    read_transaction(
-        &database
-            .begin_read()
-            .map_err(|e| describe(path, e.into()))?,
-        path,
-    )
-}
-
-fn read_only(database: &ReadOnlyDatabase, path: &Path) -> Result<Option<Stored>, StoreError> {
-    read_transaction(
-        &database
-            .begin_read()
-            .map_err(|e| describe(path, e.into()))?,
-        path,
-    )
-}
-
-fn read_transaction(
-    transaction: &redb::ReadTransaction,
-    path: &Path,
-) -> Result<Option<Stored>, StoreError> {
-    let numbers = match transaction.open_table(NUMBERS) {
-        Ok(numbers) => numbers,
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-        Err(e) => return Err(describe(path, e.into())),
-    };
-    let number = |name: &str| -> Result<Option<u64>, StoreError> {
-        Ok(numbers
-            .get(name)
-            .map_err(|e| describe(path, e.into()))?
-            .map(|n| n.value()))
-    };
-    match number("schema")? {
-        Some(SCHEMA) => {}
-        Some(other) => {
-            let which = if other > SCHEMA {
-                "a newer"
-            } else {
-                "an older"
-            };
-            return Err(StoreError(format!(
-                "{} was written by {which} version of this program (layout {other}; this version reads layout \
-                 {SCHEMA}): run that version, or start with an empty --state directory",
-                path.display()
-            )));
-        }
-        None => {
-            return Err(StoreError(format!(
-                "{} is not a state of this program",
-                path.display()
-            )));
-        }
-    }
-    let mut objects = Objects::with_last_vm(number("last_vm")?.and_then(|n| Id::try_from(n).ok()));
-    let documents = transaction
-        .open_table(DOCUMENTS)
-        .map_err(|e| describe(path, e.into()))?;
-    for entry in documents.iter().map_err(|e| describe(path, e.into()))? {
-        let (key, bytes) = entry.map_err(|e| describe(path, e.into()))?;
-        let (kind, id) = key.value();
-        let damaged = |why: String| {
-            StoreError(format!(
-                "{}: document {id} of kind {kind}: {why}",
-                path.display()
-            ))
+    /// Writes everything to a new journal.
+    fn rewrite(&mut self, objects: &Objects, writes: &Writes) -> Result<(), StoreError> {
+        let path = self.path.join(JOURNAL);
+        let in_journal = |error| StoreError::File {
+            path: path.clone(),
+            error,
         };
-        let kind = Kind::ALL
-            .into_iter()
-            .find(|k| *k as u8 == kind)
-            .ok_or_else(|| damaged("unknown kind".into()))?;
-        let document = serde_json::from_slice(bytes.value()).map_err(|e| damaged(e.to_string()))?;
-        objects.set(kind, id, Some(Arc::new(document)));
+        let (state, number) = match &self.journal {
+            Some(journal) => (journal.state().to_owned(), journal.number()),
+            None => (name(), 0),
+        };
+        self.facts.last_vm = objects.last_vm_with(writes);
+        let everything = Everything {
+            facts: &self.facts,
+            objects,
+            writes,
+        };
+        let disk = self.disk.as_ref();
+        let journal = self
+            .journal
+            .insert(Journal::create(disk, &state, number, everything).map_err(in_journal)?);
+        disk.sync().map_err(in_journal)?;
+        journal.trust();
+        Ok(())
     }
-    let texts = transaction
-        .open_table(TEXTS)
-        .map_err(|e| describe(path, e.into()))?;
-    let scenario = texts
-        .get("scenario")
-        .map_err(|e| describe(path, e.into()))?;
-    Ok(Some(Stored {
-        objects,
-        scenario: scenario.map(|s| s.value().to_string()).unwrap_or_default(),
+
+    /// Writes the marker, once there is a journal.
+    fn mark(&self) -> Result<(), StoreError> {
+        let Some(journal) = &self.journal else {
+            return Ok(());
+        };
+        let disk = self.disk.as_ref();
+        let write = || {
+            disk.remove(NEW_MARKER)?;
+            let file = disk.open(NEW_MARKER, Access::Create)?;
+            file.write_at(format::line(journal.state()).as_bytes(), 0)?;
+            file.sync()?;
+            disk.rename(NEW_MARKER, MARKER)?;
+            disk.sync()
+        };
+        write().map_err(|error| StoreError::File {
+            path: self.path.join(MARKER),
+            error,
+        })
+    }
+}
+
+/// Opens the directory, makes it if it is not there, and closes it to others; true if it was open to them.
+fn make(path: &Path) -> io::Result<(Directory, bool)> {
+    let directory = match Directory::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // What is in it makes tokens: nobody else may read it.
+            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+            if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+                Directory::open(parent)?.sync()?;
+            }
+            Directory::open(path)?
+        }
+        opened => opened?,
+    };
+    let was_open = directory.close_to_others()?;
+    Ok((directory, was_open))
+}
+
+/// The journal of a state, and what it holds.
+struct Found {
+    file: Box<dyn DiskFile>,
+    contents: Contents,
+    /// There is a marker.
+    marked: bool,
+}
+
+/// Finds and verifies the state in a directory; `None` where there never was one.
+fn find(disk: &dyn Disk, path: &Path, access: Access) -> Result<Option<Found>, StoreError> {
+    let damaged = |name: &str, damage| StoreError::Damaged {
+        path: path.join(name),
+        damage,
+    };
+    let failed = |name: &str, error| unreadable(&path.join(name), error);
+    if there(disk.id_of(EARLY))
+        .map_err(|e| failed(EARLY, e))?
+        .is_some()
+    {
+        return Err(damaged(EARLY, Damage::Early));
+    }
+    let marker = there(disk.open(MARKER, Access::Read)).map_err(|e| failed(MARKER, e))?;
+    let Some(file) = there(disk.open(JOURNAL, access)).map_err(|e| failed(JOURNAL, e))? else {
+        return match marker {
+            Some(_) => Err(damaged(JOURNAL, Damage::Missing)),
+            None => Ok(None),
+        };
+    };
+    let mut read = format::read(file.as_ref());
+    for _ in 1..ATTEMPTS {
+        match &read {
+            // The server that has it may be writing the header at this moment.
+            Err(ReadError::Damage(_)) if access == Access::Read => {
+                read = format::read(file.as_ref());
+            }
+            _ => break,
+        }
+    }
+    let contents = match read {
+        Ok(contents) => contents,
+        Err(ReadError::Disk(error)) => return Err(failed(JOURNAL, error)),
+        Err(ReadError::Damage(damage)) => return Err(damaged(JOURNAL, damage)),
+    };
+    if let Some(marker) = &marker {
+        let mut bytes = [0; 128];
+        let read = marker
+            .read_at(&mut bytes, 0)
+            .map_err(|e| failed(MARKER, e))?;
+        match bytes[..read].strip_suffix(b"\n").and_then(format::unline) {
+            None => return Err(damaged(MARKER, Damage::Marker)),
+            Some(state) if state != contents.header.state.as_bytes() => {
+                return Err(damaged(JOURNAL, Damage::OtherState));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(Some(Found {
+        file,
+        contents,
+        marked: marker.is_some(),
     }))
 }
 
-fn describe(path: &Path, error: redb::Error) -> StoreError {
-    let path = path.display();
-    StoreError(match error {
-        redb::Error::DatabaseAlreadyOpen => {
-            format!(
-                "{path} is in use by another server: stop it, or give another --state directory"
-            )
-        }
-        redb::Error::UpgradeRequired(version) => {
-            format!(
-                "{path} has the database format {version} of an older version of this program: run that version"
-            )
-        }
-        redb::Error::RepairAborted => format!(
-            "{path} was left by a server that was killed: start a server with it once, which repairs it"
-        ),
-        redb::Error::Corrupted(why) => format!("{path} is damaged: {why}"),
-        error => format!("{path}: {error}"),
-    })
+/// `None` where there is no such file.
+fn there<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
+    match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
 }
 
+/// Refuses a journal that is no longer the one in the directory: nobody would find what is written to it.
+fn in_place(journal: &Journal, disk: &dyn Disk, path: &Path) -> Result<(), StoreError> {
+    match journal.is_in_place(disk) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StoreError::Replaced {
+            path: path.to_path_buf(),
+            open: journal.still_at(),
+        }),
+        Err(error) => Err(unreadable(path, error)),
+    }
+}
+
+fn in_use(path: &Path, lock: &dyn DiskFile) -> StoreError {
+    let mut bytes = [0; 16];
+    let read = lock.read_at(&mut bytes, 0).unwrap_or(0);
+    let process = std::str::from_utf8(&bytes[..read]).unwrap_or_default();
+    StoreError::InUse {
+        directory: path.to_path_buf(),
+        process: process.trim_end().parse().ok(),
+    }
+}
+
+fn unusable(path: &Path, error: io::Error) -> StoreError {
+    StoreError::Directory {
+        directory: path.to_path_buf(),
+        error,
+    }
+}
+
+fn unreadable(path: &Path, error: io::Error) -> StoreError {
+    StoreError::File {
+        path: path.to_path_buf(),
+        error,
+    }
+}
+
+/// A name for a new state, which no other has.
+fn name() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod tests;

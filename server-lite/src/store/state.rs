@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// The kinds of document. The discriminant is the kind's number on disk: never reuse one.
+/// The kinds of document. The discriminant is the kind's place in [`Kind::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A user (`oneuser show -j`).
@@ -29,6 +29,24 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What it is called on disk: never use a name for another kind.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Vm => "vm",
+            Self::Vrouter => "vrouter",
+            Self::Vnet => "vnet",
+            Self::Service => "service",
+            Self::ServiceClock => "service_clock",
+            Self::VmClock => "vm_clock",
+        }
+    }
+
+    /// The kind that is called so on disk.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Every kind.
     pub const ALL: [Self; 7] = [
         Self::User,
@@ -56,6 +74,12 @@ impl Objects {
             last_vm,
             ..Self::default()
         }
+    }
+
+    /// The highest VM id so far, once these are written too.
+    pub fn last_vm_with(&self, writes: &Writes) -> Option<Id> {
+        let written = writes.range((Kind::Vm, 0)..=(Kind::Vm, Id::MAX));
+        self.last_vm.max(written.map(|((_, id), _)| *id).max())
     }
 
     /// The document of this kind and id.

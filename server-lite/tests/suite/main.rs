@@ -39,4 +39,5 @@ mod scenario;
 mod slow;
 mod snapshot;
 mod state;
+mod state_damaged;
 mod structure;

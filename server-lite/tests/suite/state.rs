@@ -228,7 +228,7 @@ fn a_full_disk_is_a_503_and_not_the_end() {
     let (status, log) = server.stop();
     assert!(status.success());
     assert!(
-        log.contains("state.redb"),
+        log.contains("/journal: No space left on device"),
         "the log says what is full: {log}"
     );
 }

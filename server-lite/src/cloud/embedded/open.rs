@@ -4,7 +4,8 @@ use super::Embedded;
 use super::scenario::{Scenario, ScenarioError};
 use crate::flow;
 use crate::store::commit::Commits;
-use crate::store::database::{Store, StoreError};
+use crate::store::database::{Opened, Store};
+use crate::store::error::StoreError;
 use crate::store::state::Objects;
 use std::path::Path;
 
@@ -56,7 +57,11 @@ impl Embedded {
                 scenario.warnings,
             ));
         };
-        let (mut store, stored) = Store::open(directory)?;
+        let Opened {
+            mut store,
+            stored,
+            warnings: mut all,
+        } = Store::open(directory)?;
         let (objects, warnings) = match stored {
             Some(stored) => (
                 stored.objects,
@@ -68,10 +73,8 @@ impl Embedded {
                 (scenario.objects, scenario.warnings)
             }
         };
-        Ok((
-            Self::new(Commits::new(objects, Some(store)), options),
-            warnings,
-        ))
+        all.extend(warnings);
+        Ok((Self::new(Commits::new(objects, Some(store)), options), all))
     }
 
     /// A cloud that lasts as long as the process.

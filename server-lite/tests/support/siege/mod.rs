@@ -133,7 +133,7 @@ impl Siege {
         let directory = self.dir.path().display().to_string();
         for path in [
             directory.as_str(),
-            "state.redb",
+            "/journal",
             "cloud.json",
             ".rs:",
             "panicked",
