@@ -1,5 +1,5 @@
 //! What a OneGate server must know and do, in OpenNebula's words: the seam between the routes and whoever
-//! knows the VMs. The handlers never know which implementation is behind.
+//! knows the VMs. The handlers see no difference between the implementations.
 //!
 //! Documents are OpenNebula's own, as JSON (`onevm show -j` and its siblings print them, without the outer key):
 //! objects shared by [`Arc`](std::sync::Arc), oned's ids strings, a list of one either the element itself or a list

@@ -1,7 +1,7 @@
 //! A CD-ROM mounted so that nobody else sees it and nothing of it is left, not even after SIGKILL.
 //!
 //! The mount is attached nowhere: it appears in no process's list of mounts and lives as long as a file descriptor on
-//! it. Always read-only, nosuid, nodev, noexec.
+//! it. It is read-only, nosuid, nodev and noexec (packaging/guest/expected).
 
 use std::io;
 use std::os::fd::OwnedFd;

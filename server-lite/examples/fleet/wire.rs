@@ -1,4 +1,4 @@
-//! One request on a connection of its own, never waiting: the event loop says when to go on.
+//! One request on a connection of its own, without waiting: the event loop says when to go on.
 
 use rustix::fd::AsFd;
 use rustix::io::Errno;

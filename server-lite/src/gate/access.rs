@@ -1,7 +1,7 @@
 //! May the VM that asks see or touch that VM, service, virtual router or virtual network?
 //! (docs/protocol.md, "Who may see what")
 //!
-//! A VM may always reach itself; its peers are those of the service that it says it is in, else of its virtual
+//! A VM may reach itself; its peers are those of the service that it says it is in, else of its virtual
 //! router. What a VM says of itself can be spoofed, so the service or the router must itself name the VM that asks
 //! (the real server looks only for the VM that is asked for).
 

@@ -1,6 +1,6 @@
 //! One connection: the parser and the answers, driven over a non-blocking stream.
 //!
-//! [`Connection::advance`] goes on as far as it can and says what it needs next; it never waits and never calls a
+//! [`Connection::advance`] goes on as far as it can and says what it needs next; it neither waits nor calls a
 //! handler. Buffers live only while something stands in them, so that an idle connection costs next to nothing.
 
 use std::io::{self, ErrorKind, Read, Write};

@@ -4,7 +4,7 @@
 //! reads what is there, and when a request is whole calls the handler itself: nothing is handed over on the way. Where
 //! the handler may wait (a disk, oned), another worker takes over the watch meanwhile. A slow or idle client costs its
 //! connection and nothing else. There are as many workers as handlers may run at once, and one more for each set, so
-//! there is always one to read; requests that find all handlers busy wait in a bounded queue, each client in its turn,
+//! that one is left to read; requests that find all handlers busy wait in a bounded queue, each client in its turn,
 //! and beyond it get 503 at once. A connection has one request handled a turn and then goes behind the others. One
 //! thread more sweeps the deadlines.
 

@@ -1,7 +1,7 @@
 //! The token by which a VM proves who it is. (docs/protocol.md, "Tokens")
 //!
 //! It is a pure function of three things: the VM's id, its STIME and the TOKEN_PASSWORD of the user who created
-//! it. So a token is never decrypted: the expected one is computed and the two texts are compared in constant
+//! it. So no token is decrypted: the expected one is computed and the two texts are compared in constant
 //! time. Nothing is said about a padding, and there is exactly one spelling: no missing `=`, no quotes or blanks
 //! in between, all of which the real server lets pass.
 

@@ -1,7 +1,7 @@
 //! The embedded cloud's documents, and how they change.
 //!
 //! [`Objects`] is what every reader sees. A change is made on a [`Draft`]: it reads through to the objects, keeps
-//! what it writes to itself, and is published only once it is stored. So a reader never sees half a change, nor one
+//! what it writes to itself, and is published only once it is stored. So a reader sees no half of a change, nor one
 //! that a crash could take back, and a refused change leaves no trace.
 
 use crate::objects::document::{Document, Id, id};
