@@ -113,7 +113,7 @@ fn path_at(text: &str) -> &str {
     text[..end.unwrap_or(text.len())].trim_end_matches('.')
 }
 
-/// The paths in backticks that start with one of [`PLACES`], and bare names of sources; each with what follows.
+/// The paths in backticks: from the root, or the end of a source's path; each with what follows.
 fn paths(page: &str) -> impl Iterator<Item = (&str, &str)> {
     page.split('`').skip(1).step_by(2).filter_map(move |span| {
         let at = span.as_ptr() as usize - page.as_ptr() as usize;
@@ -224,9 +224,8 @@ fn files_and_their_tests_exist() {
     for (file, text) in files.iter().filter(|(file, _)| file.ends_with(".md")) {
         let prose = prose(file, &page(text).0);
         for (path, after) in paths(&prose) {
-            let of_that_name = |(file, _): &&(String, String)| {
-                file == path || (!path.contains('/') && file.ends_with(&format!("/{path}")))
-            };
+            let of_that_name =
+                |(file, _): &&(String, String)| file == path || file.ends_with(&format!("/{path}"));
             let cited: Vec<_> = files.iter().filter(of_that_name).collect();
             if cited.is_empty() && !root().join(path).exists() {
                 wrong.push(format!("{file}: there is no {path}"));
