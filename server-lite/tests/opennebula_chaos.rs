@@ -13,7 +13,8 @@ use onegate_server_lite::commands::config::Config;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use support::gate::{Answer, Served, lines, recorded};
+use support::client::Answer;
+use support::gate::{Served, lines, recorded};
 use support::upstream::replay::{Recordings, World};
 use support::upstream::{Reply, Request, StandIn, http, wait_until};
 

@@ -13,7 +13,8 @@ use onegate_server_lite::http::Limits;
 use onegate_server_lite::http::limits::NO_DESCRIPTOR;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::http::{Client, Echo, PATIENCE, connect, start};
+use support::client::{Client, PATIENCE, connect};
+use support::http::{Echo, start};
 
 const GET: &[u8] = b"GET /vm HTTP/1.1\r\nHost: gate\r\n\r\n";
 
@@ -54,7 +55,7 @@ fn no_descriptor_left() {
         let mut client = Client::over(stream);
         let answer = client.answer();
         assert_eq!(
-            (answer.status, answer.field("Retry-After")),
+            (answer.status, answer.header("Retry-After")),
             (503, Some("1"))
         );
         assert!(answer.text().contains(NO_DESCRIPTOR.reason));
@@ -63,7 +64,7 @@ fn no_descriptor_left() {
         // Who is inside is served.
         assert_eq!(inside.send(GET).answer().status, 200);
     }
-    support::http::until("all are logged", || {
+    support::client::until("all are logged", || {
         echo.refusals.lock().unwrap().len() == 20
     });
 

@@ -2,7 +2,8 @@
 //! refused in the words that anyone gets, changes nothing, and neither an answer nor the log tells a token, a password
 //! or a file's path.
 
-use crate::support::process::{Answer, credentials};
+use crate::support::client::Answer;
+use crate::support::process::credentials;
 use crate::support::siege::{ALONE, BOBS, MASTER, ROUTER_VM, SLAVE, SPOOFER, Siege, objects};
 use onegate_server_lite::objects::token::{self, Secret};
 
@@ -15,7 +16,7 @@ fn told(answer: &Answer) -> String {
         .lines()
         .filter(|line| !line.starts_with("Date:"))
         .collect();
-    format!("{}\n\n{}", head.join("\n"), answer.body)
+    format!("{}\n\n{}", head.join("\n"), answer.text())
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn no_token_but_the_vms_own_opens() {
                 continue;
             }
             assert_eq!(
-                (answer.status, answer.body.as_str()),
+                (answer.status, answer.text()),
                 NOT_AUTHORIZED,
                 "{attack}: {line}"
             );
@@ -160,7 +161,7 @@ fn no_token_but_the_vms_own_opens() {
     for headers in ways {
         let answer = siege.send_as("GET /vm", &headers, b"");
         assert_eq!(
-            (answer.status, answer.body.as_str()),
+            (answer.status, answer.text()),
             NOT_AUTHORIZED,
             "{headers:?}"
         );
@@ -171,11 +172,7 @@ fn no_token_but_the_vms_own_opens() {
         "GET /vms/6",
     ] {
         let answer = siege.send_as(line, &[both[1].clone()], b"");
-        assert_eq!(
-            (answer.status, answer.body.as_str()),
-            NOT_AUTHORIZED,
-            "{line}"
-        );
+        assert_eq!((answer.status, answer.text()), NOT_AUTHORIZED, "{line}");
     }
     siege.lift();
 }
@@ -207,11 +204,7 @@ fn tokens_end_with_what_they_are_made_of() {
     });
     for (vm, token) in [(MASTER, &master), (BOBS, &bobs)] {
         let answer = siege.send_as("GET /vm", &credentials(vm, token), b"");
-        assert_eq!(
-            (answer.status, answer.body.as_str()),
-            NOT_AUTHORIZED,
-            "VM {vm}"
-        );
+        assert_eq!((answer.status, answer.text()), NOT_AUTHORIZED, "VM {vm}");
     }
     assert_eq!(
         siege
@@ -223,7 +216,7 @@ fn tokens_end_with_what_they_are_made_of() {
     // A password of less than 32 characters makes no key, whatever is sent.
     let siege = Siege::of(|cloud| cloud["users"][2]["TEMPLATE"]["TOKEN_PASSWORD"] = "short".into());
     let answer = siege.send_as("GET /vm", &credentials(BOBS, &bobs), b"");
-    assert_eq!((answer.status, answer.body.as_str()), NOT_AUTHORIZED);
+    assert_eq!((answer.status, answer.text()), NOT_AUTHORIZED);
     siege.lift();
 }
 
@@ -266,7 +259,7 @@ fn no_vm_reaches_another_that_is_not_its_peer() {
                 answer.status == 400 || answer.status == 404,
                 "VM {vm}: {line}: {answer:?}"
             );
-            assert!(answer.body.contains(words), "VM {vm}: {line}: {answer:?}");
+            assert!(answer.text().contains(words), "VM {vm}: {line}: {answer:?}");
         }
         assert_eq!(
             before,
@@ -296,7 +289,7 @@ fn a_vm_of_a_router_that_does_not_know_it_sees_nothing_of_it() {
         assert_eq!(answer.status, 400, "{line}: {answer:?}");
         assert!(
             answer
-                .body
+                .text()
                 .starts_with("Virtual Router 0 does not contain VM "),
             "{line}: {answer:?}"
         );
@@ -319,7 +312,7 @@ fn a_restricted_action_is_so_under_each_of_its_names() {
         let body = format!(r#"{{"action":{{"perform":"{perform}","params":{params}}}}}"#);
         let answer = siege.send(MASTER, "POST /vms/32/action", body.as_bytes());
         let words = format!("Action ({perform}) is not allowed on this resource");
-        assert_eq!((answer.status, answer.body.as_str()), (403, words.as_str()));
+        assert_eq!((answer.status, answer.text()), (403, words.as_str()));
     }
     assert_eq!(siege.record(MASTER), before);
     siege.lift();
@@ -330,7 +323,7 @@ fn a_spoofed_service_id_opens_nothing() {
     let siege = Siege::new();
     let before = (
         siege.record(MASTER),
-        siege.send(MASTER, "GET /service", b"").body,
+        siege.send(MASTER, "GET /service", b"").text().to_owned(),
     );
     for (line, body) in [
         ("GET /service", ""),
@@ -348,7 +341,7 @@ fn a_spoofed_service_id_opens_nothing() {
     ] {
         let answer = siege.send(SPOOFER, line, body.as_bytes());
         assert_eq!(answer.status, 400, "{line}: {answer:?}");
-        assert!(!answer.body.contains("master"), "{line}: {answer:?}");
+        assert!(!answer.text().contains("master"), "{line}: {answer:?}");
     }
     // Nor can a VM come to spoof one by itself.
     assert_eq!(siege.send(ALONE, "PUT /vm", b"SERVICE_ID=2").status, 403);
@@ -357,7 +350,7 @@ fn a_spoofed_service_id_opens_nothing() {
         before,
         (
             siege.record(MASTER),
-            siege.send(MASTER, "GET /service", b"").body
+            siege.send(MASTER, "GET /service", b"").text().to_owned()
         )
     );
     siege.lift();
@@ -428,14 +421,14 @@ fn paths_lead_where_they_say_and_nowhere_else() {
         tried += 1;
         match answer.status {
             200 => assert!(
-                answer.body == own || answer.body.contains("vm_info\":\"http"),
+                answer.text() == own || answer.text().contains("vm_info\":\"http"),
                 "{path}: {answer:?}"
             ),
             400 | 404 => {}
             _ => panic!("{path}: {answer:?}"),
         }
         assert!(
-            !answer.body.contains("master_1") && !answer.body.contains("root:"),
+            !answer.text().contains("master_1") && !answer.text().contains("root:"),
             "{path}: {answer:?}"
         );
         // What a path is refused for, it is refused for with any method: nothing is done.
@@ -496,7 +489,7 @@ fn a_foreign_page_does_nothing() {
         let answer = siege.send_as("GET /", &headers, b"");
         assert!(
             answer
-                .body
+                .text()
                 .starts_with(&format!("{{\"vm_info\":\"{scheme}://")),
             "{claimed}: {answer:?}"
         );

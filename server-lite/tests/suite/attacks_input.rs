@@ -57,7 +57,7 @@ fn restricted_attributes_hold_in_every_spelling_and_wrapping() {
                 .concat();
                 let answer = siege.send_as(line, &headers, &body);
                 assert_eq!(
-                    (answer.status, answer.body.as_str()),
+                    (answer.status, answer.text()),
                     (
                         403,
                         format!("Attribute ({name}) cannot be modified").as_str()
@@ -76,7 +76,7 @@ fn restricted_attributes_hold_in_every_spelling_and_wrapping() {
             );
             let words = format!("Attribute ({name}) cannot be deleted");
             assert_eq!(
-                (answer.status, answer.body.as_str()),
+                (answer.status, answer.text()),
                 (403, words.as_str()),
                 "{spelling:?}"
             );
@@ -125,10 +125,7 @@ fn erasing_reaches_nothing_but_an_attribute_by_its_name() {
         assert_eq!(answer.status, 400, "{name:?}: {answer:?}");
     }
     let answer = siege.send(ALONE, "PUT /vm?type=2&data=TEMPLATE", b"");
-    assert_eq!(
-        (answer.status, answer.body.as_str()),
-        (500, "attribute not found")
-    );
+    assert_eq!((answer.status, answer.text()), (500, "attribute not found"));
     assert_eq!(siege.record(ALONE), before);
     siege.lift();
 }
@@ -138,7 +135,7 @@ fn hostile_json_is_refused_and_nothing_is_done() {
     let siege = Siege::new();
     let before = (
         siege.record(MASTER),
-        siege.send(MASTER, "GET /service", b"").body,
+        siege.send(MASTER, "GET /service", b"").text().to_owned(),
     );
     let deep = |n: usize| [b"{\"action\":".repeat(n), b"1".to_vec(), b"}".repeat(n)].concat();
     let actions: Vec<(&str, Vec<u8>)> = vec![
@@ -195,12 +192,14 @@ fn hostile_json_is_refused_and_nothing_is_done() {
         let answer = siege.send(MASTER, "POST /vms/33/action", &body);
         assert!(matches!(answer.status, 400 | 500), "{attack}: {answer:?}");
         assert!(
-            answer.body.len() < 2100,
+            answer.text().len() < 2100,
             "{attack}: an answer of {} bytes",
-            answer.body.len()
+            answer.text().len()
         );
         assert!(
-            !answer.body.contains(|c: char| c.is_control() && c != '\n'),
+            !answer
+                .text()
+                .contains(|c: char| c.is_control() && c != '\n'),
             "{attack}: {answer:?}"
         );
     }
@@ -253,7 +252,7 @@ fn hostile_json_is_refused_and_nothing_is_done() {
         before,
         (
             siege.record(MASTER),
-            siege.send(MASTER, "GET /service", b"").body
+            siege.send(MASTER, "GET /service", b"").text().to_owned()
         )
     );
     // A key that comes twice, however it is spelled.
@@ -365,13 +364,13 @@ fn hostile_xml_is_refused_and_nothing_is_stored() {
         let answer = siege.send(ALONE, "PUT /vm", xml.as_bytes());
         assert_eq!(answer.status, 400, "{attack}: {answer:?}");
         assert!(
-            answer.body.contains(words) && answer.body.contains(" at line 1, column "),
+            answer.text().contains(words) && answer.text().contains(" at line 1, column "),
             "{attack}: {answer:?}"
         );
         assert!(
-            answer.body.len() < 2100,
+            answer.text().len() < 2100,
             "{attack}: an answer of {} bytes",
-            answer.body.len()
+            answer.text().len()
         );
         assert_eq!(siege.record(ALONE), before, "{attack}");
     }

@@ -1,7 +1,7 @@
 //! The real binary's commands: what they print, write and refuse, also while a server runs.
 
+use crate::support::client;
 use crate::support::http::tls::{Files, connect_tls, session};
-use crate::support::process;
 use crate::support::process::{Running, credentials, fixture, printed, refused, run};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -126,7 +126,7 @@ fn a_running_server_and_its_state_are_at_hand() {
     let server = Running::start(&["--state", &state]);
     let token = printed(&["token", "8", "--state", &state]);
     let answer = server.send("PUT /vm", &credentials("8", token.trim()), b"READY=YES");
-    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!((answer.status, answer.text()), (200, ""));
     // Its state is its own.
     let (code, message) = refused(&["serve", "--listen", "127.0.0.1:0", "--state", &state]);
     assert!(code == 1 && message.contains(&state), "{message}");
@@ -146,7 +146,7 @@ fn a_running_server_and_its_state_are_at_hand() {
     // What was acknowledged is there after a restart, and the token still opens.
     let server = Running::start(&["--state", &state]);
     let answer = server.send("GET /vm", &credentials("8", token.trim()), b"");
-    assert!(answer.body.contains("\"READY\":\"YES\""), "{answer:?}");
+    assert!(answer.text().contains("\"READY\":\"YES\""), "{answer:?}");
     server.signal(rustix::process::Signal::INT);
     assert!(server.stop().0.success());
 }
@@ -245,7 +245,7 @@ fn warnings_of_the_configuration_are_logged() {
     );
     let refused = server.send("PUT /vm", &credentials("8", token.trim()), b"A=1");
     assert_eq!(
-        (refused.status, refused.body.as_str()),
+        (refused.status, refused.text()),
         (403, "Action (update) on resource (vm) not supported")
     );
     let (_, log) = server.stop();
@@ -279,7 +279,7 @@ fn a_certificate_is_served_and_read_again_on_sighup() {
     );
 
     let renewed = files.renew();
-    let deadline = Instant::now() + process::PATIENCE;
+    let deadline = Instant::now() + client::PATIENCE;
     while served_certificate(&server.address, &files).as_deref() != Some(renewed.as_slice()) {
         assert!(
             Instant::now() < deadline,

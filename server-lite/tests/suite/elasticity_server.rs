@@ -1,6 +1,7 @@
 //! The real server with the scenario that ships: it deploys, scales by what its VMs report, and says why.
 
-use crate::support::process::{PATIENCE, Running, credentials, printed};
+use crate::support::client::PATIENCE;
+use crate::support::process::{Running, credentials, printed};
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ fn until(server: &Running, state: &str, wanted: impl Fn(usize) -> bool, report: 
                 &credentials(&vm, token.trim_end()),
                 report.as_bytes(),
             );
-            assert_eq!(answer.status, 200, "{}", answer.body);
+            assert_eq!(answer.status, 200, "{}", answer.text());
         }
         std::thread::sleep(Duration::from_millis(50));
     }

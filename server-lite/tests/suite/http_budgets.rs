@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::http::{Client, Echo, PATIENCE, connect, connect_from, start, until};
+use crate::support::client::{Client, PATIENCE, connect, connect_from, until};
+use crate::support::http::{Echo, start};
 use onegate_server_lite::http::limits::{
     FRAMING, MEMORY, MEMORY_SHARE, TOO_MANY_CONNECTIONS, TOO_MANY_OF_ONE_CLIENT,
 };
@@ -42,7 +43,7 @@ fn over_the_connection_limit_503_and_never_a_hang() {
         let mut extra = connect(address);
         let answer = extra.answer();
         assert_eq!(
-            (answer.status, answer.field("Retry-After")),
+            (answer.status, answer.header("Retry-After")),
             (503, Some("1"))
         );
         assert!(answer.text().contains(TOO_MANY_CONNECTIONS.reason));

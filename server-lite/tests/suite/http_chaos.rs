@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::support::client::{Client, connect, until};
+use crate::support::http::start_with;
 use crate::support::http::tls::{Files, connect_tls};
-use crate::support::http::{Client, connect, start_with, until};
 use onegate_server_lite::http::{Handler, Limits, Request, Response};
 
 /// Waits for as many milliseconds as the query says, or not at all.
@@ -66,7 +67,7 @@ fn answers<S: std::io::Read + Write>(client: &mut Client<S>, count: u64) -> bool
     (0..count).all(|_| {
         let answer = client.answer();
         assert!([200, 503].contains(&answer.status), "{answer:?}");
-        answer.field("Connection") == Some("keep-alive")
+        answer.header("Connection") == Some("keep-alive")
     })
 }
 

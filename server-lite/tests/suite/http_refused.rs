@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use crate::support::http::{Echo, connect, parse_every_way, start};
+use crate::support::client::connect;
+use crate::support::http::{Echo, parse_every_way, start};
 use onegate_server_lite::http::Limits;
 
 fn server() -> SocketAddr {
@@ -23,7 +24,7 @@ fn refused(bytes: &[u8], status: u16) {
     let mut client = connect(server());
     let answer = client.send(bytes).answer();
     assert_eq!(answer.status, status);
-    assert_eq!(answer.field("Connection"), Some("close"));
+    assert_eq!(answer.header("Connection"), Some("close"));
     assert!(answer.text().contains(refusal.reason), "{}", answer.text());
     // After the answer a clean end, not a reset: the answer could be read.
     assert!(client.closed());

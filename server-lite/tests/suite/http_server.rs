@@ -8,7 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::http::{Client, Echo, connect, connect_from, start, until};
+use crate::support::client::{Client, connect, connect_from, until};
+use crate::support::http::{Echo, start};
 use onegate_server_lite::http::limits::{BUSY, HEAD_TIME};
 use onegate_server_lite::http::{Limits, Request, Response};
 
@@ -34,7 +35,7 @@ fn one_connection_many_requests() {
         );
         let answer = client.send(head.as_bytes()).send(body.as_bytes()).answer();
         assert_eq!(
-            (answer.status, answer.field("Connection")),
+            (answer.status, answer.header("Connection")),
             (200, Some("keep-alive"))
         );
         assert!(answer.text().ends_with(&body));
@@ -42,7 +43,7 @@ fn one_connection_many_requests() {
     let answer = client
         .send(b"GET / HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n")
         .answer();
-    assert_eq!(answer.field("Connection"), Some("close"));
+    assert_eq!(answer.header("Connection"), Some("close"));
     assert!(client.closed());
     assert_eq!(server.stop(), 0);
 }
@@ -55,13 +56,13 @@ fn keep_alive_in_1_0_only_when_asked_for() {
         let answer = client
             .send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
             .answer();
-        assert_eq!(answer.field("Connection"), Some("keep-alive"));
+        assert_eq!(answer.header("Connection"), Some("keep-alive"));
     }
     assert_eq!(
         client
             .send(b"GET / HTTP/1.0\r\n\r\n")
             .answer()
-            .field("Connection"),
+            .header("Connection"),
         Some("close")
     );
     assert!(client.closed());
@@ -116,7 +117,7 @@ fn head_is_measured_but_not_sent() {
 fn date_is_a_date() {
     let (_server, address) = start(Arc::new(Echo::default()), Limits::default());
     let answer = connect(address).send(GET).answer();
-    let date = answer.field("Date").unwrap();
+    let date = answer.header("Date").unwrap();
     assert!(
         date.ends_with(" GMT") && date.len() == "Sun, 06 Nov 1994 08:49:37 GMT".len(),
         "{date}"
@@ -215,7 +216,7 @@ fn a_head_that_does_not_come() {
     let mut client = connect(address);
     let answer = client.send(b"GET / HTTP/1.1\r\nHos").answer();
     assert_eq!(
-        (answer.status, answer.field("Connection")),
+        (answer.status, answer.header("Connection")),
         (408, Some("close"))
     );
     assert!(client.closed());
@@ -362,7 +363,7 @@ fn beyond_its_quarter_of_the_queue_503_at_once() {
     for _ in 0..3 {
         let answer = answers.recv_timeout(http::PATIENCE).unwrap();
         assert_eq!(
-            (answer.status, answer.field("Retry-After")),
+            (answer.status, answer.header("Retry-After")),
             (503, Some("1"))
         );
         assert!(answer.text().contains(BUSY.reason));
@@ -479,7 +480,7 @@ fn stop_lets_running_requests_finish() {
     gate.open();
     let answer = slow.answer();
     assert_eq!(
-        (answer.status, answer.field("Connection")),
+        (answer.status, answer.header("Connection")),
         (200, Some("close"))
     );
     assert!(slow.closed());

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::client::{Client, connect, until};
 use crate::support::http::tls::{Files, connect_tls, connect_version, session};
-use crate::support::http::{Client, Echo, connect, start_with, until};
+use crate::support::http::{Echo, start_with};
 use onegate_server_lite::http::tls::Tls;
 use onegate_server_lite::http::{Limits, Request, Response};
 use rustls::StreamOwned;
@@ -130,7 +131,7 @@ fn over_the_limit_503_over_tls_too() {
     let mut extra = connect_tls(address, &files);
     let answer = extra.answer();
     assert_eq!(
-        (answer.status, answer.field("Retry-After")),
+        (answer.status, answer.header("Retry-After")),
         (503, Some("1"))
     );
     assert!(extra.closed());

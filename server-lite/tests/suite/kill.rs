@@ -2,7 +2,8 @@
 //! clients update the same VM and a service is scaled up and down; after each start every acknowledged update is there
 //! and no half of one, and the service has its VMs, each with an address of its own.
 
-use crate::support::process::{PATIENCE, Running, credentials, printed};
+use crate::support::client::PATIENCE;
+use crate::support::process::{Running, credentials, printed};
 use serde_json::Value;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -155,8 +156,8 @@ fn scale_until_killed(address: &str, token: &str) {
 
 fn service(server: &Running, token: &str) -> Value {
     let answer = server.send("GET /service?extended=true", &credentials("8", token), b"");
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let service: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let service: Value = serde_json::from_str(answer.text()).unwrap();
     service["SERVICE"].clone()
 }
 
@@ -184,8 +185,8 @@ fn is_whole(service: &Value) {
 
 fn user_template(server: &Running, token: &str) -> Value {
     let answer = server.send("GET /vm", &credentials("1", token), b"");
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let vm: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let vm: Value = serde_json::from_str(answer.text()).unwrap();
     vm["VM"]["USER_TEMPLATE"].clone()
 }
 

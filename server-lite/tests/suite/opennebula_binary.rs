@@ -1,7 +1,8 @@
 //! `serve --opennebula`, started as an operator starts it, with the files that an OpenNebula installation has.
 
+use crate::support::client::Answer;
 use crate::support::process;
-use crate::support::process::{Answer, Running, credentials, program};
+use crate::support::process::{Running, credentials, program};
 use crate::support::upstream::StandIn;
 use crate::support::upstream::replay::Recordings;
 use std::net::SocketAddr;
@@ -52,7 +53,7 @@ fn it_serves_with_the_files_of_an_installation_and_outlives_its_outages() {
     let answer = show(&server);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(
-        answer.body.contains("\"NAME\":\"standalone vm\""),
+        answer.text().contains("\"NAME\":\"standalone vm\""),
         "{answer:?}"
     );
 
@@ -61,11 +62,11 @@ fn it_serves_with_the_files_of_an_installation_and_outlives_its_outages() {
         let away = show(&server);
         assert_eq!(away.status, 503, "{away:?}");
         assert!(away.head.contains("Retry-After: "), "{away:?}");
-        assert!(!away.body.contains("oned"), "{away:?}");
+        assert!(!away.text().contains("oned"), "{away:?}");
     }
     let _again = oned_at(address);
     let back = show(&server);
-    assert_eq!((back.status, &back.body), (200, &answer.body));
+    assert_eq!((back.status, back.text()), (200, answer.text()));
 
     let (status, log) = server.stop();
     assert!(status.success(), "{status}");

@@ -2,9 +2,10 @@
 //! answered with the same status and the same JSON, or as the one table of differences says; an update stores what
 //! the recording says it stored; and no call goes upstream that the Ruby server didn't make.
 
+use crate::support::client::Answer;
 use crate::support::differences;
 use crate::support::differences::Ours;
-use crate::support::gate::{Answer, Served, lines, recorded};
+use crate::support::gate::{Served, lines, recorded};
 use crate::support::upstream::replay::{Case, Recordings, Replay};
 use crate::support::upstream::vm::UserTemplate;
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
@@ -194,7 +195,7 @@ fn replay(file: &str, oned_listens: bool, oneflow_listens: bool) {
             wrong.push(format!("{name} ({}): {what}", line["request"]["line"]));
         }
         if answer.header("Retry-After").is_some() != (answer.status == 503) {
-            wrong.push(format!("{name}: {:?}", answer.headers));
+            wrong.push(format!("{name}: {:?}", answer.head));
         }
         if differences::of_opennebula(name).is_some() {
             met.push(name.to_string());

@@ -1,9 +1,9 @@
 //! Every recorded update, action, scaling, GET, authentication, route and permission, sent again to the embedded cloud
 //! as it was at that moment: the same status and the same JSON, or the same words.
 
+use crate::support::client;
 use crate::support::differences;
 use crate::support::differences::Ours;
-use crate::support::gate;
 use crate::support::gate::{Served, lines, recorded, settled};
 use crate::support::world;
 use crate::support::world::Swap;
@@ -138,7 +138,7 @@ fn errors_of_7_0() {
 
 fn as_the_table_says(
     ours: &Ours,
-    answer: &gate::Answer,
+    answer: &client::Answer,
     line: &Value,
     cloud: &dyn Cloud,
 ) -> Result<(), String> {
@@ -168,7 +168,7 @@ fn as_the_table_says(
 }
 
 fn as_recorded(
-    answer: &gate::Answer,
+    answer: &client::Answer,
     line: &Value,
     reason: Option<&str>,
     cloud: &dyn Cloud,

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::client::{Client, connect, until};
 use crate::support::http::tls::Files;
-use crate::support::http::{Client, Echo, connect, start_with, until};
+use crate::support::http::{Echo, start_with};
 use onegate_server_lite::http::{Limits, Server};
 use rustix::process::{Resource, getrlimit};
 

@@ -1,7 +1,8 @@
 //! `--state`: what a restart finds, updates at once, and a directory that fills up, turns read-only or is taken.
 
-use crate::support::process;
-use crate::support::process::{PATIENCE, Running, credentials, printed, program, refused};
+use crate::support::client;
+use crate::support::client::PATIENCE;
+use crate::support::process::{Running, credentials, printed, program, refused};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,11 +15,11 @@ fn get(server: &Running, path: &str, vm: &str) -> Value {
         &credentials(vm, token.trim_end()),
         b"",
     );
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    serde_json::from_str(&answer.body).unwrap()
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    serde_json::from_str(answer.text()).unwrap()
 }
 
-fn put(server: &Running, path: &str, body: &str) -> process::Answer {
+fn put(server: &Running, path: &str, body: &str) -> client::Answer {
     let token = printed(&["token", "8"]);
     server.send(
         &format!("PUT {path}"),
@@ -64,7 +65,7 @@ fn a_restart_finds_all_as_it_was() {
     let made = service["SERVICE"]["roles"][1]["nodes"][2]["deploy_id"].to_string();
     let token = printed(&["token", &made, "--state", &state]);
     let answer = server.send("GET /vm", &credentials(&made, token.trim_end()), b"");
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn two_hundred_updates_at_once_from_twenty_clients_lose_none() {
                 scope.spawn(move || {
                     for n in 0..10 {
                         let answer = put(server, "/vm", &format!("C{client}_{n}=yes"));
-                        assert_eq!(answer.status, 200, "{}", answer.body);
+                        assert_eq!(answer.status, 200, "{}", answer.text());
                     }
                 });
             }
@@ -198,14 +199,14 @@ fn a_full_disk_is_a_503_and_not_the_end() {
         acknowledged.push(name);
         assert!(acknowledged.len() < 1000, "the disk never fills");
     };
-    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert_eq!(answer.status, 503, "{}", answer.text());
     assert!(answer.head.contains("\r\nRetry-After: "), "{}", answer.head);
     assert!(
         !answer
-            .body
+            .text()
             .contains(&directory.path().display().to_string()),
         "{}",
-        answer.body
+        answer.text()
     );
     let attributes = get(&server, "/vm", "8")["VM"]["USER_TEMPLATE"].clone();
     assert!(

@@ -1,6 +1,7 @@
 //! `--state` that is damaged, gone, taken or open to others: what the binary says, and that it changes nothing.
 
-use crate::support::process::{Answer, Running, credentials, printed, refused};
+use crate::support::client::Answer;
+use crate::support::process::{Running, credentials, printed, refused};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;

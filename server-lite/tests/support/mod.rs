@@ -1,9 +1,10 @@
 //! What the tests share, once each. A helper that a second test needs moves here; a test file has none of its own that
 //! is here already.
 //!
+//! - [`client`]: the HTTP client, which writes bytes as they are
 //! - [`process`]: the real binary, started as a user starts it, and what it printed and logged
-//! - [`gate`]: a cloud behind a real server in this process, and a client that sends what was recorded
-//! - [`http`]: the HTTP layer alone, and a client that writes bytes as they are
+//! - [`gate`]: a cloud behind a real server in this process, and requests as they were recorded
+//! - [`http`]: the HTTP layer alone
 //! - [`engine`]: the service engine over documents in memory, and a clock that only tests move
 //! - [`world`]: the clouds as they were when a case was recorded
 //! - [`upstream`]: stand-ins for oned and OneFlow
@@ -19,6 +20,7 @@
     reason = "each test program uses its part, and a test may panic"
 )]
 
+pub mod client;
 pub mod differences;
 pub mod engine;
 pub mod gate;

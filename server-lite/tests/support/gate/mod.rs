@@ -1,16 +1,15 @@
 //! What the tests of the whole server share: a cloud behind a real server on loopback, and a client that sends what
 //! was recorded.
 
+use super::client::{Answer, send};
 use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::commands::config::Config;
 use onegate_server_lite::gate::routes::Gate;
 use onegate_server_lite::http::{Limits, Request, Server};
 use serde_json::{Map, Value};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A file of tests/fixtures.
 pub fn fixture(name: &str) -> PathBuf {
@@ -87,81 +86,6 @@ pub fn head(
     let mut request = request.into_bytes();
     request.extend_from_slice(body);
     request
-}
-
-/// An answer, taken apart.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-    }
-}
-
-/// Sends bytes and reads an answer, to the end of the connection (so they had better ask for it to be closed).
-pub fn send(address: SocketAddr, request: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
-    // A request that is refused early may not be read to its end.
-    let _ = stream.write_all(request);
-    let mut bytes = Vec::new();
-    stream
-        .read_to_end(&mut bytes)
-        .unwrap_or_else(|e| panic!("{e} after {:?}", String::from_utf8_lossy(&bytes)));
-    parse(&bytes)
-}
-
-fn parse(bytes: &[u8]) -> Answer {
-    let mut end = bytes
-        .windows(4)
-        .position(|w| w == b"\r\n\r\n")
-        .expect("a head");
-    let mut rest = bytes;
-    // 100 Continue goes before the answer.
-    if rest.starts_with(b"HTTP/1.1 100") {
-        rest = &rest[end + 4..];
-        end = rest
-            .windows(4)
-            .position(|w| w == b"\r\n\r\n")
-            .expect("a head");
-    }
-    let head = std::str::from_utf8(&rest[..end]).unwrap();
-    let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .unwrap()
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
-    let headers = lines
-        .map(|line| line.split_once(": ").unwrap_or((line, "")))
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect();
-    Answer {
-        status,
-        headers,
-        body: rest[end + 4..].to_vec(),
-    }
 }
 
 /// The bytes of a recorded request. The recordings write an empty field as `NAME:` and bytes beyond UTF-8 as `\xff`.

@@ -1,14 +1,13 @@
 //! The real server, started as a user starts it: a process, a socket, a log that is read back.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use super::client::connect;
+use super::client::{Answer, PATIENCE};
+use std::io::{BufRead, BufReader, Read};
+use std::net::Shutdown;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// How long anything may take before a test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary, with nothing of the test's own environment that could matter.
 pub fn program() -> Command {
@@ -112,13 +111,10 @@ impl Running {
 
     /// Sends a request as it is and reads the whole answer; the connection ends with it.
     pub fn raw(&self, bytes: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(bytes).unwrap();
-        let _ = stream.shutdown(Shutdown::Write);
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        Answer::parse(&answer)
+        let mut client = connect(self.address.parse().unwrap());
+        client.send(bytes);
+        let _ = client.stream.shutdown(Shutdown::Write);
+        client.last_answer()
     }
 
     /// Sends a request; header fields are `Name: value` lines.
@@ -165,34 +161,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// An answer.
-#[derive(Debug)]
-pub struct Answer {
-    /// Its status.
-    pub status: u16,
-    /// All of its head.
-    pub head: String,
-    /// Its body.
-    pub body: String,
-}
-
-impl Answer {
-    fn parse(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok())
-            .unwrap_or(0);
-        Self {
-            status,
-            head: head.to_owned(),
-            body: body.to_owned(),
-        }
     }
 }
 

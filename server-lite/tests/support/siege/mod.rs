@@ -1,7 +1,8 @@
 //! A server under attack: the real binary over the recorded cloud, everything that it answered and logged, and what
 //! it must never tell.
 
-use super::process::{Answer, Running, credentials, fixture};
+use super::client::Answer;
+use super::process::{Running, credentials, fixture};
 use onegate_server_lite::objects::token::{self, Secret};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -98,10 +99,10 @@ impl Siege {
     /// Keeps what was answered for the end.
     fn kept(&self, answer: Answer) -> Answer {
         let moves_a_terminal = |c: char| c.is_control() && c != '\n';
-        assert!(!answer.body.contains(moves_a_terminal), "{answer:?}");
+        assert!(!answer.text().contains(moves_a_terminal), "{answer:?}");
         self.answers
             .borrow_mut()
-            .push(format!("{}\n\n{}", answer.head, answer.body));
+            .push(format!("{}\n\n{}", answer.head, answer.text()));
         answer
     }
 
@@ -109,7 +110,7 @@ impl Siege {
     pub fn record(&self, vm: &str) -> String {
         let answer = self.send(vm, "GET /vm", b"");
         assert_eq!(answer.status, 200, "{answer:?}");
-        answer.body
+        answer.text().to_owned()
     }
 
     /// At the end: the server still answers and ends well, and no secret was told.
