@@ -159,7 +159,10 @@ fn what_keeps_it_from_starting_is_said() {
         std::fs::write(&file, content).unwrap();
         file.display().to_string()
     };
-    let x509 = file("x509.conf", ":core_auth: x509\n");
+    let x509 = file(
+        "x509.conf",
+        ":core_auth: x509\n:permissions:\n  :vm:\n    :show: true\n",
+    );
     let broken = file("broken.conf", ":port: here\n");
     let good = file("good.conf", ":one_xmlrpc: http://127.0.0.1:1/RPC2\n");
     let garbage = file("cloud.json", "{\"vms\": 7}");

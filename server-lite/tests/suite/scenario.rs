@@ -23,7 +23,7 @@ fn answers(text: &str, vm: &str, paths: &[&str]) -> (Vec<(u16, String)>, String)
         .map(|path| {
             let line = format!("GET {path}");
             let answer = server.send(&line, &credentials(vm, token.trim()), b"");
-            (answer.status, answer.body)
+            (answer.status, answer.text().to_owned())
         })
         .collect();
     (answers, server.stop().1)
