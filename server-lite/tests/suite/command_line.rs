@@ -164,7 +164,10 @@ fn what_keeps_it_from_starting_is_said() {
         ":core_auth: x509\n:permissions:\n  :vm:\n    :show: true\n",
     );
     let broken = file("broken.conf", ":port: here\n");
-    let good = file("good.conf", ":one_xmlrpc: http://127.0.0.1:1/RPC2\n");
+    let good = file(
+        "good.conf",
+        ":one_xmlrpc: http://127.0.0.1:1/RPC2\n:permissions:\n  :vm:\n    :show: true\n",
+    );
     let garbage = file("cloud.json", "{\"vms\": 7}");
     let missing = dir.path().join("missing").display().to_string();
     let cases: &[(&[&str], i32, &str)] = &[

@@ -1,6 +1,5 @@
 //! The server over real sockets: keep-alive, limits, deadlines, queue, stop.
 
-use crate::support::http;
 use std::io::Write;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -361,7 +360,9 @@ fn beyond_its_quarter_of_the_queue_503_at_once() {
         })
         .collect();
     for _ in 0..3 {
-        let answer = answers.recv_timeout(http::PATIENCE).unwrap();
+        let answer = answers
+            .recv_timeout(crate::support::client::PATIENCE)
+            .unwrap();
         assert_eq!(
             (answer.status, answer.header("Retry-After")),
             (503, Some("1"))
@@ -370,7 +371,13 @@ fn beyond_its_quarter_of_the_queue_503_at_once() {
     }
     gate.open();
     for _ in 0..3 {
-        assert_eq!(answers.recv_timeout(http::PATIENCE).unwrap().status, 200);
+        assert_eq!(
+            answers
+                .recv_timeout(crate::support::client::PATIENCE)
+                .unwrap()
+                .status,
+            200
+        );
     }
     threads
         .into_iter()

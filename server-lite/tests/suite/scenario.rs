@@ -173,11 +173,12 @@ fn a_form_without_data_is_stored_as_with_the_real_server_and_the_log_warns() {
     let token = printed(&["token", "4", "--cloud", file]);
     let server = Running::start(&["--cloud", file]);
     let mut headers = credentials("4", token.trim());
-    let stored = server.send("GET /vm", &headers, b"").body;
+    let stored = server.send("GET /vm", &headers, b"").text().to_owned();
     assert!(!stored.contains("1&B=2"));
     headers.push("Content-Type: application/x-www-form-urlencoded".to_owned());
     assert_eq!(server.send("PUT /vm", &headers, b"A=1&B=2").status, 200);
-    let stored: Value = serde_json::from_str(&server.send("GET /vm", &headers, b"").body).unwrap();
+    let stored: Value =
+        serde_json::from_slice(&server.send("GET /vm", &headers, b"").body).unwrap();
     assert_eq!(stored.pointer("/VM/USER_TEMPLATE/A"), Some(&json!("1&B=2")));
     let log = server.stop().1;
     assert!(log.contains("the body has no field 'data'"), "{log}");
