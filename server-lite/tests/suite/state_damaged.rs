@@ -16,8 +16,8 @@ fn put(server: &Running, body: &str) -> Answer {
 fn get(server: &Running) -> String {
     let token = printed(&["token", "8"]);
     let answer = server.send("GET /vm", &credentials("8", token.trim_end()), b"");
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.body
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text().to_owned()
 }
 
 /// The state of a server that was stopped after an update.
@@ -94,7 +94,7 @@ fn a_journal_that_is_removed_under_a_server_takes_no_update_and_comes_back() {
     assert_eq!(put(&server, "BEFORE=1").status, 200);
     fs::remove_file(directory.path().join("journal")).unwrap();
     let answer = put(&server, "AFTER=1");
-    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert_eq!(answer.status, 503, "{}", answer.text());
     assert!(get(&server).contains("BEFORE"), "reading goes on");
     let taken = format!("is in use by another server (process {})", server.pid());
     assert!(does_not_start(&path(&directory)).contains(&taken));
