@@ -189,22 +189,25 @@ fn holders(gate: &Gate, call: &AuthenticatedRequest, vms: &[Id]) -> Result<Vec<D
 pub(super) fn scale_role(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let (service, _) = access::service(gate.cloud(), &call.caller)?;
     let role = call.parameter.as_ref();
-    let refused = |cause: &str| Failure {
+    // The recorded words, and after them what OneFlow keeps to itself: why.
+    let refused = |reason: &str, cause: &str| Failure {
         status: 400,
-        message: format!("Error performing action on service {service} role {role}"),
+        message: format!("Error performing action on service {service} role {role}: {reason}"),
         cause: Some(cause.to_string()),
     };
     let body = call.json()?;
-    let cardinality = id(body.get("cardinality"))
-        .ok_or_else(|| refused("the cardinality is not a whole number from 0 up"))?;
-    match gate
+    let not_a_number = "the cardinality is not a whole number from 0 up";
+    let cardinality =
+        id(body.get("cardinality")).ok_or_else(|| refused(not_a_number, not_a_number))?;
+    let scaled = gate
         .cloud
-        .scale(&call.caller.user, service, role, cardinality)
-    {
-        Ok(()) => Ok(respond(200, Vec::new())),
-        Err(Refusal::Unavailable(cause)) => Err(Failure::unavailable(cause)),
-        Err(refusal) => Err(refused(refusal.cause())),
-    }
+        .scale(&call.caller.user, service, role, cardinality);
+    scaled.map_err(|refusal| match refusal {
+        Refusal::Unavailable(cause) => Failure::unavailable(cause),
+        Refusal::NotAllowed(cause) => refused("the VM's owner may not manage it", &cause),
+        refusal => refused(refusal.cause(), refusal.cause()),
+    })?;
+    Ok(respond(200, Vec::new()))
 }
 
 pub(super) fn show_vrouter(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {

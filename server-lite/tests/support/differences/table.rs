@@ -20,6 +20,7 @@ const UNSTORABLE: &str =
     "what oned would drop or change is refused before it is sent, and the message says why";
 const AWAY: &str =
     "a cloud that is away is no fault of the guest's: 503 and Retry-After, not 401 or 404";
+const REASON: &str = "the real server does not say why; ours adds OneFlow's reason, or its own";
 const NO_HARDWARE: &str =
     "the embedded cloud has no disks, networks to attach, hosts or snapshots: it says so";
 
@@ -141,9 +142,25 @@ pub const DIFFERENCES: &[Difference] = &[
     ("action/nonnumeric", Says(400, "Invalid id format (ID: abc). ID must be an integer."), IDS),
     ("action/numeric_prefix", Says(400, "Invalid id format (ID: 6abc). ID must be an integer."), IDS),
     ("scale/bad_array", Says(400, "Error performing action on service 2 role slave"), BAD_JSON),
+    ("scale/bad_card_alpha", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
+    ("scale/bad_card_array", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
+    ("scale/bad_card_hash", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
+    ("scale/bad_card_negative", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
+    ("scale/bad_card_negative_str", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
+    ("scale/bad_card_null", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
+    ("scale/bad_card_true", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
     ("scale/bad_empty", Says(400, "the body is not JSON: EOF while parsing a value at line 1 column 0"), BAD_JSON),
     ("scale/bad_form", Says(400, "the body is not JSON: expected value at line 1 column 1"), BAD_JSON),
+    ("scale/bad_hash_empty", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
     ("scale/bad_null", Says(400, "Error performing action on service 2 role slave"), BAD_JSON),
+    ("scale/bad_string", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
+    ("scale/card_float", Says(400, "Error performing action on service 2 role slave: the cardinality is not a whole number from 0 up"), REASON),
+    ("scale/role_encoded", Says(400, "Error performing action on service 2 role slave: Cardinality of slave is already at 2"), REASON),
+    ("scale/role_space", Says(400, "Error performing action on service 2 role a b: Role a b not found"), REASON),
+    ("scale/role_uppercase", Says(400, "Error performing action on service 2 role SLAVE: Role SLAVE not found"), REASON),
+    ("scale/same_as_current", Says(400, "Error performing action on service 2 role slave: Cardinality of slave is already at 2"), REASON),
+    ("scale/while_cooldown", Says(400, "Error performing action on service 2 role slave: Service cannot be scaled in state: COOLDOWN"), REASON),
+    ("scale/while_scaling", Says(400, "Error performing action on service 2 role slave: Service cannot be scaled in state: SCALING"), REASON),
     ("auth/headers_duplicate_vmid", Says(401, "Not authorized"), "two ids: a proxy before us could have looked at the other one"),
     ("auth/headers_underscore", Says(401, "Not authorized"), "only these very headers: a proxy that guards X-ONEGATE-VMID would let X_ONEGATE_VMID pass"),
     ("auth/no_vmid_but_path_id", Says(401, "Not authorized"), "only the header says which VM asks: a path or a query is not a name"),
@@ -177,6 +194,9 @@ pub const DIFFERENCES: &[Difference] = &[
 /// Those of the embedded cloud alone.
 #[rustfmt::skip]
 pub const OF_THE_EMBEDDED_CLOUD: &[Difference] = &[
+    ("scale/bad_card_above_max", Says(400, "Error performing action on service 2 role slave: Maximum cardinality is 4"), REASON),
+    ("scale/bad_card_above_max_force", Says(400, "Error performing action on service 2 role slave: Maximum cardinality is 4"), REASON),
+    ("scale/bad_card_above_max_str", Says(400, "Error performing action on service 2 role slave: Maximum cardinality is 4"), REASON),
     ("action/attachdisk", Says(500, "The embedded cloud has no"), NO_HARDWARE),
     ("action/attachnic", Says(500, "The embedded cloud has no"), NO_HARDWARE),
     ("action/detachdisk", Says(500, "The embedded cloud has no"), NO_HARDWARE),
@@ -196,6 +216,9 @@ pub const OF_THE_EMBEDDED_CLOUD: &[Difference] = &[
 /// Those of a real OpenNebula alone.
 #[rustfmt::skip]
 pub const OF_OPENNEBULA: &[Difference] = &[
+    ("scale/bad_card_above_max", Says(400, "Error performing action on service 2 role slave: Can't scale service 2: Maximum cardinality is 4"), REASON),
+    ("scale/bad_card_above_max_force", Says(400, "Error performing action on service 2 role slave: Can't scale service 2: Maximum cardinality is 4"), REASON),
+    ("scale/bad_card_above_max_str", Says(400, "Error performing action on service 2 role slave: Can't scale service 2: Maximum cardinality is 4"), REASON),
     ("put/form_cdata", Says(400, "Attribute A: OpenNebula can't store a value that contains ]]>"), UNSTORABLE),
     ("put/raw_cdata", Says(400, "Attribute A: OpenNebula can't store a value that contains ]]>"), UNSTORABLE),
     ("onedown/root", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
