@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod auth;
+pub mod conditional;
 pub mod form;
 mod handlers;
 mod path;

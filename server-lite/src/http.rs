@@ -14,14 +14,41 @@ pub mod tls;
 pub use limits::{Limits, Rejection};
 pub use request::Request;
 pub use response::{Body, Response};
-pub use server::Server;
+pub use server::{Bell, LONGEST_HOLD, Server};
 
 use std::net::IpAddr;
+use std::time::Duration;
+
+/// Something whose change a held request waits for; the handler gives the numbers their meaning.
+pub type Topic = u64;
+
+/// What a handler says of a request.
+pub enum Reply {
+    /// The answer.
+    Now(Response),
+    /// Nothing new yet: to be handled again when something changed.
+    Held(Hold),
+}
+
+/// What a held request waits for.
+pub struct Hold {
+    /// Any of these changes.
+    pub topics: Vec<Topic>,
+    /// How long.
+    pub wait: Duration,
+    /// Makes the answer for when the time is over.
+    pub unchanged: Box<dyn FnOnce() -> Response + Send>,
+}
 
 /// What answers requests. Called by several threads at once; it may block.
 pub trait Handler: Send + Sync {
     /// Answers one whole request.
     fn handle(&self, request: &Request) -> Response;
+
+    /// The same, or holds the request until something changes.
+    fn handle_or_hold(&self, request: &Request) -> Reply {
+        Reply::Now(self.handle(request))
+    }
 
     /// Whether answering this request may wait for a disk or another server. Where it does not, the thread that read
     /// the request goes on watching the connections after it, and no other has to be woken for that.

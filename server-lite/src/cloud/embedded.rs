@@ -48,6 +48,11 @@ impl Embedded {
         }
     }
 
+    /// Tells `listener` which documents changed, after each change from now on.
+    pub fn on_change(&self, listener: impl Fn(&[(Kind, Id)]) + Send + Sync + 'static) {
+        self.commits.on_change(listener);
+    }
+
     fn document(&self, kind: Kind, id: Id) -> Result<Document, Refusal> {
         self.commits
             .read(|objects| objects.get(kind, id).cloned())

@@ -8,8 +8,9 @@
 //! or a back end sent is shortened, and its control characters never reach a terminal raw.
 
 use crate::commands::config::LogLevel;
+use crate::gate::conditional;
 use crate::gate::routes::{Gate, Outcome};
-use crate::http::{self, Handler, Request, Response};
+use crate::http::{self, Handler, Hold, Reply, Request, Response};
 use crate::objects::document::parse_id;
 use crate::objects::message;
 use jiff::Timestamp;
@@ -114,6 +115,25 @@ impl Handler for Logged {
         answer.response
     }
 
+    fn handle_or_hold(&self, request: &Request) -> Reply {
+        let start = Instant::now();
+        let mut outcome = self.gate.answer(request);
+        let Some(wait) = conditional::wait(request, &outcome) else {
+            self.log.request(request, &outcome, start.elapsed());
+            return Reply::Now(outcome.response);
+        };
+        let log = Arc::clone(&self.log);
+        let request = request.clone();
+        Reply::Held(Hold {
+            topics: std::mem::take(&mut outcome.topics),
+            wait,
+            unchanged: Box::new(move || {
+                log.request(&request, &outcome, start.elapsed());
+                outcome.response
+            }),
+        })
+    }
+
     fn may_wait(&self, request: &Request) -> bool {
         self.reads_wait || !matches!(request.method.as_str(), "GET" | "HEAD")
     }
@@ -154,6 +174,7 @@ mod tests {
             response,
             vm,
             cause: cause.map(str::to_owned),
+            topics: Vec::new(),
         };
         request_line(&request, &answer, Duration::from_micros(1234))
     }

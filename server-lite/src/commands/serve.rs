@@ -9,6 +9,7 @@ use crate::commands::config::{Config, CoreAuth, LogLevel};
 use crate::commands::log::{Log, Logged};
 use crate::commands::options::CommandOptions;
 use crate::flow;
+use crate::gate::conditional;
 use crate::gate::routes::Gate;
 use crate::http::tls::Tls;
 use crate::http::{Limits, Server};
@@ -60,6 +61,10 @@ pub fn serve(options: &CommandOptions) -> Result<(), String> {
     });
     let server = Server::start(vec![listener], tls.clone(), handler, Limits::default())
         .map_err(|error| format!("cannot start the server: {error}"))?;
+    if let Some(cloud) = &own {
+        let bell = server.bell();
+        cloud.on_change(move |changed| bell.ring(&conditional::topics(changed)));
+    }
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     announce(&format!(

@@ -2,6 +2,7 @@
 
 use super::routes::{AuthenticatedRequest, Gate};
 use crate::gate::access;
+use crate::gate::conditional;
 use crate::gate::form::{self, Parameters, Update};
 use crate::gate::reply::{Failure, respond};
 use crate::gate::view;
@@ -10,6 +11,7 @@ use crate::objects::action;
 use crate::objects::document::{Document, Id, id, list, parse_id};
 use crate::objects::json;
 use crate::objects::refusal::Refusal;
+use crate::store::state::Kind;
 use serde_json::Value;
 
 pub(super) fn show_root(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
@@ -32,11 +34,14 @@ pub(super) fn show_root(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
 
 pub(super) fn show_own_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vm = access::own_vm(gate.cloud(), &call.caller)?;
+    call.shows(Kind::Vm, call.caller.vm);
     Ok(respond(200, view::vm(&vm)))
 }
 
 pub(super) fn show_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
-    let vm = access::vm(gate.cloud(), &call.caller, call.id()?)?;
+    let id = call.id()?;
+    let vm = access::vm(gate.cloud(), &call.caller, id)?;
+    call.shows(Kind::Vm, id);
     Ok(respond(200, view::vm(&vm)))
 }
 
@@ -143,6 +148,7 @@ pub(super) fn act_on_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
 
 pub(super) fn show_service(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let (id, service) = access::service(gate.cloud(), &call.caller)?;
+    call.shows(Kind::Service, id);
     // Any value will do, even "false" or an empty one: the real server only looks whether there is one.
     let whole = if call.parameter_named("extended")?.is_some() {
         Some(nodes(gate, call, &service)?)
@@ -164,6 +170,7 @@ fn nodes(
         .flat_map(|role| list(role.get("nodes")));
     let mut records = Vec::new();
     for vm in nodes.filter_map(|node| id(node.get("deploy_id"))) {
+        call.shows(Kind::Vm, vm);
         let record = match vm == call.caller.vm {
             true => gate.cloud.own_vm(&call.caller.user, &call.caller.document),
             false => gate.cloud.vm(&call.caller.user, vm),
@@ -212,11 +219,17 @@ pub(super) fn scale_role(gate: &Gate, call: &AuthenticatedRequest) -> Result<Res
 
 pub(super) fn show_vrouter(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vrouter = access::vrouter(gate.cloud(), &call.caller)?;
+    if let Some(id) = id(vrouter.get("ID")) {
+        call.shows(Kind::Vrouter, id);
+    }
     Ok(respond(200, view::vrouter(&vrouter)))
 }
 
 pub(super) fn show_vnet(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vnet = access::vnet(gate.cloud(), &call.caller, &call.parameter)?;
+    if let Some(id) = id(vnet.get("ID")) {
+        call.shows(Kind::Vnet, id);
+    }
     let extended = call
         .parameter_named("extended")?
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -225,6 +238,7 @@ pub(super) fn show_vnet(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
         let leases = ranges
             .flat_map(|range| list(range.get("LEASES").and_then(|leases| leases.get("LEASE"))));
         let ids: Vec<Id> = leases.filter_map(|lease| id(lease.get("VM"))).collect();
+        ids.iter().for_each(|vm| call.shows(Kind::Vm, *vm));
         Some(holders(gate, call, &ids)?)
     } else {
         None
@@ -262,6 +276,11 @@ impl AuthenticatedRequest<'_> {
     /// The body as JSON, whatever its Content-Type says.
     fn json(&self) -> Result<Value, Failure> {
         json::parse(&self.request.body).map_err(|reason| Failure::new(400, reason))
+    }
+
+    /// The response shows this document: it is another when this changes.
+    fn shows(&self, kind: Kind, id: Id) {
+        self.shown.borrow_mut().push(conditional::topic(kind, id));
     }
 
     /// A parameter of the query or of a form.

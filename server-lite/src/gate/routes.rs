@@ -7,12 +7,13 @@
 use super::{handlers, path};
 use crate::cloud::Cloud;
 use crate::gate::auth::{self, Caller, Denied};
+use crate::gate::conditional;
 use crate::gate::reply::{Failure, respond};
 use crate::gate::rules::Rules;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, Topic};
 use crate::objects::document::Id;
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 /// One route.
@@ -74,6 +75,8 @@ pub struct Outcome {
     /// Why it was not carried out, or probably not as it was meant, where the log is to say more than the guest is
     /// told.
     pub cause: Option<String>,
+    /// What the response shows: the documents whose change would change it.
+    pub topics: Vec<Topic>,
 }
 
 /// A request that may be carried out: who asks, and what its path says.
@@ -83,6 +86,8 @@ pub(super) struct AuthenticatedRequest<'a> {
     pub(super) parameter: Cow<'a, str>,
     /// What the log says of a request that was carried out.
     pub(super) warning: Cell<Option<String>>,
+    /// The documents that the response shows.
+    pub(super) shown: RefCell<Vec<Topic>>,
 }
 
 impl Gate {
@@ -97,6 +102,7 @@ impl Gate {
             response: respond(status, message.as_bytes().to_vec()),
             vm: None,
             cause: None,
+            topics: Vec::new(),
         };
         let Some((route, parameter)) = find(&request.method, &request.path) else {
             return refused(400, "OneGate server doesn't support this feature");
@@ -125,12 +131,17 @@ impl Gate {
             caller,
             parameter,
             warning: Cell::default(),
+            shown: RefCell::default(),
         };
-        let outcome = answer(vm, (route.handler)(self, &call));
-        Outcome {
-            cause: outcome.cause.or(call.warning.take()),
-            ..outcome
+        let mut outcome = answer(vm, (route.handler)(self, &call));
+        outcome.cause = outcome.cause.or(call.warning.take());
+        if outcome.response.status == 200 {
+            outcome.topics = call.shown.take();
         }
+        if !outcome.topics.is_empty() {
+            conditional::tag(request, &mut outcome.response);
+        }
+        outcome
     }
 
     pub(super) fn cloud(&self) -> &dyn Cloud {
@@ -144,11 +155,13 @@ fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Outcome {
             response,
             vm,
             cause: None,
+            topics: Vec::new(),
         },
         Err(mut failure) => Outcome {
             vm,
             cause: failure.cause.take(),
             response: failure.into(),
+            topics: Vec::new(),
         },
     }
 }

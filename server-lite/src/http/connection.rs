@@ -127,6 +127,11 @@ impl<S: Stream> Connection<S> {
         self.phase == Phase::Writing || !self.output.is_empty()
     }
 
+    /// Whether the client sends nothing more: it may be gone.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Bytes held for this connection: received and not used, unfinished requests, responses that are not taken.
     pub fn held(&self) -> usize {
         self.input.capacity() + self.parser.held() + self.output.held() + self.stream.held()

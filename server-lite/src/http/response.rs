@@ -178,8 +178,8 @@ impl Response {
         if self.status == 503 {
             field(out, "Retry-After", RETRY_AFTER);
         }
-        // 204 has no body and no length (RFC 9110, 8.6).
-        if self.status != 204 {
+        // 204 has no body and no length; the length of 304 would be that of the 200 (RFC 9110, 8.6).
+        if !matches!(self.status, 204 | 304) {
             out.extend_from_slice(b"Content-Length: ");
             write_number(out, self.body.len());
             out.extend_from_slice(b"\r\n");
@@ -257,6 +257,7 @@ fn reason_phrase(status: u16) -> &'static str {
         201 => "Created",
         202 => "Accepted",
         204 => "No Content",
+        304 => "Not Modified",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

@@ -11,6 +11,7 @@
 mod accept;
 mod clients;
 mod deadlines;
+mod held;
 mod queue;
 mod watch;
 mod worker;
@@ -35,6 +36,8 @@ use super::limits::Limits;
 use super::socket::Socket;
 use super::tls::Tls;
 use clients::{Client, ClientId, Clients};
+use held::HeldRequests;
+pub use held::{Bell, LONGEST_HOLD};
 use queue::Queue;
 use watch::Watch;
 
@@ -92,6 +95,7 @@ impl Server {
         let shared = &self.shared;
         shared.stopping.store(true, SeqCst);
         lock(&shared.listeners).clear();
+        shared.release_late();
         let deadline = Instant::now() + shared.limits.stop;
         loop {
             shared.close_idle();
@@ -114,6 +118,11 @@ impl Server {
             }
         }
         left
+    }
+
+    /// What tells this server of changes.
+    pub fn bell(&self) -> Bell {
+        Bell(Arc::clone(&self.shared))
     }
 
     /// Requests that wait for a handler now.
@@ -176,6 +185,15 @@ struct Shared {
     queue: Mutex<Queue>,
     /// The queue's length: it is empty most of the time, and then nobody takes its lock.
     waiting: AtomicUsize,
+    held: Mutex<HeldRequests>,
+    /// How many requests are held: none most of the time, and then nobody takes the lock.
+    held_count: AtomicUsize,
+    /// How many are held no more and wait for a handler.
+    released_count: AtomicUsize,
+    /// How often something changed that a request may be held for.
+    changes: AtomicU64,
+    /// Readable when a held request goes on.
+    wake_event: OwnedFd,
     /// A listener found no descriptor, not even the reserve.
     starved: AtomicBool,
     stopping: AtomicBool,
@@ -212,6 +230,7 @@ impl Shared {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let watch = Watch::new(processors.min(limits.handlers))?;
         let stop_event = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let wake_event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         for (number, listener) in listeners.iter().enumerate() {
             listener.set_nonblocking(true)?;
             // std asks for 128 only: a burst beyond it would wait a second for its next SYN.
@@ -222,6 +241,8 @@ impl Shared {
         for set in watch.sets() {
             epoll::add(set, &stop_event, token(usize::MAX), epoll::EventFlags::IN)?;
         }
+        let wake = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(watch.set_of(0), &wake_event, token(usize::MAX), wake)?;
         Ok(Shared {
             listeners: Mutex::new(listeners.into_iter().map(Arc::new).collect()),
             stop_event,
@@ -238,6 +259,11 @@ impl Shared {
             running: AtomicUsize::new(0),
             queue: Mutex::new(Queue::default()),
             waiting: AtomicUsize::new(0),
+            held: Mutex::default(),
+            held_count: AtomicUsize::new(0),
+            released_count: AtomicUsize::new(0),
+            changes: AtomicU64::new(0),
+            wake_event,
             starved: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             stopped: AtomicBool::new(false),

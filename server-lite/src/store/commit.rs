@@ -5,9 +5,10 @@
 //! next. A change is answered only after it is stored, and is seen by readers only then.
 
 use super::database::Store;
-use super::state::{Draft, Objects, Writes};
-use crate::objects::document::Document;
+use super::state::{Draft, Kind, Objects, Writes};
+use crate::objects::document::{Document, Id};
 use crate::objects::refusal::Refusal;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// How the storing of a batch of changes ended; unset while it is not over. The error is the cause, for the log.
@@ -20,6 +21,16 @@ pub struct Commits {
     staged: Mutex<Staged>,
     /// Held while a batch is stored; without a store, changes are as durable as the process.
     store: Mutex<Option<Store>>,
+    listener: OnceLock<Listener>,
+}
+
+/// Who is told which documents changed, once readers see it.
+struct Listener(Box<dyn Fn(&[(Kind, Id)]) + Send + Sync>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
 }
 
 /// What is drafted and not yet published.
@@ -37,7 +48,13 @@ impl Commits {
             objects: RwLock::new(objects),
             staged: Mutex::default(),
             store: Mutex::new(store),
+            listener: OnceLock::new(),
         }
+    }
+
+    /// Tells `listener` which documents changed, after each change from now on. The first one given stays.
+    pub fn on_change(&self, listener: impl Fn(&[(Kind, Id)]) + Send + Sync + 'static) {
+        let _ = self.listener.set(Listener(Box::new(listener)));
     }
 
     /// Reads what is published.
@@ -95,6 +112,9 @@ impl Commits {
                     objects.set(*kind, *id, document.clone());
                 }
                 drop(objects);
+                if let Some(Listener(tell)) = self.listener.get() {
+                    tell(&batch.keys().copied().collect::<Vec<_>>());
+                }
                 // What was written again meanwhile stays staged.
                 lock(&self.staged)
                     .writes
@@ -129,7 +149,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::state::Kind;
     use serde_json::json;
 
     fn cloud() -> Commits {

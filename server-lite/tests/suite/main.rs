@@ -11,6 +11,7 @@ mod support;
 mod attacks_identity;
 mod attacks_input;
 mod command_line;
+mod conditional;
 mod dependencies;
 mod elasticity;
 mod elasticity_actions;

@@ -36,6 +36,7 @@ impl Shared {
                 thread::park_timeout(tick);
             }
             self.sweep_queue(&mut worker);
+            self.release_late();
             let now = millis(self.start.elapsed());
             for (number, slot) in self.slots.iter().enumerate() {
                 let deadline = slot.deadline.load(SeqCst);

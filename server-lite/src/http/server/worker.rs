@@ -14,6 +14,7 @@ use super::{END, ENDED, EVENT, Seat, Shared, WRITE, lock, millis, token};
 use crate::http::connection::{Step, Timer};
 use crate::http::limits::{BUSY, FAULT, MEMORY, RESPONSE, Rejection, SMALL_RESPONSE};
 use crate::http::request::Request;
+use crate::http::{Reply, Response};
 
 /// Bytes read at a time.
 const SCRATCH: usize = 16 * 1024;
@@ -68,6 +69,7 @@ impl Shared {
                 self.accept(number.wrapping_sub(self.slots.len()), &mut worker);
             }
             self.run_waiting(&mut worker);
+            self.run_released(&mut worker);
         }
     }
 
@@ -83,6 +85,9 @@ impl Shared {
                 && let Some(live) = seat.as_mut()
             {
                 live.connection.woken(event & ENDED != 0);
+                if event & ENDED != 0 {
+                    self.release_ended(number);
+                }
                 let step = live.connection.advance(&mut worker.scratch);
                 self.go_on(number, &mut seat, step, worker);
             }
@@ -127,7 +132,7 @@ impl Shared {
             match step {
                 Step::Request(request) => {
                     if self.begin() {
-                        self.answer(live, &request, worker);
+                        self.answer(number, live, request, worker);
                     } else if let Some(refusal) = self.enqueue(number, live, request) {
                         live.connection.refuse(refusal);
                     } else {
@@ -136,7 +141,7 @@ impl Shared {
                     step = live.connection.advance(&mut worker.scratch);
                 }
                 Step::Close => return self.close(number, seat),
-                // It waits in the queue.
+                // It waits in the queue, or is held.
                 Step::Wait if live.connection.timer().1 == Timer::None => break,
                 Step::Wait | Step::Again => {
                     let held = live.connection.held();
@@ -167,7 +172,7 @@ impl Shared {
     }
 
     /// Takes one of the handlers, if one is free.
-    fn begin(&self) -> bool {
+    pub(super) fn begin(&self) -> bool {
         self.running
             .fetch_update(SeqCst, SeqCst, |n| {
                 (n < self.limits.handlers).then_some(n + 1)
@@ -175,10 +180,16 @@ impl Shared {
             .is_ok()
     }
 
-    /// Has a request handled, by a handler that [`Shared::begin`] took.
-    fn answer(&self, live: &mut Seat, request: &Request, worker: &mut Worker) {
+    /// Has a request handled, by a handler that [`Shared::begin`] took; or holds it.
+    pub(super) fn answer(
+        &self,
+        number: usize,
+        live: &mut Seat,
+        request: Request,
+        worker: &mut Worker,
+    ) {
         if let Some(set) = worker.watches
-            && self.handler.may_wait(request)
+            && self.handler.may_wait(&request)
         {
             worker.watches = None;
             self.watch.give(set);
@@ -188,23 +199,50 @@ impl Shared {
             self.running.fetch_sub(1, SeqCst);
             return live.connection.refuse(MEMORY.refusal);
         }
-        // The static binary is built without unwinding: there a panic ends the server, and init starts it again.
-        let response = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)));
+        let answer = self.ask(number, live, request);
         self.running.fetch_sub(1, SeqCst);
-        match response {
-            Ok(response) if response.body.len() > RESPONSE.max => {
-                live.connection.refuse(RESPONSE.refusal);
-            }
+        let Some(answer) = answer else { return };
+        let refusal = match answer {
+            Err(refusal) => refusal,
+            Ok(response) if response.body.len() > RESPONSE.max => RESPONSE.refusal,
             Ok(response)
                 if response.body.len() > SMALL_RESPONSE
                     && !self.hold(live, response.body.len()) =>
             {
-                live.connection.refuse(MEMORY.refusal);
+                MEMORY.refusal
             }
-            Ok(response) => live
-                .connection
-                .respond(response, self.stopping.load(SeqCst)),
-            Err(_) => live.connection.refuse(FAULT),
+            Ok(response) => {
+                let close = self.stopping.load(SeqCst);
+                return live.connection.respond(response, close);
+            }
+        };
+        live.connection.refuse(refusal);
+    }
+
+    /// What the handler answers; `None` if the request is held.
+    fn ask(
+        &self,
+        number: usize,
+        live: &mut Seat,
+        mut request: Request,
+    ) -> Option<Result<Response, Rejection>> {
+        loop {
+            let seen = self.changes.load(SeqCst);
+            // The static binary is built without unwinding: there a panic ends the server, and init starts it again.
+            let reply = catch_unwind(AssertUnwindSafe(|| self.handler.handle_or_hold(&request)));
+            let hold = match reply {
+                Ok(Reply::Now(response)) => return Some(Ok(response)),
+                Ok(Reply::Held(hold)) => hold,
+                Err(_) => return Some(Err(FAULT)),
+            };
+            if self.stopping.load(SeqCst) || live.connection.has_ended() {
+                return Some(Ok((hold.unchanged)()));
+            }
+            if !self.hold(live, request.held()) {
+                return Some(Err(MEMORY.refusal));
+            }
+            // Given back where something changed meanwhile.
+            request = self.keep(number, request, hold, seen)?;
         }
     }
 
@@ -239,7 +277,7 @@ impl Shared {
             };
             let mut seat = lock(&self.slots[slot].seat);
             if let Some(live) = seat.as_mut() {
-                self.answer(live, &request, worker);
+                self.answer(slot, live, request, worker);
                 let step = live.connection.advance(&mut worker.scratch);
                 self.go_on(slot, &mut seat, step, worker);
             }

@@ -1,0 +1,71 @@
+//! Watching a document: entity tags, conditional requests (RFC 9110, 13.1.2), and `Prefer: wait=SECONDS` (RFC 7240),
+//! with which a request is held until what it asks for is no longer what the client has.
+//!
+//! The Ruby server knows none of this and ignores the header fields.
+
+use crate::gate::routes::Outcome;
+use crate::http::{LONGEST_HOLD, Request, Response, Topic};
+use crate::objects::document::Id;
+use crate::store::state::Kind;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::time::Duration;
+
+/// The topic of a document's changes.
+pub fn topic(kind: Kind, id: Id) -> Topic {
+    (kind as u64) << 32 | u64::from(id)
+}
+
+/// The topics of several documents.
+pub fn topics(documents: &[(Kind, Id)]) -> Vec<Topic> {
+    let topics = documents.iter().map(|(kind, id)| topic(*kind, *id));
+    topics.collect()
+}
+
+/// The document of a topic; `None` where no [`topic`] has this number.
+pub fn document(topic: Topic) -> Option<(Kind, Id)> {
+    let id = Id::try_from(topic & u64::from(Id::MAX)).ok()?;
+    let kind = Kind::ALL
+        .into_iter()
+        .find(|kind| *kind as u64 == topic >> 32)?;
+    Some((kind, id))
+}
+
+/// Gives a document that is shown its entity tag, or makes 304 of it where the client has it already.
+pub(super) fn tag(request: &Request, response: &mut Response) {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&response.body);
+    let tag = format!("\"{:016x}\"", hasher.finish());
+    let known = request
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "if-none-match");
+    let mut known = known.flat_map(|(_, tags)| tags.split(','));
+    if known
+        .any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == tag)
+    {
+        *response = Response {
+            status: 304,
+            headers: Vec::new(),
+            body: Vec::new().into(),
+        };
+    }
+    response.headers.push(("ETag", tag));
+}
+
+/// How long to hold a request whose outcome is nothing new; `None` where it is to be answered at once.
+pub fn wait(request: &Request, outcome: &Outcome) -> Option<Duration> {
+    if outcome.response.status != 304 || outcome.topics.is_empty() {
+        return None;
+    }
+    let preferred = request.headers.iter().filter(|(name, _)| name == "prefer");
+    let wait = preferred
+        .flat_map(|(_, preferences)| preferences.split([',', ';']))
+        .find_map(|preference| {
+            let (name, value) = preference.split_once('=')?;
+            let seconds = value.trim().trim_matches('"').parse().ok()?;
+            name.trim()
+                .eq_ignore_ascii_case("wait")
+                .then_some(Duration::from_secs(seconds))
+        })?;
+    (!wait.is_zero()).then_some(wait.min(LONGEST_HOLD))
+}

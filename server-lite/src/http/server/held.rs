@@ -1,0 +1,218 @@
+//! Requests that are held until something changes: their connections cost what idle ones cost, and no thread.
+//!
+//! A handler that answers [`Reply::Held`] names what it waits for. When one of these topics changes the request is
+//! handled again; when its time is over, or the server stops, it is answered as unchanged. A change between the
+//! handler's look and the holding is not lost: [`Shared::changes`] tells that there was one.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use super::worker::Worker;
+use super::{Shared, lock};
+use crate::http::request::Request;
+use crate::http::{Hold, Response, Topic};
+
+/// A request that is held.
+struct HeldRequest {
+    request: Request,
+    topics: Vec<Topic>,
+    until: Instant,
+    unchanged: Box<dyn FnOnce() -> Response + Send>,
+}
+
+/// Why a held request goes on.
+pub(super) enum Release {
+    /// Something changed: it is handled again.
+    Changed(Request),
+    /// Nothing did: this is its answer.
+    Unchanged(Box<dyn FnOnce() -> Response + Send>),
+}
+
+/// All held requests, by the number of their connection's slot, and those that go on.
+#[derive(Default)]
+pub(super) struct HeldRequests {
+    requests: HashMap<usize, HeldRequest>,
+    by_topic: HashMap<Topic, HashSet<usize>>,
+    by_time: BTreeSet<(Instant, usize)>,
+    released: VecDeque<(usize, Release)>,
+}
+
+impl HeldRequests {
+    fn insert(&mut self, slot: usize, held: HeldRequest) {
+        for topic in &held.topics {
+            self.by_topic.entry(*topic).or_default().insert(slot);
+        }
+        self.by_time.insert((held.until, slot));
+        self.requests.insert(slot, held);
+    }
+
+    fn remove(&mut self, slot: usize) -> Option<HeldRequest> {
+        let held = self.requests.remove(&slot)?;
+        for topic in &held.topics {
+            if let Some(slots) = self.by_topic.get_mut(topic) {
+                slots.remove(&slot);
+                if slots.is_empty() {
+                    self.by_topic.remove(topic);
+                }
+            }
+        }
+        self.by_time.remove(&(held.until, slot));
+        Some(held)
+    }
+
+    fn release_unchanged(&mut self, slot: usize) {
+        if let Some(held) = self.remove(slot) {
+            self.released
+                .push_back((slot, Release::Unchanged(held.unchanged)));
+        }
+    }
+}
+
+impl Shared {
+    /// Holds a request, unless something changed since there were `seen` changes: then it is given back.
+    pub(super) fn keep(
+        &self,
+        slot: usize,
+        request: Request,
+        hold: Hold,
+        seen: u64,
+    ) -> Option<Request> {
+        let mut held = lock(&self.held);
+        held.insert(
+            slot,
+            HeldRequest {
+                request,
+                topics: hold.topics,
+                until: Instant::now() + hold.wait,
+                unchanged: hold.unchanged,
+            },
+        );
+        self.held_count.store(held.requests.len(), SeqCst);
+        if self.changes.load(SeqCst) == seen {
+            return None;
+        }
+        let back = held.remove(slot);
+        self.held_count.store(held.requests.len(), SeqCst);
+        back.map(|held| held.request)
+    }
+
+    /// These topics changed: what waits for them goes on.
+    fn changed(&self, topics: &[Topic]) {
+        self.changes.fetch_add(1, SeqCst);
+        if self.held_count.load(SeqCst) == 0 {
+            return;
+        }
+        self.release(|held| {
+            for topic in topics {
+                let slots = held.by_topic.get(topic).cloned().unwrap_or_default();
+                for slot in slots {
+                    if let Some(one) = held.remove(slot) {
+                        held.released
+                            .push_back((slot, Release::Changed(one.request)));
+                    }
+                }
+            }
+        });
+    }
+
+    /// What has been held as long as it may be goes on; all of it when the server stops.
+    pub(super) fn release_late(&self) {
+        if self.held_count.load(SeqCst) == 0 {
+            return;
+        }
+        let stopping = self.stopping.load(SeqCst);
+        let now = Instant::now();
+        self.release(|held| {
+            while let Some(&(until, slot)) = held.by_time.first() {
+                if until > now && !stopping {
+                    break;
+                }
+                held.release_unchanged(slot);
+            }
+        });
+    }
+
+    /// Its client sends nothing more and may be gone: the answer tells.
+    pub(super) fn release_ended(&self, slot: usize) {
+        if self.held_count.load(SeqCst) > 0 {
+            self.release(|held| held.release_unchanged(slot));
+        }
+    }
+
+    fn release(&self, choose: impl FnOnce(&mut HeldRequests)) {
+        let mut held = lock(&self.held);
+        choose(&mut held);
+        self.held_count.store(held.requests.len(), SeqCst);
+        self.released_count.store(held.released.len(), SeqCst);
+        if !held.released.is_empty() {
+            drop(held);
+            // A worker that watches sees to it.
+            let _ = rustix::io::write(&self.wake_event, &1u64.to_ne_bytes());
+        }
+    }
+
+    /// Goes on with the requests that are held no more.
+    pub(super) fn run_released(&self, worker: &mut Worker) {
+        while self.released_count.load(SeqCst) > 0 && self.begin() {
+            let next = {
+                let mut held = lock(&self.held);
+                let next = held.released.pop_front();
+                self.released_count.store(held.released.len(), SeqCst);
+                next
+            };
+            let Some((number, release)) = next else {
+                self.running.fetch_sub(1, SeqCst);
+                return;
+            };
+            let mut seat = lock(&self.slots[number].seat);
+            match (seat.as_mut(), release) {
+                (Some(live), Release::Changed(request)) => {
+                    self.answer(number, live, request, worker);
+                }
+                (live, Release::Unchanged(answer)) => {
+                    self.running.fetch_sub(1, SeqCst);
+                    if let Some(live) = live {
+                        live.connection
+                            .respond(answer(), self.stopping.load(SeqCst));
+                    }
+                }
+                (None, Release::Changed(_)) => {
+                    self.running.fetch_sub(1, SeqCst);
+                }
+            }
+            if let Some(live) = seat.as_mut() {
+                let step = live.connection.advance(&mut worker.scratch);
+                self.go_on(number, &mut seat, step, worker);
+            }
+            drop(seat);
+            self.look_again(number);
+        }
+    }
+}
+
+/// Tells a server that something changed, and what its held requests wait for.
+#[derive(Clone)]
+pub struct Bell(pub(super) Arc<Shared>);
+
+impl Bell {
+    /// These topics changed, and readers see it already.
+    pub fn ring(&self, topics: &[Topic]) {
+        self.0.changed(topics);
+    }
+
+    /// What is waited for now.
+    pub fn topics(&self) -> Vec<Topic> {
+        lock(&self.0.held).by_topic.keys().copied().collect()
+    }
+
+    /// How many requests are held now.
+    pub fn held(&self) -> usize {
+        self.0.held_count.load(SeqCst)
+    }
+}
+
+/// The longest that a request is held, whatever it asks for: proxies and firewalls forget connections that are silent
+/// for longer.
+pub const LONGEST_HOLD: Duration = Duration::from_secs(60);
