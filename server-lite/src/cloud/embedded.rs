@@ -23,6 +23,7 @@ use crate::objects::refusal::Refusal;
 use crate::objects::template::Attribute;
 use crate::store::commit::Commits;
 use crate::store::state::{Draft, Kind};
+use jiff::Timestamp;
 use rights::Right;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -59,19 +60,12 @@ impl Embedded {
             .ok_or(Refusal::NotFound)
     }
 
-    /// A document that the user may see; `call` and `noun` are for oned's words if not.
-    fn visible(
-        &self,
-        user: &User,
-        kind: Kind,
-        id: Id,
-        call: &str,
-        noun: &str,
-    ) -> Result<Document, Refusal> {
+    /// A document that the user may see.
+    fn visible(&self, user: &User, kind: Kind, access: &Access<'_>) -> Result<Document, Refusal> {
         self.commits.read(|objects| {
-            let document = objects.get(kind, id).ok_or(Refusal::NotFound)?;
+            let document = objects.get(kind, access.id).ok_or(Refusal::NotFound)?;
             let person = objects.get(Kind::User, user.id).map(Arc::as_ref);
-            allow(user, person, Right::Use, document, call, noun, id)?;
+            access.check(user, person, document)?;
             Ok(Arc::clone(document))
         })
     }
@@ -87,32 +81,62 @@ impl Embedded {
         self.commits.change(|draft| {
             let document = draft.get(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
             let person = draft.get(Kind::User, user.id);
-            allow(user, person, Right::Manage, document, call, "VM", vm)?;
+            Access::new(Right::Manage, call, "VM", vm).check(user, person, document)?;
             change(draft)
         })
     }
-}
 
-fn allow(
-    user: &User,
-    person: Option<&Value>,
-    right: Right,
-    document: &Value,
-    call: &str,
-    noun: &str,
-    id: Id,
-) -> Result<(), Refusal> {
-    match rights::may(user.id, person, right, document) {
-        true => Ok(()),
-        false => Err(not_authorized(user, right, call, noun, id)),
+    /// Has the engine do something, what follows from it, and the clock look when something is due next.
+    fn engage(
+        &self,
+        change: impl FnOnce(&mut Engine, &mut Draft, Timestamp) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        self.with_engine(|engine, draft, now| {
+            change(engine, draft, now)?;
+            engine.advance(draft, now);
+            Ok(())
+        })?;
+        self.alarm.ring();
+        Ok(())
     }
 }
 
-fn not_authorized(user: &User, right: Right, call: &str, noun: &str, id: Id) -> Refusal {
-    let (user, right) = (user.id, right.word());
-    Refusal::NotAllowed(format!(
-        "[{call}] User [{user}] : Not authorized to perform {right} {noun} [{id}]."
-    ))
+/// What a user wants to do to an object: with which right, and in oned's words by which call to what.
+struct Access<'a> {
+    right: Right,
+    call: &'a str,
+    noun: &'static str,
+    id: Id,
+}
+
+impl<'a> Access<'a> {
+    fn new(right: Right, call: &'a str, noun: &'static str, id: Id) -> Self {
+        Self {
+            right,
+            call,
+            noun,
+            id,
+        }
+    }
+
+    fn to_see(call: &'a str, noun: &'static str, id: Id) -> Self {
+        Self::new(Right::Use, call, noun, id)
+    }
+
+    fn check(&self, user: &User, person: Option<&Value>, document: &Value) -> Result<(), Refusal> {
+        match rights::may(user.id, person, self.right, document) {
+            true => Ok(()),
+            false => Err(self.refused(user)),
+        }
+    }
+
+    fn refused(&self, user: &User) -> Refusal {
+        let (call, user, right) = (self.call, user.id, self.right.word());
+        Refusal::NotAllowed(format!(
+            "[{call}] User [{user}] : Not authorized to perform {right} {} [{}].",
+            self.noun, self.id
+        ))
+    }
 }
 
 impl Cloud for Embedded {
@@ -127,7 +151,7 @@ impl Cloud for Embedded {
     }
 
     fn vm(&self, user: &User, vm: Id) -> Result<Document, Refusal> {
-        self.visible(user, Kind::Vm, vm, "one.vm.info", "VM")
+        self.visible(user, Kind::Vm, &Access::to_see("one.vm.info", "VM", vm))
     }
 
     fn own_vm(&self, user: &User, authenticated: &Document) -> Result<Document, Refusal> {
@@ -153,17 +177,13 @@ impl Cloud for Embedded {
     }
 
     fn service(&self, user: &User, service: Id) -> Result<Document, Refusal> {
-        self.visible(
-            user,
-            Kind::Service,
-            service,
-            "one.document.info",
-            "DOCUMENT",
-        )
+        let access = Access::to_see("one.document.info", "DOCUMENT", service);
+        self.visible(user, Kind::Service, &access)
     }
 
     fn vrouter(&self, user: &User, vrouter: Id) -> Result<Document, Refusal> {
-        self.visible(user, Kind::Vrouter, vrouter, "one.vrouter.info", "VROUTER")
+        let access = Access::to_see("one.vrouter.info", "VROUTER", vrouter);
+        self.visible(user, Kind::Vrouter, &access)
     }
 
     fn vnet(&self, user: &User, vnet: Id) -> Result<Document, Refusal> {
@@ -171,7 +191,7 @@ impl Cloud for Embedded {
             let document = objects.get(Kind::Vnet, vnet).ok_or(Refusal::NotFound)?;
             let person = objects.get(Kind::User, user.id).map(Arc::as_ref);
             if !rights::may_use_vnet(user.id, person, document) {
-                return Err(not_authorized(user, Right::Use, "one.vn.info", "NET", vnet));
+                return Err(Access::to_see("one.vn.info", "NET", vnet).refused(user));
             }
             Ok(rights::with_visible_leases(
                 Arc::clone(document),
@@ -222,41 +242,26 @@ impl Cloud for Embedded {
             (_, "livemigrate") => "one.vm.migrate".to_string(),
             (_, name) => format!("one.vm.{name}"),
         };
-        self.with_engine(|engine, draft, now| {
+        self.engage(|engine, draft, now| {
             let document = draft.get(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
             let person = draft.get(Kind::User, user.id);
-            allow(user, person, right, document, &call, "VM", vm)?;
-            engine.act(draft, vm, action, now)?;
-            engine.advance(draft, now);
-            Ok(())
-        })?;
-        self.alarm.ring();
-        Ok(())
+            Access::new(right, &call, "VM", vm).check(user, person, document)?;
+            engine.act(draft, vm, action, now)
+        })
     }
 
     fn scale(&self, user: &User, service: Id, role: &str, cardinality: u32) -> Result<(), Refusal> {
-        self.with_engine(|engine, draft, now| {
+        self.engage(|engine, draft, now| {
             let document = draft.get(Kind::Service, service).ok_or(Refusal::NotFound)?;
             let person = draft.get(Kind::User, user.id);
-            allow(
-                user,
-                person,
-                Right::Manage,
-                document,
-                "one.document.update",
-                "DOCUMENT",
-                service,
-            )?;
+            let access = Access::new(Right::Manage, "one.document.update", "DOCUMENT", service);
+            access.check(user, person, document)?;
             let wanted = ScaleRequest {
                 service,
                 role,
                 cardinality,
             };
-            engine.scale(draft, &wanted, now)?;
-            engine.advance(draft, now);
-            Ok(())
-        })?;
-        self.alarm.ring();
-        Ok(())
+            Ok(engine.scale(draft, &wanted, now)?)
+        })
     }
 }

@@ -53,7 +53,11 @@ impl Served {
 
     /// GET, as this VM.
     pub fn get(&self, vm: u64, token: &str, path: &str) -> Answer {
-        self.send(&head("GET", path, vm, token, &[], b""))
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-ONEGATE-VMID: {vm}\r\n\
+             X-ONEGATE-TOKEN: {token}\r\nConnection: close\r\n\r\n"
+        );
+        self.send(request.as_bytes())
     }
 }
 
@@ -61,31 +65,6 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.server.take().map(Server::stop);
     }
-}
-
-/// A request of a VM, whole.
-pub fn head(
-    method: &str,
-    path: &str,
-    vm: u64,
-    token: &str,
-    fields: &[(&str, &str)],
-    body: &[u8],
-) -> Vec<u8> {
-    let mut request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-ONEGATE-VMID: {vm}\r\nX-ONEGATE-TOKEN: {token}\r\n\
-         Connection: close\r\n"
-    );
-    for (name, value) in fields {
-        request += &format!("{name}: {value}\r\n");
-    }
-    if !body.is_empty() || method != "GET" {
-        request += &format!("Content-Length: {}\r\n", body.len());
-    }
-    request += "\r\n";
-    let mut request = request.into_bytes();
-    request.extend_from_slice(body);
-    request
 }
 
 /// The bytes of a recorded request. The recordings write an empty field as `NAME:` and bytes beyond UTF-8 as `\xff`.
