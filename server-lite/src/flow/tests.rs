@@ -1,5 +1,9 @@
 //! The engine over a small cloud and a clock of its own: services and VMs from start to end.
 
+mod documents;
+mod recover;
+mod routers;
+
 use super::*;
 use crate::objects::action;
 use crate::objects::action::Argument;
@@ -21,7 +25,7 @@ pub(super) struct Bench {
 const START: i64 = 1_795_348_800;
 
 impl Bench {
-    pub(super) fn new(options: Timings, documents: Vec<(Kind, Value)>) -> Self {
+    pub(super) fn new(timings: Timings, documents: Vec<(Kind, Value)>) -> Self {
         let mut objects = Objects::default();
         for (kind, document) in documents {
             let id = crate::objects::document::id(document.get("ID")).expect("an ID");
@@ -30,7 +34,7 @@ impl Bench {
         let now = Timestamp::from_second(START).expect("a time");
         let mut bench = Self {
             objects,
-            engine: Engine::new(options),
+            engine: Engine::new(timings),
             now,
             next: now,
         };
@@ -87,6 +91,7 @@ impl Bench {
             Some(4) => "WARNING",
             Some(7) => "FAILED_DEPLOYING",
             Some(8) => "SCALING",
+            Some(9) => "FAILED_SCALING",
             Some(10) => "COOLDOWN",
             _ => "?",
         };
@@ -177,7 +182,7 @@ fn one_role(extra: Value) -> (Kind, Value) {
     service(json!({"name": "s", "state": 2, "roles": [role]}))
 }
 
-fn options() -> Timings {
+fn timings() -> Timings {
     Timings {
         vm_step: Duration::from_secs(1),
         cooldown: Duration::from_secs(5),
@@ -187,7 +192,7 @@ fn options() -> Timings {
 
 fn small(extra: Value) -> Bench {
     Bench::new(
-        options(),
+        timings(),
         vec![vm(9, RUNNING, "work"), network(4), one_role(extra)],
     )
 }
@@ -298,7 +303,7 @@ fn a_service_without_vms_is_deployed_parents_first() {
     };
     let body = json!({"name": "s", "deployment": "straight", "ready_status_gate": true,
         "roles": [role("front", json!(["back"])), role("back", json!([]))]});
-    let mut bench = Bench::new(options(), vec![network(9), service(body)]);
+    let mut bench = Bench::new(timings(), vec![network(9), service(body)]);
     bench.pass(0.0);
     assert_eq!(
         bench.service(1),
@@ -405,7 +410,7 @@ fn a_restart_goes_on_where_it_was() {
     let mut bench = small(json!({}));
     bench.scale(1, "work", 2).expect("scaled");
     for _ in 0..20 {
-        bench.engine = Engine::new(options());
+        bench.engine = Engine::new(timings());
         bench.change(|engine, draft, now| engine.start(draft, now));
         bench.pass(0.7);
     }
@@ -416,7 +421,7 @@ fn a_restart_goes_on_where_it_was() {
 fn what_a_scenario_left_halfway_goes_on() {
     let (kind, mut document) = one_role(json!({"state": 10}));
     document["TEMPLATE"]["BODY"]["state"] = 10.into();
-    let mut bench = Bench::new(options(), vec![vm(9, BOOT, "work"), (kind, document)]);
+    let mut bench = Bench::new(timings(), vec![vm(9, BOOT, "work"), (kind, document)]);
     bench.pass(2.0);
     assert_eq!(bench.state(9), "RUNNING");
     assert_eq!(bench.service(1), "COOLDOWN work:COOLDOWN/1[9]");
@@ -429,7 +434,7 @@ fn with_no_delays_an_action_is_done_at_once() {
     let none = Timings {
         vm_step: Duration::ZERO,
         cooldown: Duration::ZERO,
-        ..options()
+        ..timings()
     };
     let mut bench = Bench::new(
         none,
@@ -500,7 +505,7 @@ fn a_guest_cannot_ask_for_more_than_the_server_can_bear() {
     let (kind, document) = one_role(json!({"cooldown": 0}));
     let none = Timings {
         vm_step: Duration::ZERO,
-        ..options()
+        ..timings()
     };
     let mut bench = Bench::new(none, vec![(Kind::Vm, record), (kind, document)]);
     let refused = bench.scale(1, "work", 4_000_000_000);
@@ -527,7 +532,7 @@ fn a_vm_that_is_gone_leaves_its_virtual_router() {
     let (kind, mut record) = vm(9, RUNNING, "");
     record["TEMPLATE"]["VROUTER_ID"] = "0".into();
     let vrouter = json!({"ID": "0", "VMS": {"ID": ["8", "9"]}});
-    let mut bench = Bench::new(options(), vec![(kind, record), (Kind::Vrouter, vrouter)]);
+    let mut bench = Bench::new(timings(), vec![(kind, record), (Kind::Vrouter, vrouter)]);
     bench.act(9, "terminate").expect("terminated");
     bench.pass(3.0);
     let vrouter = bench
@@ -566,7 +571,7 @@ fn a_deployment_that_fails_says_why() {
     let role =
         json!({"name": "web", "cardinality": 5, "template_contents": {"NIC": {"NETWORK_ID": "0"}}});
     let mut bench = Bench::new(
-        options(),
+        timings(),
         vec![network(4), service(json!({"name": "s", "roles": [role]}))],
     );
     bench.pass(1.0);
