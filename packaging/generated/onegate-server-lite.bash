@@ -21,7 +21,8 @@ _onegate_server_lite() {
         "token "*) choices="--cloud --state" ;;
         "context "*) choices="--cloud --state --out --endpoint" ;;
         "service show") choices="--state --json" ;;
-        "service "*) choices="show --help" ;;
+        "service recover") choices="--state" ;;
+        "service "*) choices="show recover --help" ;;
         *) choices="serve token context service --help --version" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")

@@ -18,6 +18,7 @@ complete -c onegate-server-lite -n '__onegate_server_lite_is' -a token
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a context
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a service
 complete -c onegate-server-lite -n '__onegate_server_lite_is service' -a show -d 'Shows a service\'s nodes, policies and last decisions, with their reasons'
+complete -c onegate-server-lite -n '__onegate_server_lite_is service' -a recover -d 'Tries again what failed in a service, as \'oneflow recover\' does; stop its server first'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l listen -x -d 'Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
@@ -37,3 +38,4 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l out -
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l endpoint -x -d 'ONEGATE_ENDPOINT, in place of the one in the VM\'s record'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l json -d 'Print JSON, with times in seconds'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs service recover' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'

@@ -6,6 +6,7 @@ pub mod context;
 pub mod log;
 pub mod options;
 pub mod serve;
+pub mod service_recover;
 pub mod service_show;
 pub mod token;
 

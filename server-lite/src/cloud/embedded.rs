@@ -86,6 +86,14 @@ impl Embedded {
         })
     }
 
+    /// Tries again what failed in a service ([`Engine::recover`]).
+    ///
+    /// # Errors
+    /// There is no such service, or nothing to recover in its state.
+    pub fn recover(&self, service: Id) -> Result<(), Refusal> {
+        self.with_engine(|engine, draft, now| Ok(engine.recover(draft, service, now)?))
+    }
+
     /// Has the engine do something, what follows from it, and the clock look when something is due next.
     fn engage(
         &self,

@@ -4,7 +4,7 @@
 //! read from them.
 
 use super::options::{CommandOptions, OPTIONS};
-use super::{context, serve, service_show, token};
+use super::{context, serve, service_recover, service_show, token};
 use crate::objects::document::parse_id;
 use std::ffi::OsString;
 use std::fmt;
@@ -37,6 +37,8 @@ pub enum Command {
     Context,
     /// Show what a service's engine is about.
     ServiceShow,
+    /// Try again what failed in a service.
+    ServiceRecover,
 }
 
 /// One command, as its row in [`COMMANDS`] has it.
@@ -81,6 +83,13 @@ pub const COMMANDS: &[CommandEntry] = &[
         argument: Some("ID"),
         help: "Shows a service's nodes, policies and last decisions, with their reasons",
         run: service_show::run,
+    },
+    CommandEntry {
+        command: Command::ServiceRecover,
+        name: "service recover",
+        argument: Some("ID"),
+        help: "Tries again what failed in a service, as 'oneflow recover' does; stop its server first",
+        run: service_recover::run,
     },
 ];
 
@@ -209,7 +218,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
 impl CommandEntry {
     fn argument_name(&self) -> &'static str {
         match self.command {
-            Command::ServiceShow => "a service's id",
+            Command::ServiceShow | Command::ServiceRecover => "a service's id",
             _ => "a VM's id",
         }
     }

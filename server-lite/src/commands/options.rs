@@ -1,7 +1,7 @@
 //! The options: [`OPTIONS`] is the one list of them. A row says which commands take it, and holds the function that
 //! checks its value while the command line is read.
 
-use super::cli::Command::{self, Context, Serve, ServiceShow, Token};
+use super::cli::Command::{self, Context, Serve, ServiceRecover, ServiceShow, Token};
 use super::cli::{UsageError, shown};
 use crate::objects::document::Id;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The options of all commands; what was not given is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandOptions {
-    /// The argument: the VM of `token` and `context`, the service of `service show`.
+    /// The argument: the VM of `token` and `context`, the service of `service show` and `service recover`.
     pub id: Id,
     /// `--listen`, as given.
     pub listen: Option<String>,
@@ -76,7 +76,7 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "state",
         value: Some("DIR"),
-        commands: &[Serve, Token, Context, ServiceShow],
+        commands: &[Serve, Token, Context, ServiceShow, ServiceRecover],
         help: "Where every change is kept, and read from at the next start [memory]",
         set: |options, value| path(&mut options.state, value),
     },
@@ -203,11 +203,14 @@ impl CommandOptions {
                 "context needs --out DIR: where to write context.sh and token.txt".to_owned(),
             ));
         }
-        if command == ServiceShow && self.state.is_none() {
-            return Err(UsageError(
-                "service show needs --state DIR: the directory that the server was started with"
-                    .to_owned(),
-            ));
+        if matches!(command, ServiceShow | ServiceRecover) && self.state.is_none() {
+            let name = match command {
+                ServiceRecover => "service recover",
+                _ => "service show",
+            };
+            return Err(UsageError(format!(
+                "{name} needs --state DIR: the directory that the server was started with"
+            )));
         }
         Ok(())
     }

@@ -24,7 +24,19 @@ pub fn run(options: &CommandOptions) -> Result<(), String> {
 /// # Errors
 /// There is no such service; in words that say which there are.
 pub fn text(cloud: &Embedded, service: Id, json: bool) -> Result<String, String> {
-    let report = cloud.report(service).ok_or_else(|| {
+    let report = report(cloud, service)?;
+    if json {
+        return serde_json::to_string_pretty(&report).map_err(|error| error.to_string());
+    }
+    Ok(render(&report, &TimeZone::system()))
+}
+
+/// What the engine knows of a service.
+///
+/// # Errors
+/// There is no such service; in words that say which there are.
+pub(super) fn report(cloud: &Embedded, service: Id) -> Result<Value, String> {
+    cloud.report(service).ok_or_else(|| {
         let known: Vec<String> = cloud.services().iter().map(Id::to_string).collect();
         match known.as_slice() {
             [] => format!("there is no service {service}: this cloud has none"),
@@ -33,11 +45,7 @@ pub fn text(cloud: &Embedded, service: Id, json: bool) -> Result<String, String>
                 known.join(", ")
             ),
         }
-    })?;
-    if json {
-        return serde_json::to_string_pretty(&report).map_err(|error| error.to_string());
-    }
-    Ok(render(&report, &TimeZone::system()))
+    })
 }
 
 fn render(report: &Value, zone: &TimeZone) -> String {

@@ -1,8 +1,8 @@
 //! The real server with the scenario that ships: it deploys, scales by what its VMs report, and says why.
 
 use crate::support::client::PATIENCE;
-use crate::support::process::{Running, credentials, printed};
-use serde_json::Value;
+use crate::support::process::{Running, credentials, printed, refused};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -164,4 +164,54 @@ fn a_killed_server_leaves_a_state_that_can_be_read_and_served() {
     assert_eq!(shown(&state)["name"], "shop");
     assert!(server.stop().0.success());
     assert_eq!(shown(&state)["name"], "shop");
+}
+
+#[test]
+fn a_service_that_failed_is_recovered_by_the_operator() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state").display().to_string();
+    let vm = json!({"ID": 4, "NAME": "web_0", "UID": 2, "GID": 1, "UNAME": "me", "GNAME": "users", "STATE": 3,
+        "LCM_STATE": 36, "STIME": 1, "TEMPLATE": {"CREATED_BY": 2}, "USER_TEMPLATE": {}});
+    let role = json!({"name": "web", "cardinality": 1, "state": 7, "nodes": [{"deploy_id": 4}]});
+    let service =
+        json!({"ID": 1, "NAME": "shop", "TEMPLATE": {"BODY": {"state": 7, "roles": [role]}}});
+    let user = json!({"ID": 2, "TEMPLATE": {"TOKEN_PASSWORD": "8d5f1c0b7e2a49368d5f1c0b7e2a4936"}});
+    let file = directory.path().join("cloud.json");
+    let cloud = json!({"users": [user], "vms": [vm], "services": [service]});
+    std::fs::write(&file, cloud.to_string()).unwrap();
+    let options = [
+        "--cloud",
+        &file.display().to_string(),
+        "--state",
+        &state,
+        "--vm-step",
+        "10ms",
+    ];
+    let recover = ["service", "recover", "1", "--state", &state];
+
+    let server = Running::start(&options);
+    assert_eq!(shown(&state)["state"], "FAILED_DEPLOYING");
+    let (code, message) = refused(&recover);
+    assert!(code == 1 && message.contains("in use"), "{message}");
+    assert!(server.stop().0.success());
+
+    let said = printed(&recover);
+    assert!(said.starts_with("Service 1 is DEPLOYING"), "{said}");
+    let server = Running::start(&options);
+    let deadline = Instant::now() + PATIENCE;
+    while shown(&state)["state"] != "RUNNING" {
+        assert!(Instant::now() < deadline, "in vain: {}", shown(&state));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(server.stop().0.success());
+
+    let (code, message) = refused(&recover);
+    let said = "Service cannot be recovered in state: RUNNING";
+    assert!(code == 1 && message.contains(said), "{message}");
+    let (code, message) = refused(&["service", "recover", "7", "--state", &state]);
+    let said = "there is no service 7: there is 1";
+    assert!(code == 1 && message.contains(said), "{message}");
+    let empty = directory.path().join("empty").display().to_string();
+    let (code, _) = refused(&["service", "recover", "1", "--state", &empty]);
+    assert!(code == 1 && !Path::new(&empty).exists());
 }

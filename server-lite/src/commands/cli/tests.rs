@@ -80,6 +80,11 @@ fn bad_lines_name_the_word_and_what_is_expected() {
         ),
         ("service show x", "'x' is not a service's id"),
         ("service show 1", "service show needs --state DIR"),
+        ("service recover 1", "service recover needs --state DIR"),
+        (
+            "service recover --state d",
+            "service recover needs a service's id: ID",
+        ),
         ("token +8", "'+8' is not a VM's id"),
         ("token 8x", "'8x' is not a VM's id"),
         ("token 8 9", "token takes no argument '9'"),

@@ -1,0 +1,29 @@
+//! `onegate-server-lite service recover ID --state DIR`: what `oneflow recover` does (docs/elasticity.md, "Recovering").
+//!
+//! OneGate has no call for it, so no server offers it to guests: it changes the state directory of one that has ended.
+
+use super::options::CommandOptions;
+use super::service_show;
+use crate::cloud::embedded::Embedded;
+use crate::flow::Timings;
+
+/// Runs the command.
+///
+/// # Errors
+/// There is no such service, nothing to recover, or the directory can't be changed, as a server has it; in words.
+pub fn run(options: &CommandOptions) -> Result<(), String> {
+    let service = options.id;
+    // Opened to be changed, an empty directory would be given a cloud.
+    service_show::report(&super::read(options)?, service)?;
+    let state = options.state.as_deref();
+    let (cloud, _) =
+        Embedded::open(None, state, Timings::default()).map_err(|error| error.to_string())?;
+    cloud
+        .recover(service)
+        .map_err(|refusal| refusal.cause().to_owned())?;
+    let report = service_show::report(&cloud, service)?;
+    let now = report["state"].as_str().unwrap_or("in an unknown state");
+    super::print(&format!(
+        "Service {service} is {now}: it goes on once a server is started"
+    ))
+}
