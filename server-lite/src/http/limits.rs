@@ -168,7 +168,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            handlers: 16,
+            handlers: 32,
             queue: 1024,
             wait: Duration::from_secs(10),
             connections: 8192,

@@ -1,18 +1,15 @@
 //! Changes, one at a time and all or nothing: drafted, stored, then published.
 //!
 //! Changes are drafted one after another on what is published plus what is about to be, so that two at once to the
-//! same VM both survive. Storing costs an fsync: those drafted while one is under way are stored together by the
-//! next. A change is answered only after it is stored, and is seen by readers only then.
+//! same VM both survive. Storing costs a sync: those drafted while one is under way are a batch, which one of them
+//! stores for all. A change is answered only after it is stored, and is seen by readers only then.
 
 use super::database::Store;
 use super::state::{Draft, Kind, Objects, Writes};
 use crate::objects::document::{Document, Id};
 use crate::objects::refusal::Refusal;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-
-/// How the storing of a batch of changes ended; unset while it is not over. The error is the cause, for the log.
-type Outcome = OnceLock<Result<(), String>>;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// The documents and the one way to change them.
 #[derive(Debug)]
@@ -37,8 +34,19 @@ impl fmt::Debug for Listener {
 #[derive(Debug, Default)]
 struct Staged {
     writes: Writes,
-    /// The outcome of the batch that the next change joins.
-    outcome: Arc<Outcome>,
+    /// The batch that the next change joins.
+    batch: Arc<Batch>,
+    /// One of the changes is storing a batch.
+    storing: bool,
+}
+
+/// Changes that are stored together.
+#[derive(Debug, Default)]
+struct Batch {
+    /// How it ended; unset while it is not over. The error is the cause, for the log.
+    outcome: OnceLock<Result<(), String>>,
+    /// Wakes the changes of the batch: all when it is over, one to store it.
+    wake: Condvar,
 }
 
 impl Commits {
@@ -68,67 +76,77 @@ impl Commits {
         &self,
         draft: impl FnOnce(&mut Draft) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let (answer, outcome) = {
-            let mut staged = lock(&self.staged);
-            let (answer, writes) = self.read(|objects| {
-                let mut change = Draft::new(objects, &staged.writes);
-                draft(&mut change).map(|answer| (answer, change.into_writes()))
-            })?;
-            if writes.is_empty() {
-                return Ok(answer);
-            }
-            staged.writes.extend(writes);
-            (answer, Arc::clone(&staged.outcome))
-        };
-        let mut store = lock(&self.store);
-        if outcome.get().is_none() {
-            self.flush(&mut store);
+        let mut staged = lock(&self.staged);
+        let (answer, writes) = self.read(|objects| {
+            let mut change = Draft::new(objects, &staged.writes);
+            draft(&mut change).map(|answer| (answer, change.into_writes()))
+        })?;
+        if writes.is_empty() {
+            return Ok(answer);
         }
-        match outcome.get() {
-            Some(Ok(())) => Ok(answer),
-            Some(Err(cause)) => Err(Refusal::Unavailable(cause.clone())),
-            None => Err(Refusal::Unavailable(
-                "a change was neither stored nor refused".into(),
-            )),
+        staged.writes.extend(writes);
+        let batch = Arc::clone(&staged.batch);
+        loop {
+            match batch.outcome.get() {
+                Some(Ok(())) => return Ok(answer),
+                Some(Err(cause)) => return Err(Refusal::Unavailable(cause.clone())),
+                None if staged.storing => {
+                    staged = batch
+                        .wake
+                        .wait(staged)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                None => {
+                    staged.storing = true;
+                    std::mem::take(&mut staged.batch);
+                    let writes = staged.writes.clone();
+                    drop(staged);
+                    let stored = self.store(&writes);
+                    staged = lock(&self.staged);
+                    staged.end(&batch, &writes, stored);
+                }
+            }
         }
     }
 
-    /// Stores and publishes all that is staged.
-    fn flush(&self, store: &mut Option<Store>) {
-        let (batch, outcome) = {
-            let mut staged = lock(&self.staged);
-            (staged.writes.clone(), std::mem::take(&mut staged.outcome))
-        };
-        let stored = match store {
-            Some(store) => self
-                .read(|objects| store.write(objects, &batch))
-                .map_err(|e| e.to_string()),
-            None => Ok(()),
-        };
-        match stored {
-            Ok(()) => {
-                let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
-                for ((kind, id), document) in &batch {
-                    objects.set(*kind, *id, document.clone());
-                }
-                drop(objects);
-                if let Some(Listener(tell)) = self.listener.get() {
-                    tell(&batch.keys().copied().collect::<Vec<_>>());
-                }
-                // What was written again meanwhile stays staged.
-                lock(&self.staged)
-                    .writes
-                    .retain(|key, document| !same(document, batch.get(key)));
-                let _ = outcome.set(Ok(()));
-            }
+    /// Stores a batch and publishes it.
+    fn store(&self, batch: &Writes) -> Result<(), String> {
+        if let Some(store) = lock(&self.store).as_mut() {
+            self.read(|objects| store.write(objects, batch))
+                .map_err(|e| e.to_string())?;
+        }
+        let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+        for ((kind, id), document) in batch {
+            objects.set(*kind, *id, document.clone());
+        }
+        drop(objects);
+        if let Some(Listener(tell)) = self.listener.get() {
+            tell(&batch.keys().copied().collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+}
+
+impl Staged {
+    /// A batch, whose changes are these, was stored or not: its changes are told so, and one of the next stores that.
+    fn end(&mut self, batch: &Batch, writes: &Writes, stored: Result<(), String>) {
+        self.storing = false;
+        match &stored {
+            // What was written again meanwhile stays staged.
+            Ok(()) => self
+                .writes
+                .retain(|key, document| !same(document, writes.get(key))),
+            // Changes drafted meanwhile may rest on these: they go the same way.
             Err(cause) => {
-                // Changes drafted meanwhile may rest on these: they go the same way.
-                let mut staged = lock(&self.staged);
-                staged.writes.clear();
-                let _ = std::mem::take(&mut staged.outcome).set(Err(cause.clone()));
-                let _ = outcome.set(Err(cause));
+                self.writes.clear();
+                let next = std::mem::take(&mut self.batch);
+                let _ = next.outcome.set(Err(cause.clone()));
+                next.wake.notify_all();
             }
         }
+        let _ = batch.outcome.set(stored);
+        batch.wake.notify_all();
+        self.batch.wake.notify_one();
     }
 }
 

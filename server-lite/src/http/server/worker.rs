@@ -38,7 +38,12 @@ impl Worker {
 
 impl Shared {
     pub(super) fn work(&self) {
+        // Most workers wait here for ever: what they need is not allocated before they need it.
+        let Some(first) = self.watch.take() else {
+            return;
+        };
         let mut worker = Worker::new();
+        worker.watches = Some(first);
         let mut events = Vec::with_capacity(1);
         while let Some(set) = worker.watches.or_else(|| self.watch.take()) {
             worker.watches = Some(set);
