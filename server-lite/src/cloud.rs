@@ -48,6 +48,11 @@ pub trait Cloud: Send + Sync {
             None => Err(Refusal::NotFound),
         }
     }
+    /// A VM's record with everything that the cloud has of it, as `onevm show` prints it; [`Cloud::vm`] may leave out
+    /// what is monitored and most of the history.
+    fn whole_vm(&self, user: &User, vm: Id) -> Result<Document, Refusal> {
+        self.vm(user, vm)
+    }
     /// Several VMs' whole records (one.vmpool.infoset); those that are gone or hidden are left out.
     fn vms(&self, user: &User, vms: &[Id]) -> Result<Vec<Document>, Refusal>;
     /// A service's document (OneFlow's GET /service/ID).

@@ -6,7 +6,6 @@
 
 mod support;
 
-use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::{MAX_IDLE, Patience};
 use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
 use onegate_server_lite::commands::config::Config;
@@ -15,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use support::client::Answer;
 use support::gate::{Served, lines, recorded};
+use support::upstream::bench;
 use support::upstream::replay::{Recordings, World};
 use support::upstream::{Reply, Request, StandIn, http, wait_until};
 
@@ -113,11 +113,8 @@ impl Bench {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = log.clone();
         let settings = Settings {
-            one_xmlrpc: oned.url("/RPC2"),
-            oneflow_server: oneflow.url(""),
-            auth: ServerAuth::parse("serveradmin:secret").unwrap(),
-            lifetime: Lifetime::default(),
             patience: PATIENCE,
+            ..bench::settings(&oned.url("/RPC2"), &oneflow.url(""))
         };
         let cloud = OpenNebula::new(
             settings,

@@ -1,35 +1,56 @@
 //! A real OpenNebula behind the handlers: XML-RPC to oned, REST to OneFlow.
 //!
-//! Guests are authenticated in `serveradmin`'s name; what they read and do is read and done in the name of their VM's
-//! owner, so that oned's own rights hold (docs/protocol.md, "Behind the server: oned"). A request makes no more calls
-//! than the Ruby server makes for it, mostly fewer: one.vm.info as serveradmin serves both to authenticate a VM and to
-//! answer with its record, and a user's TOKEN_PASSWORD is remembered for some seconds. `docs/opennebula.md` counts the
-//! calls of each route.
+//! Everything is read in `serveradmin`'s name, since oned remembers one session for each user and authenticates anew
+//! whenever another one comes. What a record's PERMISSIONS grant to the owner of the VM that asks is granted; where
+//! they don't decide (groups, access rules), oned is asked as the owner. What guests change is changed in their
+//! owner's name, so that oned's own rights hold. `docs/opennebula.md` counts the calls of each route.
 
+pub mod clock;
 pub mod document;
+pub mod oned;
 pub mod oneflow;
+pub mod reads;
 pub mod refusal;
+mod renewal;
+pub mod rights;
 pub mod session;
 pub mod token_passwords;
+pub mod turns;
+pub mod updates;
 pub mod upstream;
 pub mod user_template;
+pub mod vms;
 pub mod xmlrpc;
 
-use crate::cloud::{Cloud, User};
+use super::{Cloud, User};
 use crate::objects::action::{Argument, VmAction};
 use crate::objects::document::{Document, Id, id, list};
 use crate::objects::refusal::Refusal;
 use crate::objects::template::Attribute;
-use oneflow::Credentials;
-use refusal::AsWhom;
+use clock::Clock;
+use oned::{Oned, OnedCall};
+use oneflow::{Credentials, Scaled};
+use reads::{Key, Reads, RecordKind};
+use renewal::Renewal;
+use rights::{Undecided, may_use};
 use serde_json::Value;
 use session::{Lifetime, ServerAuth, Sessions};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use token_passwords::TokenPasswords;
+use turns::Share;
+use updates::Updates;
 use upstream::{LogSink, Patience, Repeat, Upstream};
-use xmlrpc::{Answer, Parameter};
+use vms::Vms;
+use xmlrpc::Parameter;
+
+/// Requests that the HTTP layer should handle at once before this cloud: most of them wait for calls that they share.
+pub const HANDLERS: usize = 64;
+/// TYPE of the documents that are OneFlow's services.
+const SERVICE: &str = "100";
+/// Leases of a network of which it is looked up who holds them.
+const MAX_HOLDERS: usize = 64;
 
 /// Where OpenNebula is, and who calls it.
 #[derive(Debug, Clone)]
@@ -44,16 +65,46 @@ pub struct Settings {
     pub lifetime: Lifetime,
     /// How long calls may take.
     pub patience: Patience,
+    /// How old answers may be.
+    pub ages: Ages,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// How old what oned told may be when a guest is answered with it; zero turns remembering off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ages {
+    /// `:record_max_age`, of VMs, services, virtual routers and networks. One that was changed through this server
+    /// is asked for anew whatever its age.
+    pub record: Duration,
+    /// `:token_password_max_age`, of users' TOKEN_PASSWORDs.
+    pub token_password: Duration,
+}
+
+impl Default for Ages {
+    /// 1 and 5 seconds.
+    fn default() -> Self {
+        Ages {
+            record: Duration::from_secs(1),
+            token_password: Duration::from_secs(5),
+        }
+    }
 }
 
 /// A real OpenNebula.
 pub struct OpenNebula {
-    oned: Upstream,
+    oned: Arc<Oned>,
     oneflow: Upstream,
-    sessions: Sessions,
+    reads: Arc<Reads>,
+    vms: Vms,
+    updates: Updates,
+    undecided: Undecided<(Id, RecordKind, Id)>,
+    ages: Ages,
+    clock: Clock,
     token_passwords: TokenPasswords,
     /// By VM id: an erase reads a record and writes back the rest, so no update of ours may come between.
     writers: [RwLock<()>; 64],
+    _renewal: Renewal,
 }
 
 /// How one.vm.update treats what is there.
@@ -63,114 +114,168 @@ const MERGE: u32 = 1;
 impl OpenNebula {
     /// An OpenNebula at these addresses; nothing is called yet. The error says which setting can't be used.
     pub fn new(settings: Settings, log: LogSink) -> Result<Self, String> {
+        let Settings {
+            patience, clock, ..
+        } = settings;
+        let oned = Upstream::new("oned", &settings.one_xmlrpc, patience, log.clone())?;
+        let oneflow = Upstream::new("OneFlow", &settings.oneflow_server, patience, log)?;
+        let sessions = Sessions::new(settings.auth, settings.lifetime);
+        let oned = Arc::new(Oned::new(oned, sessions, clock.clone()));
+        let reads = Reads::new(clock.clone());
         Ok(OpenNebula {
-            oned: Upstream::new("oned", &settings.one_xmlrpc, settings.patience, log.clone())?,
-            oneflow: Upstream::new("OneFlow", &settings.oneflow_server, settings.patience, log)?,
-            sessions: Sessions::new(settings.auth, settings.lifetime),
-            token_passwords: TokenPasswords::default(),
+            vms: Vms::new(Arc::clone(&oned), Arc::clone(&reads)),
+            _renewal: Renewal::start(&oned)?,
+            oned,
+            oneflow,
+            reads,
+            updates: Updates::default(),
+            undecided: Undecided::new(clock.clone()),
+            ages: settings.ages,
+            token_passwords: TokenPasswords::new(settings.ages.token_password, clock.clone()),
+            clock,
             writers: std::array::from_fn(|_| RwLock::new(())),
         })
     }
 
-    /// Makes one call to oned. `read` makes of its answer what is wanted, or says why it is none: a record that can't
-    /// be read is that VM's trouble, not an outage.
-    fn call<T>(
-        &self,
-        as_whom: Option<&User>,
-        method: &str,
-        parameters: &[Parameter],
-        repeat: Repeat,
-        read: impl FnOnce(String) -> Result<T, String>,
-    ) -> Result<T, Refusal> {
-        let target = as_whom.map_or(self.sessions.server(), |user| &user.name);
-        let body = xmlrpc::call(method, &self.sessions.session(target, now()), parameters);
-        let headers = [("Content-Type", "text/xml; charset=utf-8")];
-        let ended = match self.oned.send("POST", "", &headers, &body, repeat) {
-            Err(cause) => Err(Refusal::Unavailable(cause)),
-            Ok((200, body)) => {
-                let answer = std::str::from_utf8(&body).map_err(|_| "it isn't UTF-8".to_string());
-                match answer.and_then(xmlrpc::answer) {
-                    Ok(Answer::Done(result)) => Ok(result),
-                    Ok(Answer::Refused { reason, code }) => {
-                        Err(self.refused(&reason, code, as_whom, parameters))
-                    }
-                    Err(what) => Err(Refusal::Unavailable(format!(
-                        "its answer can't be read: {what}"
-                    ))),
-                }
-            }
-            Ok((status, _)) => Err(Refusal::Unavailable(format!(
-                "it answered with HTTP status {status}"
-            ))),
-        };
-        let result = self.oned.judged(ended)?;
-        read(result).map_err(|what| {
-            Refusal::Unavailable(format!("oned's answer to {method} can't be read: {what}"))
-        })
+    /// What the background does when sessions begin: shows those in use to oned.
+    pub fn renew_sessions(&self) {
+        self.oned.renew_sessions();
     }
 
-    /// oned's refusal; the ids that the call named and the owner's own are no secret to the guest.
-    fn refused(
+    /// A record that is at most this old, as the server itself sees it; `share` is whose guests want it.
+    fn read(
         &self,
-        reason: &str,
-        code: i64,
-        as_whom: Option<&User>,
-        parameters: &[Parameter],
-    ) -> Refusal {
-        let named = parameters.iter().filter_map(|parameter| match parameter {
-            Parameter::Number(number) => Id::try_from(*number).ok(),
-            _ => None,
-        });
-        let known: Vec<Id> = named.chain(as_whom.map(|user| user.id)).collect();
-        let whom = if as_whom.is_some() {
-            AsWhom::Owner
-        } else {
-            AsWhom::Server
-        };
-        refusal::of_oned(reason, code, whom, &known)
-    }
-
-    /// one.OBJECT.info: the document whose outermost element is `root`.
-    fn info(
-        &self,
-        as_whom: Option<&User>,
-        method: &str,
+        share: Share,
+        kind: RecordKind,
         id: Id,
-        root: &str,
+        max_age: Duration,
     ) -> Result<Document, Refusal> {
-        let parameters = [id.into(), false.into()];
-        self.call(as_whom, method, &parameters, Repeat::Harmless, |xml| {
-            document::parse(&xml, root).map(Arc::new)
+        match kind {
+            RecordKind::Vm => self.vms.read(id, max_age),
+            RecordKind::WholeVm => self.vms.read_whole(share, id, max_age),
+            kind => self.ask(share, None, Key::of(kind, id), max_age),
+        }
+    }
+
+    /// The same as the owner sees it.
+    fn read_as(&self, user: &User, kind: RecordKind, id: Id) -> Result<Document, Refusal> {
+        let key = Key {
+            user: Some(user.id),
+            ..Key::of(kind, id)
+        };
+        self.ask(Share::Owner(user.id), Some(user), key, self.ages.record)
+    }
+
+    fn ask(
+        &self,
+        share: Share,
+        as_whom: Option<&User>,
+        key: Key,
+        max_age: Duration,
+    ) -> Result<Document, Refusal> {
+        self.reads.read(key, max_age, |own| {
+            self.oned.when_sent(share, as_whom, |ready| {
+                own.inspect(|own| own.sent());
+                self.oned.send_info(ready, as_whom, key.kind, key.id)
+            })
         })
     }
 
-    fn write(
+    /// A record for a user: read in the server's name, and once more in the user's own where its PERMISSIONS don't
+    /// say that the user may. Whoever may read a record sees the same as the server, but of a network.
+    fn record(&self, user: &User, kind: RecordKind, id: Id) -> Result<Document, Refusal> {
+        self.record_if(user, kind, id, |_| Ok(true))
+    }
+
+    fn record_if(
         &self,
         user: &User,
-        vm: Id,
-        template: &str,
-        how: u32,
-        repeat: Repeat,
-    ) -> Result<(), Refusal> {
-        let parameters = [vm.into(), template.into(), how.into()];
-        self.call(Some(user), "one.vm.update", &parameters, repeat, |_| Ok(()))
+        kind: RecordKind,
+        id: Id,
+        is_the_same: impl FnOnce(&Value) -> Result<bool, Refusal>,
+    ) -> Result<Document, Refusal> {
+        let owners = (user.id, kind, id);
+        if !self.undecided.has(&owners) {
+            let record = self.read(Share::Owner(user.id), kind, id, self.ages.record)?;
+            if may_use(user, &record) && is_the_same(&record)? {
+                return Ok(record);
+            }
+            self.undecided.add(owners);
+        }
+        self.read_as(user, kind, id)
+    }
+
+    /// Whether a user surely may read every VM and router that holds a lease of this network, so that oned shows the
+    /// user what it shows the server.
+    fn sees_all_leases(&self, user: &User, vnet: &Value) -> Result<bool, Refusal> {
+        let ranges = list(vnet.pointer("/AR_POOL/AR")).iter();
+        let leases: Vec<_> = ranges
+            .flat_map(|range| list(range.pointer("/LEASES/LEASE")))
+            .collect();
+        let held = |holder: &str| -> BTreeSet<Id> {
+            leases
+                .iter()
+                .filter_map(|lease| id(lease.get(holder)))
+                .collect()
+        };
+        let (vms, routers) = (held("VM"), held("VROUTER"));
+        let named = |lease: &&&Value| id(lease.get("VM").or(lease.get("VROUTER"))).is_some();
+        if leases.iter().filter(named).count() < leases.len()
+            || vms.len() + routers.len() > MAX_HOLDERS
+        {
+            return Ok(false);
+        }
+        for router in routers {
+            let share = Share::Owner(user.id);
+            match self.read(share, RecordKind::Vrouter, router, self.ages.record) {
+                Ok(router) if may_use(user, &router) => {}
+                Err(refusal @ (Refusal::Unavailable(_) | Refusal::Busy(_))) => return Err(refusal),
+                _ => return Ok(false),
+            }
+        }
+        let holders = self
+            .vms
+            .read_all(Share::Owner(user.id), &vms, self.ages.record)?;
+        Ok(holders.len() == vms.len() && holders.iter().all(|vm| may_use(user, vm)))
     }
 
     fn writer(&self, vm: Id) -> &RwLock<()> {
         &self.writers[vm as usize % self.writers.len()]
     }
+
+    /// The refusal of OneFlow to let a user in: is it the user whom oned doesn't know any more, or OneFlow's trouble?
+    fn no_login(&self, user: &User) -> Refusal {
+        let call = OnedCall {
+            as_whom: Some(user),
+            method: "one.user.info",
+            parameters: &[(-1_i64).into(), false.into()],
+            repeat: Repeat::Harmless,
+        };
+        match self.oned.call(call, |_| Ok(())) {
+            Ok(()) => Refusal::Unavailable(
+                "OneFlow does not accept the server's own user (401), but oned does: do both belong to the same \
+                 OpenNebula, and is OneFlow's :core_auth cipher?"
+                    .to_string(),
+            ),
+            Err(refusal @ (Refusal::Unavailable(_) | Refusal::Busy(_))) => refusal,
+            Err(_) => Refusal::NotAllowed(
+                "OpenNebula does not accept the owner of this VM as a user any more".to_string(),
+            ),
+        }
+    }
 }
 
 impl Cloud for OpenNebula {
     fn vm_to_authenticate(&self, vm: Id) -> Result<Document, Refusal> {
-        self.info(None, "one.vm.info", vm, "VM")
+        self.vms.read(vm, self.ages.record)
     }
 
     fn token_password(&self, user: Id) -> Result<Option<String>, Refusal> {
         if let Some(password) = self.token_passwords.get(user) {
             return Ok(Some(password));
         }
-        let record = self.info(None, "one.user.info", user, "USER")?;
+        let share = Share::Owner(user);
+        let record = self.read(share, RecordKind::User, user, Duration::ZERO)?;
         let password = record
             .pointer("/TEMPLATE/TOKEN_PASSWORD")
             .and_then(Value::as_str);
@@ -187,70 +292,92 @@ impl Cloud for OpenNebula {
     }
 
     fn vm(&self, user: &User, vm: Id) -> Result<Document, Refusal> {
-        self.info(Some(user), "one.vm.info", vm, "VM")
+        self.record(user, RecordKind::Vm, vm)
     }
 
-    /// An owner whom the VM's permissions let use it reads what serveradmin reads: of 592 recorded pairs of such
+    /// An owner whom the VM's permissions let use it reads what serveradmin reads: of the recordings' 592 pairs of such
     /// answers 582 are the same to the byte, and those of the others that were looked at differ by a poll between them
     /// or by the owner's missing right. One whom they don't may still have a right by an access rule, so oned is asked.
     fn own_vm(&self, user: &User, authenticated: &Document) -> Result<Document, Refusal> {
-        let owner_may_use = authenticated
-            .pointer("/PERMISSIONS/OWNER_U")
-            .and_then(Value::as_str)
-            == Some("1");
-        if owner_may_use && id(authenticated.get("UID")) == Some(user.id) {
-            return Ok(authenticated.clone());
+        if may_use(user, authenticated) {
+            return Ok(Arc::clone(authenticated));
         }
         match id(authenticated.get("ID")) {
-            Some(vm) => self.vm(user, vm),
+            Some(vm) => self.read_as(user, RecordKind::Vm, vm),
             None => Err(Refusal::NotFound),
         }
     }
 
-    fn vms(&self, user: &User, vms: &[Id]) -> Result<Vec<Document>, Refusal> {
-        if vms.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids: BTreeSet<Id> = vms.iter().copied().collect();
-        let ids: Vec<String> = ids.iter().map(Id::to_string).collect();
-        let ids = ids.join(",");
-        let parameters = [ids.as_str().into(), true.into()];
-        self.call(
-            Some(user),
-            "one.vmpool.infoset",
-            &parameters,
-            Repeat::Harmless,
-            |xml| {
-                let pool = document::parse(&xml, "VM_POOL")?;
-                Ok(list(pool.get("VM")).iter().cloned().map(Arc::new).collect())
-            },
-        )
+    fn whole_vm(&self, user: &User, vm: Id) -> Result<Document, Refusal> {
+        self.record(user, RecordKind::WholeVm, vm)
     }
 
+    fn vms(&self, user: &User, vms: &[Id]) -> Result<Vec<Document>, Refusal> {
+        let ids: BTreeSet<Id> = vms.iter().copied().collect();
+        let records = self
+            .vms
+            .read_all(Share::Owner(user.id), &ids, self.ages.record)?;
+        let (mut seen, others): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|vm| may_use(user, vm));
+        if !others.is_empty() {
+            let others: Vec<String> = others
+                .iter()
+                .filter_map(|vm| id(vm.get("ID")))
+                .map(|id| id.to_string())
+                .collect();
+            let others = others.join(",");
+            let call = OnedCall {
+                as_whom: Some(user),
+                method: "one.vmpool.infoset",
+                parameters: &[others.as_str().into(), true.into()],
+                repeat: Repeat::Harmless,
+            };
+            seen.extend(self.oned.call(call, |xml| vms::pool(&xml))?.into_values());
+        }
+        Ok(seen)
+    }
+
+    /// OneFlow's GET /service/ID is this document with its BODY read.
     fn service(&self, user: &User, service: Id) -> Result<Document, Refusal> {
-        let password = self.sessions.password(&user.name, now());
-        let as_whom = Credentials {
-            server: self.sessions.server(),
-            password: &password,
-        };
-        oneflow::service(&self.oneflow, as_whom, service).map(Arc::new)
+        let document = self.record(user, RecordKind::Service, service)?;
+        match document.get("TYPE").and_then(Value::as_str) {
+            Some(SERVICE) => Ok(document),
+            _ => Err(Refusal::NotFound),
+        }
     }
 
     fn vrouter(&self, user: &User, vrouter: Id) -> Result<Document, Refusal> {
-        self.info(Some(user), "one.vrouter.info", vrouter, "VROUTER")
+        self.record(user, RecordKind::Vrouter, vrouter)
     }
 
+    /// oned shows everybody only the leases of what they may read.
     fn vnet(&self, user: &User, vnet: Id) -> Result<Document, Refusal> {
-        self.info(Some(user), "one.vn.info", vnet, "VNET")
+        self.record_if(user, RecordKind::Vnet, vnet, |record| {
+            self.sees_all_leases(user, record)
+        })
     }
 
     fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal> {
-        let template = user_template::template(attributes).map_err(Refusal::Invalid)?;
-        let _beside_others = self
-            .writer(vm)
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.write(user, vm, &template, MERGE, Repeat::Harmless)
+        user_template::template(attributes).map_err(Refusal::Invalid)?;
+        let done = self.updates.make((vm, user.id), attributes, |take| {
+            let _beside_others = self
+                .writer(vm)
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            self.oned
+                .when_sent(Share::Owner(user.id), Some(user), |ready| {
+                    let template = user_template::template(&take()).map_err(Refusal::Invalid)?;
+                    let call = OnedCall {
+                        as_whom: Some(user),
+                        method: "one.vm.update",
+                        parameters: &[vm.into(), template.as_str().into(), MERGE.into()],
+                        repeat: Repeat::Harmless,
+                    };
+                    self.oned.send(ready, call, |_| Ok(()))
+                })
+        });
+        self.reads.changed(RecordKind::Vm, vm);
+        done
     }
 
     /// oned has no call to erase: the record is read and the rest of it written back, as the Ruby server does. Other
@@ -260,7 +387,8 @@ impl Cloud for OpenNebula {
             .writer(vm)
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let record = self.vm(user, vm)?;
+        let share = Share::Owner(user.id);
+        let record = self.read(share, RecordKind::WholeVm, vm, Duration::ZERO)?;
         let mut rest =
             user_template::attributes(record.get("USER_TEMPLATE").unwrap_or(&Value::Null));
         let before = rest.len();
@@ -273,10 +401,19 @@ impl Cloud for OpenNebula {
                 "{name} can't be erased without a change to the rest: {why}"
             ))
         })?;
-        self.write(user, vm, &template, REPLACE, Repeat::Never)
+        let call = OnedCall {
+            as_whom: Some(user),
+            method: "one.vm.update",
+            parameters: &[vm.into(), template.as_str().into(), REPLACE.into()],
+            repeat: Repeat::Never,
+        };
+        let done = self.oned.call(call, |_| Ok(()));
+        self.reads.changed(RecordKind::Vm, vm);
+        done
     }
 
     fn act(&self, user: &User, vm: Id, action: &VmAction) -> Result<(), Refusal> {
+        let id = vm;
         let vm = Parameter::from(vm);
         let (method, parameters) = match (action.name, &action.argument) {
             (name, Argument::None) => ("action", vec![name.into(), vm]),
@@ -306,28 +443,31 @@ impl Cloud for OpenNebula {
                 (name, vec![vm, text.as_str().into()])
             }
         };
-        self.call(
-            Some(user),
-            &format!("one.vm.{method}"),
-            &parameters,
-            Repeat::Never,
-            |_| Ok(()),
-        )
+        let call = OnedCall {
+            as_whom: Some(user),
+            method: &format!("one.vm.{method}"),
+            parameters: &parameters,
+            repeat: Repeat::Never,
+        };
+        let done = self.oned.call(call, |_| Ok(()));
+        self.reads.changed(RecordKind::Vm, id);
+        done
     }
 
     fn scale(&self, user: &User, service: Id, role: &str, cardinality: u32) -> Result<(), Refusal> {
-        let password = self.sessions.password(&user.name, now());
+        let sessions = self.oned.sessions();
+        let password = sessions.password(&user.name, self.clock.unix());
         let as_whom = Credentials {
-            server: self.sessions.server(),
+            server: sessions.server(),
             password: &password,
+            user,
         };
-        oneflow::scale(&self.oneflow, as_whom, service, role, cardinality)
+        let scaled = oneflow::scale(&self.oneflow, as_whom, service, role, cardinality);
+        self.reads.changed(RecordKind::Service, service);
+        match scaled? {
+            Scaled::Done => Ok(()),
+            Scaled::Refused(refusal) => Err(refusal),
+            Scaled::NoLogin => Err(self.no_login(user)),
+        }
     }
-}
-
-/// Unix time. A clock before 1970 makes sessions that oned refuses.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }

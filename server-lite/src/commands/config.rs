@@ -29,6 +29,10 @@ pub struct Config {
     pub expire_delta: u64,
     /// `:expire_margin`: how long before its end a session is renewed, in seconds.
     pub expire_margin: u64,
+    /// `:record_max_age`: how old a record of oned's may be when a guest is answered with it, in seconds.
+    pub record_max_age: u64,
+    /// `:token_password_max_age`: the same for TOKEN_PASSWORDs.
+    pub token_password_max_age: u64,
     /// What is logged, from `:log` (its `:level`) or the older `:debug_level`.
     pub log_level: LogLevel,
     /// What guests may do.
@@ -89,6 +93,8 @@ impl Default for Config {
             core_auth: CoreAuth::Cipher,
             expire_delta: 1800,
             expire_margin: 300,
+            record_max_age: 1,
+            token_password_max_age: 5,
             log_level: LogLevel::Info,
             rules: Rules::default(),
             warnings: Vec::new(),
@@ -245,6 +251,12 @@ const KEYS: &[(&str, Read)] = &[
     }),
     ("expire_margin", |config, value| {
         set(&mut config.expire_margin, number(value))
+    }),
+    ("record_max_age", |config, value| {
+        set(&mut config.record_max_age, age(value))
+    }),
+    ("token_password_max_age", |config, value| {
+        set(&mut config.token_password_max_age, age(value))
     }),
     ("debug_level", |config, value| {
         set(&mut config.log_level, level(value))
@@ -426,6 +438,17 @@ fn number(value: &MarkedYaml<'_>) -> Result<u64, Trouble> {
     number
         .and_then(|number: i64| u64::try_from(number).ok())
         .ok_or_else(|| Trouble::Error("expected a number, 0 or more".to_owned()))
+}
+
+/// Seconds for which something is answered from memory; 0 for never.
+fn age(value: &MarkedYaml<'_>) -> Result<u64, Trouble> {
+    const LONGEST: u64 = 3600;
+    match number(value) {
+        Ok(seconds) if seconds <= LONGEST => Ok(seconds),
+        _ => Err(Trouble::Error(format!(
+            "expected seconds, from 0 (nothing is remembered) to {LONGEST}"
+        ))),
+    }
 }
 
 fn level(value: &MarkedYaml<'_>) -> Result<LogLevel, Trouble> {

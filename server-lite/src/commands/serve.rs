@@ -2,9 +2,10 @@
 
 use crate::cloud::Cloud;
 use crate::cloud::embedded::Embedded;
+use crate::cloud::opennebula::clock::Clock;
 use crate::cloud::opennebula::session::{Lifetime, ServerAuth};
 use crate::cloud::opennebula::upstream::Patience;
-use crate::cloud::opennebula::{OpenNebula, Settings};
+use crate::cloud::opennebula::{Ages, HANDLERS, OpenNebula, Settings};
 use crate::commands::config::{Config, CoreAuth, LogLevel};
 use crate::commands::log::{Log, Logged};
 use crate::commands::options::CommandOptions;
@@ -59,7 +60,11 @@ pub fn serve(options: &CommandOptions) -> Result<(), String> {
         log: Arc::clone(&log),
         reads_wait: options.opennebula,
     });
-    let server = Server::start(vec![listener], tls.clone(), handler, Limits::default())
+    let mut limits = Limits::default();
+    if options.opennebula {
+        limits.handlers = HANDLERS;
+    }
+    let server = Server::start(vec![listener], tls.clone(), handler, limits)
         .map_err(|error| format!("cannot start the server: {error}"))?;
     if let Some(cloud) = &own {
         let bell = server.bell();
@@ -198,6 +203,11 @@ fn opennebula(
             margin: Duration::from_secs(config.expire_margin),
         },
         patience: Patience::default(),
+        ages: Ages {
+            record: Duration::from_secs(config.record_max_age),
+            token_password: Duration::from_secs(config.token_password_max_age),
+        },
+        clock: Clock::default(),
     };
     let log = Arc::clone(log);
     let report = Arc::new(move |trouble: &str| log.write(LogLevel::Error, trouble));

@@ -41,6 +41,7 @@ fn words(refusal: Refusal) -> String {
         | Refusal::Invalid(words)
         | Refusal::Failed(words)
         | Refusal::Unavailable(words) => words,
+        refusal @ Refusal::Busy(_) => refusal.cause().to_owned(),
     }
 }
 

@@ -133,7 +133,9 @@ fn is_near(
                     return Ok(true);
                 }
             }
-            Err(Refusal::Unavailable(cause)) => return Err(Failure::unavailable(cause)),
+            Err(refusal) if Failure::is_passing(&refusal) => {
+                return Err(Failure::refused(refusal, String::new));
+            }
             // One of its networks that the owner may not see leads nowhere.
             Err(_) => {}
         }
@@ -165,11 +167,9 @@ fn service_of(cloud: &dyn Cloud, caller: &Caller, own: &Value) -> Result<(Id, Do
     };
     match cloud.service(&caller.user, id) {
         Ok(service) => Ok((id, service)),
-        Err(Refusal::Failed(cause)) => Err(Failure {
-            status: 404,
-            message: format!("Service {id} not found"),
-            cause: Some(cause),
-        }),
+        Err(Refusal::Failed(cause)) => {
+            Err(Failure::new(404, format!("Service {id} not found")).because(cause))
+        }
         Err(refusal) => Err(Failure::refused(refusal, || {
             format!("Service {id} not found")
         })),

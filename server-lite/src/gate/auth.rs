@@ -27,7 +27,7 @@ pub enum Denied {
     /// No token, no id, or not that of the VM.
     NotAuthorized,
     /// The cloud could not be asked; the cause is for the log.
-    Unavailable(String),
+    Unavailable(Refusal),
 }
 
 /// Finds out who sent a request.
@@ -83,9 +83,9 @@ pub fn authenticate(cloud: &dyn Cloud, request: &Request) -> Result<Caller, Deni
             };
             Ok(Caller { vm, user, document })
         }
-        _ => Err(Denied::Unavailable(format!(
+        _ => Err(unavailable(Refusal::Unavailable(format!(
             "the record of VM {vm} has no owner"
-        ))),
+        )))),
     }
 }
 
@@ -105,5 +105,8 @@ fn refuse(sent: &str) -> Result<Caller, Denied> {
 }
 
 fn unavailable(refusal: Refusal) -> Denied {
-    Denied::Unavailable(refusal.cause().to_string())
+    Denied::Unavailable(match refusal {
+        Refusal::Busy(_) => refusal,
+        other => Refusal::Unavailable(other.cause().to_string()),
+    })
 }

@@ -171,11 +171,7 @@ fn nodes(
     let mut records = Vec::new();
     for vm in nodes.filter_map(|node| id(node.get("deploy_id"))) {
         call.shows(Kind::Vm, vm);
-        let record = match vm == call.caller.vm {
-            true => gate.cloud.own_vm(&call.caller.user, &call.caller.document),
-            false => gate.cloud.vm(&call.caller.user, vm),
-        };
-        match record {
+        match gate.cloud.whole_vm(&call.caller.user, vm) {
             Ok(record) => records.push(record),
             Err(Refusal::NotFound | Refusal::NotAllowed(_)) => {}
             Err(refusal) => return Err(Failure::refused(refusal, || "VMs not found".into())),
@@ -197,10 +193,9 @@ pub(super) fn scale_role(gate: &Gate, call: &AuthenticatedRequest) -> Result<Res
     let (service, _) = access::service(gate.cloud(), &call.caller)?;
     let role = call.parameter.as_ref();
     // The recorded words, and after them what OneFlow keeps to itself: why.
-    let refused = |reason: &str, cause: &str| Failure {
-        status: 400,
-        message: format!("Error performing action on service {service} role {role}: {reason}"),
-        cause: Some(cause.to_string()),
+    let refused = |reason: &str, cause: &str| {
+        let what = format!("Error performing action on service {service} role {role}");
+        Failure::new(400, format!("{what}: {reason}")).because(cause)
     };
     let body = call.json()?;
     let not_a_number = "the cardinality is not a whole number from 0 up";
@@ -210,7 +205,7 @@ pub(super) fn scale_role(gate: &Gate, call: &AuthenticatedRequest) -> Result<Res
         .cloud
         .scale(&call.caller.user, service, role, cardinality);
     scaled.map_err(|refusal| match refusal {
-        Refusal::Unavailable(cause) => Failure::unavailable(cause),
+        refusal if Failure::is_passing(&refusal) => Failure::refused(refusal, String::new),
         Refusal::NotAllowed(cause) => refused("the VM's owner may not manage it", &cause),
         refusal => refused(refusal.cause(), refusal.cause()),
     })?;

@@ -28,6 +28,8 @@ pub struct Failure {
     pub message: String,
     /// The cause for the log, where it says more than the message.
     pub cause: Option<String>,
+    /// After how many seconds to try again, where that is known (of a 503).
+    pub retry_after: Option<u32>,
 }
 
 impl Failure {
@@ -37,31 +39,45 @@ impl Failure {
             status,
             message: message.into(),
             cause: None,
+            retry_after: None,
+        }
+    }
+
+    /// The same, with a cause for the log.
+    pub fn because(self, cause: impl Into<String>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..self
         }
     }
 
     /// Nothing behind us answers, or nothing can be stored: 503, to which the connection adds Retry-After.
     pub fn unavailable(cause: String) -> Self {
-        let message = "The cloud behind this server can't answer at the moment: try again".into();
-        Self {
-            status: 503,
-            message,
-            cause: Some(cause),
-        }
+        let message = "The cloud behind this server can't answer at the moment: try again";
+        Self::new(503, message).because(cause)
+    }
+
+    /// Whether a refusal says nothing about what was asked for, only that the cloud cannot be asked now.
+    pub fn is_passing(refusal: &Refusal) -> bool {
+        matches!(refusal, Refusal::Unavailable(_) | Refusal::Busy(_))
     }
 
     /// What a cloud's refusal comes to; `absent` is the answer where the object is not there, or not to be seen.
     pub fn refused(refusal: Refusal, absent: impl FnOnce() -> String) -> Self {
         match refusal {
             Refusal::NotFound => Self::new(404, absent()),
-            Refusal::NotAllowed(cause) => Self {
-                status: 404,
-                message: absent(),
-                cause: Some(cause),
-            },
+            Refusal::NotAllowed(cause) => Self::new(404, absent()).because(cause),
             Refusal::Invalid(reason) => Self::new(400, reason),
             Refusal::Failed(reason) => Self::new(500, reason),
             Refusal::Unavailable(cause) => Self::unavailable(cause),
+            Refusal::Busy(seconds) => Self {
+                retry_after: Some(seconds),
+                ..Self::new(
+                    503,
+                    format!("The cloud behind this server is busy: try again in {seconds} s"),
+                )
+                .because(refusal.cause())
+            },
         }
     }
 }
@@ -70,6 +86,10 @@ impl From<Failure> for Response {
     fn from(failure: Failure) -> Self {
         // Some messages repeat what was sent.
         let message = message::shown(&failure.message, SHOWN);
-        respond(failure.status, message.into_bytes())
+        let mut response = respond(failure.status, message.into_bytes());
+        if let Some(seconds) = failure.retry_after {
+            response.headers.push(("Retry-After", seconds.to_string()));
+        }
+        response
     }
 }

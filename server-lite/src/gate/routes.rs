@@ -121,8 +121,8 @@ impl Gate {
         let caller = match auth::authenticate(self.cloud.as_ref(), request) {
             Ok(caller) => caller,
             Err(Denied::NotAuthorized) => return refused(401, "Not authorized"),
-            Err(Denied::Unavailable(cause)) => {
-                return answer(None, Err(Failure::unavailable(cause)));
+            Err(Denied::Unavailable(refusal)) => {
+                return answer(None, Err(Failure::refused(refusal, String::new)));
             }
         };
         let vm = Some(caller.vm);

@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::limits::{RETRY_AFTER, Rejection};
 
-/// One answer. The connection adds Content-Length, Connection and Date, and Retry-After to a 503; a HEAD's body is
-/// measured but not sent.
+/// One answer. The connection adds Content-Length, Connection and Date, and Retry-After to a 503 without one; a HEAD's
+/// body is measured but not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// 200, 204, 400, …
@@ -175,7 +175,8 @@ impl Response {
             field(out, name, value);
         }
         write_date(out);
-        if self.status == 503 {
+        let says_when = || self.headers.iter().any(|(name, _)| *name == "Retry-After");
+        if self.status == 503 && !says_when() {
             field(out, "Retry-After", RETRY_AFTER);
         }
         // 204 has no body and no length; the length of 304 would be that of the 200 (RFC 9110, 8.6).

@@ -16,6 +16,8 @@ pub enum Refusal {
     /// Nobody answers behind us, or nothing can be stored: worth another try. The cause is for the log, never for
     /// the guest.
     Unavailable(String),
+    /// More is asked of it than it can do: worth another try after so many seconds.
+    Busy(u32),
 }
 
 impl Refusal {
@@ -23,6 +25,7 @@ impl Refusal {
     pub fn cause(&self) -> &str {
         match self {
             Self::NotFound => "there is no such object",
+            Self::Busy(_) => "more calls wait than can be made in time",
             Self::NotAllowed(cause)
             | Self::Invalid(cause)
             | Self::Failed(cause)

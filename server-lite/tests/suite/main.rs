@@ -33,6 +33,7 @@ mod opennebula_calls;
 mod opennebula_client;
 mod opennebula_protocol;
 mod opennebula_recordings;
+mod opennebula_sessions;
 mod opennebula_updates;
 mod recordings;
 mod references;

@@ -31,7 +31,7 @@ fn write(dir: &Path, name: &str, text: &str) -> String {
 
 fn configuration(oned: &StandIn) -> String {
     format!(
-        ":one_xmlrpc: {}\n:oneflow_server: http://127.0.0.1:1\n:core_auth: cipher\n:auth: onegate\n\
+        ":one_xmlrpc: {}\n:oneflow_server: http://127.0.0.1:1\n:record_max_age: 0\n:core_auth: cipher\n:auth: onegate\n\
          :permissions:\n  :vm: {{:show: true}}\n",
         oned.url("/RPC2")
     )

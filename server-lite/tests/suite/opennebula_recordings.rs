@@ -6,24 +6,17 @@ use crate::support::client::Answer;
 use crate::support::differences;
 use crate::support::differences::Ours;
 use crate::support::gate::{Served, lines, recorded};
+use crate::support::upstream::bench;
 use crate::support::upstream::replay::{Case, Recordings, Replay};
 use crate::support::upstream::vm::UserTemplate;
-use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
-use onegate_server_lite::cloud::opennebula::upstream::Patience;
-use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
+use onegate_server_lite::cloud::opennebula::OpenNebula;
 use onegate_server_lite::commands::config::Config;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// A server whose OpenNebula listens there.
 fn served(oned: &str, oneflow: &str, config: Config) -> Served {
-    let settings = Settings {
-        one_xmlrpc: oned.to_string(),
-        oneflow_server: oneflow.to_string(),
-        auth: ServerAuth::parse("serveradmin:secret").unwrap(),
-        lifetime: Lifetime::default(),
-        patience: Patience::default(),
-    };
+    let settings = bench::settings(oned, oneflow);
     Served::new(
         Arc::new(OpenNebula::new(settings, Arc::new(|_| {})).unwrap()),
         config,
@@ -71,6 +64,15 @@ fn judge(line: &Value, answer: &Answer, case: &Case) -> Result<(), String> {
         return Err(format!(
             "calls that were not recorded: {:?}",
             case.unexpected
+        ));
+    }
+    // Of networks that PERMISSIONS leave to groups and access rules, the server asks as both, once a minute.
+    let allowed = case.recorded() + if name.contains("/vnet_") { 2 } else { 0 };
+    if case.made() > allowed {
+        return Err(format!(
+            "{} calls, where the Ruby server made {}",
+            case.made(),
+            case.recorded()
         ));
     }
     let says = || format!("{} {}", answer.status, answer.text());

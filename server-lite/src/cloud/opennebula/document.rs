@@ -57,6 +57,18 @@ pub fn parse(xml: &str, root: &str) -> Result<Value, String> {
     }
 }
 
+/// Reads the BODY of one of OneFlow's documents, JSON in a text: what OneFlow itself answers has the object in its
+/// place.
+pub fn read_body(document: &mut Value) -> Result<(), String> {
+    let body = document.pointer_mut("/TEMPLATE/BODY");
+    if let Some(body) = body
+        && let Value::String(text) = body
+    {
+        *body = serde_json::from_str(text).map_err(|e| format!("its BODY is not JSON: {e}"))?;
+    }
+    Ok(())
+}
+
 fn push(open: &mut [Element], text: &str) {
     if let Some(element) = open.last_mut() {
         element.text.get_or_insert_default().push_str(text);

@@ -1,15 +1,17 @@
-//! OneFlow's REST interface: a service's document, and the cardinality of its roles.
+//! OneFlow's REST interface: the cardinality of a service's roles. (Services are read from oned, which has them as
+//! documents: OneFlow would use a session string of its own, and oned authenticates anew at each change.)
 //!
-//! Basic auth; the user is `serveradmin`, the password `TARGET:TOKEN` of a session. (docs/protocol.md, "Behind the
-//! server: OneFlow")
+//! Basic auth; the user is `serveradmin`, the password `TARGET:TOKEN` of a session.
 
 use super::refusal::public;
-use super::upstream::{HttpAnswer, Repeat, Upstream};
+use super::turns::Share;
+use super::upstream::{HttpAnswer, Repeat, Trouble, Upstream};
+use crate::cloud::User;
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Who calls: the server's user, and the password of its session in the name of another.
 #[derive(Clone, Copy)]
@@ -18,6 +20,8 @@ pub struct Credentials<'a> {
     pub server: &'a str,
     /// `TARGET:TOKEN`
     pub password: &'a str,
+    /// The target.
+    pub user: &'a User,
 }
 
 impl Credentials<'_> {
@@ -29,75 +33,52 @@ impl Credentials<'_> {
     }
 }
 
-/// GET /service/ID: the `DOCUMENT`.
-pub fn service(oneflow: &Upstream, as_whom: Credentials, service: Id) -> Result<Value, Refusal> {
-    let authorization = as_whom.basic();
-    let headers = [("Authorization", authorization.as_str())];
-    let sent = oneflow.send(
-        "GET",
-        &format!("/service/{service}"),
-        &headers,
-        "",
-        Repeat::Harmless,
-    );
-    let read = |(status, body): HttpAnswer| match status {
-        200 => match serde_json::from_slice::<Value>(&body)
-            .ok()
-            .as_mut()
-            .and_then(|all| all.get_mut("DOCUMENT"))
-        {
-            Some(document) if document.is_object() => Ok(document.take()),
-            _ => Err(Refusal::Unavailable(format!(
-                "no document in its answer to GET /service/{service}"
-            ))),
-        },
-        // OneFlow answers 404 for a service that doesn't exist and 403 for another user's; a guest need not know which.
-        403 | 404 => Err(Refusal::NotFound),
-        status => Err(unexpected(status)),
-    };
-    oneflow.judged(sent.map_err(Refusal::Unavailable).and_then(read))
+/// What OneFlow answered to a scaling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scaled {
+    /// It does it.
+    Done,
+    /// It said no.
+    Refused(Refusal),
+    /// It did not let the user in (401 without a reason): the user's doing, or OneFlow's.
+    NoLogin,
 }
 
-/// POST /service/ID/scale.
+/// POST /service/ID/scale. No status that a request of one guest can cause counts as an outage.
 pub fn scale(
     oneflow: &Upstream,
     as_whom: Credentials,
     service: Id,
     role: &str,
     cardinality: u32,
-) -> Result<(), Refusal> {
+) -> Result<Scaled, Refusal> {
     let authorization = as_whom.basic();
     let headers = [
         ("Authorization", authorization.as_str()),
         ("Content-Type", "application/json"),
     ];
     let body = json!({"cardinality": cardinality, "role_name": role, "force": false}).to_string();
-    let sent = oneflow.send(
-        "POST",
-        &format!("/service/{service}/scale"),
-        &headers,
-        &body,
-        Repeat::Never,
-    );
+    let path = format!("/service/{service}/scale");
+    let sent = oneflow
+        .turn(Share::Owner(as_whom.user.id))
+        .and_then(|turn| oneflow.send(&turn, ("POST", &path), &headers, &body, Repeat::Never));
     let read = |(status, body): HttpAnswer| {
-        let reason = || public(&String::from_utf8_lossy(&body), &[service]);
-        match status {
+        let text = String::from_utf8_lossy(&body);
+        let reason = || public(&text, &[service, as_whom.user.id]);
+        Ok(match status {
             // OneFlow's is 204; a page of something else's that says 200 is no answer.
-            200..300 if body.is_empty() => Ok(()),
-            404 => Err(Refusal::NotFound),
-            403 => Err(Refusal::NotAllowed(reason())),
+            200..300 if body.is_empty() => Scaled::Done,
+            404 => Scaled::Refused(Refusal::NotFound),
+            // oned's words, passed on: the user lacks a right, or oned refuses the user's session.
+            401 if text.starts_with("[one.") || text.contains("Not authorized to perform") => {
+                Scaled::Refused(Refusal::NotAllowed(reason()))
+            }
+            401 => Scaled::NoLogin,
+            403 => Scaled::Refused(Refusal::NotAllowed(reason())),
             // OneFlow answers 500 to what it refuses for cause: `Maximum cardinality is 4`, `Role x not found`.
-            400 | 500 => Err(Refusal::Failed(reason())),
-            status => Err(unexpected(status)),
-        }
+            400..=500 => Scaled::Refused(Refusal::Failed(reason())),
+            status => return Err(Trouble::Outage(format!("it answered {status}"))),
+        })
     };
-    oneflow.judged(sent.map_err(Refusal::Unavailable).and_then(read))
-}
-
-fn unexpected(status: u16) -> Refusal {
-    Refusal::Unavailable(match status {
-        401 => "it does not accept the server's own user (401): is onegate_auth OneFlow's too?"
-            .to_string(),
-        status => format!("it answered {status}"),
-    })
+    oneflow.judged(sent.and_then(read))
 }

@@ -1,10 +1,13 @@
 //! oned's and OneFlow's refusals, for guests: their reason in their words, but nobody else's ids and no internals.
+//!
+//! A refusal is an answer: whatever a guest asks for and is refused, others are served on. Only two of oned's codes
+//! concern every call ([`outage`]).
 
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 
 /// The session was not accepted.
-const AUTHENTICATION: i64 = 0x0100;
+pub const AUTHENTICATION: i64 = 0x0100;
 /// The user has no right to do this.
 const AUTHORIZATION: i64 = 0x0200;
 /// There is no such object.
@@ -14,27 +17,27 @@ const LOCKED: i64 = 0x8000;
 /// This oned follows another one and does nothing itself.
 const REPLICATION: i64 = 0x1_0000;
 
-/// In whose name a call was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AsWhom {
-    /// `serveradmin` itself.
-    Server,
-    /// A VM's owner.
-    Owner,
+/// The cause, where oned refuses every call and not just this one. An owner's session may be refused where the
+/// server's own is not: the owner is gone, or has another authentication driver.
+pub fn outage(reason: &str, code: i64, as_server: bool) -> Option<String> {
+    match code {
+        AUTHENTICATION if as_server => Some(
+            "it does not accept the server's own user: is onegate_auth the one that oned knows, and the clock right?"
+                .to_string(),
+        ),
+        REPLICATION => Some(public(reason, &[])),
+        _ => None,
+    }
 }
 
 /// What a refusal of oned's is to the handlers. `known` are the ids that the guest may see: those of its own request
 /// and of its owner.
-pub fn of_oned(reason: &str, code: i64, as_whom: AsWhom, known: &[Id]) -> Refusal {
+pub fn of_oned(reason: &str, code: i64, known: &[Id]) -> Refusal {
     match code {
-        // An owner's session is refused where serveradmin's own is not: the owner is disabled, or gone.
-        AUTHENTICATION if as_whom == AsWhom::Server => Refusal::Unavailable(
-            "it does not accept the server's own user: is onegate_auth the one that oned knows, and the clock right?"
-                .to_string(),
-        ),
-        REPLICATION => Refusal::Unavailable(public(reason, &[])),
         // What isn't there is the object itself, or one that the call names beside: a host, an image.
-        NO_EXISTS if reason.contains(".info]") || reason.contains("virtual machine") => Refusal::NotFound,
+        NO_EXISTS if reason.contains(".info]") || reason.contains("virtual machine") => {
+            Refusal::NotFound
+        }
         AUTHENTICATION | AUTHORIZATION | LOCKED => Refusal::NotAllowed(public(reason, known)),
         _ => Refusal::Failed(public(reason, known)),
     }
@@ -93,11 +96,7 @@ mod tests {
             (2048, Refusal::Failed(words.to_string())),
             (8192, Refusal::Failed(words.to_string())),
         ] {
-            assert_eq!(
-                of_oned(words, code, AsWhom::Owner, &[2, 23]),
-                refusal,
-                "{code}"
-            );
+            assert_eq!(of_oned(words, code, &[2, 23]), refusal, "{code}");
         }
         for (reason, refusal) in [
             (
@@ -113,23 +112,14 @@ mod tests {
                 Refusal::Failed("[one.vm.migrate] Error getting host [23].".to_string()),
             ),
         ] {
-            assert_eq!(
-                of_oned(reason, 1024, AsWhom::Owner, &[2, 23]),
-                refusal,
-                "{reason}"
-            );
+            assert_eq!(of_oned(reason, 1024, &[2, 23]), refusal, "{reason}");
         }
-        for (code, as_whom, unavailable) in [
-            (256, AsWhom::Server, true),
-            (256, AsWhom::Owner, false),
-            (65536, AsWhom::Owner, true),
-        ] {
-            let refusal = of_oned(words, code, as_whom, &[]);
-            assert_eq!(
-                matches!(refusal, Refusal::Unavailable(_)),
-                unavailable,
-                "{code} {as_whom:?}"
-            );
+        for code in (0..20).map(|bit| 1 << bit) {
+            for as_server in [true, false] {
+                let concerns_all = code == REPLICATION || (code == AUTHENTICATION && as_server);
+                let outage = outage(words, code, as_server);
+                assert_eq!(outage.is_some(), concerns_all, "{code} {as_server}");
+            }
         }
     }
 

@@ -10,10 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// How long a call waits for another one that shows oned a new session: an authentication takes some 400 ms.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// How long sessions last: `:expire_delta` and `:expire_margin` of OpenNebula's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,13 +97,81 @@ impl ServerAuth {
     }
 }
 
-/// Makes sessions, all with one time of expiry, which is renewed ahead of its end.
+/// The sessions of this server's user, one for each target.
+///
+/// oned remembers one session string for each target, and runs its authentication driver (some 400 ms) for any other.
+/// So all instances with the same password and the same lifetime use the same string at the same time: EXPIRE lies on
+/// a grid. And a new string is shown to oned by one call alone, while the target's other calls wait for it: a driver
+/// run each would be slower.
 #[derive(Debug)]
 pub struct Sessions {
     auth: ServerAuth,
     lifetime: Lifetime,
-    /// Unix time.
-    expire: AtomicU64,
+    targets: Mutex<HashMap<String, Arc<Target>>>,
+}
+
+#[derive(Debug, Default)]
+struct Target {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The EXPIRE that oned has accepted last; 0 for none.
+    accepted: u64,
+    /// The last string that was made, and its EXPIRE.
+    made: (u64, String),
+    /// Calls in hand.
+    calls: usize,
+    /// One call is showing oned a new string.
+    alone: bool,
+    /// How many such calls were not accepted.
+    failed: u64,
+    /// Unix time of the last call.
+    used: u64,
+}
+
+/// A session in use, for one call; to be kept until that has ended.
+#[derive(Debug)]
+pub struct Session {
+    target: Arc<Target>,
+    text: String,
+    expire: u64,
+    alone: bool,
+    accepted: bool,
+}
+
+impl Session {
+    /// `SERVER:TARGET:TOKEN`
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// To be called where oned's answer shows that it took the session.
+    pub fn accepted(&mut self) {
+        self.accepted = true;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let mut state = lock(&self.target.state);
+        if self.accepted {
+            state.accepted = self.expire;
+        }
+        if self.alone {
+            state.alone = false;
+            state.failed += u64::from(!self.accepted);
+        } else {
+            state.calls -= 1;
+        }
+        let free = state.calls == 0;
+        drop(state);
+        if free {
+            self.target.changed.notify_all();
+        }
+    }
 }
 
 impl Sessions {
@@ -108,7 +180,7 @@ impl Sessions {
         Sessions {
             auth,
             lifetime,
-            expire: AtomicU64::new(0),
+            targets: Mutex::default(),
         }
     }
 
@@ -117,9 +189,39 @@ impl Sessions {
         self.auth.name()
     }
 
-    /// The session with which to call oned in the target's name; `now` is Unix time.
-    pub fn session(&self, target: &str, now: u64) -> String {
-        format!("{}:{}", self.auth.name, self.password(target, now))
+    /// The session with which to call oned in the target's name; `now` is Unix time. Waits while another call shows
+    /// oned the target's new session, but never long: where oned is slow to answer, every call is on its own.
+    pub fn session(&self, target: &str, now: u64) -> Session {
+        let expire = self.expire(now);
+        let known = Arc::clone(lock(&self.targets).entry(target.to_string()).or_default());
+        let failed = lock(&known.state).failed;
+        let (mut state, _) = known
+            .changed
+            .wait_timeout_while(lock(&known.state), LONGEST_WAIT, |state| {
+                let ready = state.accepted == expire || state.calls == 0;
+                (state.alone || !ready) && state.failed == failed
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.made.0 != expire {
+            let text = format!("{}:{}", self.auth.name, self.password(target, now));
+            state.made = (expire, text);
+        }
+        state.used = now;
+        let alone = state.accepted != expire && state.calls == 0 && !state.alone;
+        if alone {
+            state.alone = true;
+        } else {
+            state.calls += 1;
+        }
+        let text = state.made.1.clone();
+        drop(state);
+        Session {
+            target: known,
+            text,
+            expire,
+            alone,
+            accepted: false,
+        }
     }
 
     /// `TARGET:TOKEN`, the password of Basic auth with OneFlow.
@@ -127,18 +229,45 @@ impl Sessions {
         format!("{target}:{}", self.auth.token(target, self.expire(now)))
     }
 
-    fn expire(&self, now: u64) -> u64 {
-        let expire = self.expire.load(Ordering::Relaxed);
-        // Renewed also when the clock was set back: a session must not outlive its delta.
-        if now + self.lifetime.margin.as_secs() < expire
-            && expire <= now + self.lifetime.delta.as_secs()
-        {
-            return expire;
-        }
-        let renewed = now + self.lifetime.delta.as_secs();
-        self.expire.store(renewed, Ordering::Relaxed);
-        renewed
+    /// The targets that were used of late and whose session at this time oned has not seen yet; others are forgotten.
+    pub fn to_renew(&self, now: u64) -> Vec<String> {
+        let expire = self.expire(now);
+        let period = self.period();
+        let mut due = Vec::new();
+        lock(&self.targets).retain(|name, target| {
+            let state = lock(&target.state);
+            let idle = state.calls == 0 && !state.alone && Arc::strong_count(target) == 1;
+            if idle && state.used.abs_diff(now) > 2 * period {
+                return false;
+            }
+            if state.accepted != expire && state.used.abs_diff(now) <= period {
+                due.push(name.clone());
+            }
+            true
+        });
+        due
     }
+
+    /// How long until the sessions change, in seconds.
+    pub fn until_next(&self, now: u64) -> u64 {
+        self.period() - now % self.period()
+    }
+
+    /// How long each string is used, in seconds.
+    fn period(&self) -> u64 {
+        let Lifetime { delta, margin } = self.lifetime;
+        delta.saturating_sub(margin).as_secs().max(1)
+    }
+
+    /// Sessions begin at whole multiples of the period, whenever this server was started.
+    fn expire(&self, now: u64) -> u64 {
+        now - now % self.period() + self.lifetime.delta.as_secs()
+    }
+}
+
+/// What these locks guard is whole between any two statements, so a panic elsewhere leaves it usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -149,12 +278,26 @@ mod tests {
     const AUTH: &str =
         "serveradmin:46a01c1cfc2510fa63fb065f8fe6c60e5265965931fb6f4eedeba6c7d3f2b552\n";
 
+    fn sessions(delta: u64, margin: u64) -> Sessions {
+        let lifetime = Lifetime {
+            delta: Duration::from_secs(delta),
+            margin: Duration::from_secs(margin),
+        };
+        Sessions::new(ServerAuth::parse(AUTH).expect("auth"), lifetime)
+    }
+
+    /// The string, accepted by oned.
+    fn used(sessions: &Sessions, target: &str, now: u64) -> String {
+        let mut session = sessions.session(target, now);
+        session.accepted();
+        session.text().to_string()
+    }
+
     #[test]
     fn sessions_are_those_that_the_ruby_server_sent() {
-        let expire = 1_795_346_952;
-        let lifetime = Lifetime::default();
-        let sessions = Sessions::new(ServerAuth::parse(AUTH).expect("auth"), lifetime);
-        let made = expire - lifetime.delta.as_secs();
+        // A period of one second, so that EXPIRE is this one.
+        let sessions = sessions(1800, 1799);
+        let made = 1_795_346_952 - 1800;
         for (target, session) in [
             (
                 "serveradmin",
@@ -169,36 +312,98 @@ mod tests {
                 "serveradmin:bob:QPoVbFxYvlZEfRzuVIVIx4zB8a+d7CGXPt8oimTskyc=",
             ),
         ] {
-            assert_eq!(sessions.session(target, made), session);
+            assert_eq!(used(&sessions, target, made), session);
         }
     }
 
     #[test]
-    fn a_session_is_kept_until_its_margin_and_then_renewed() {
-        let lifetime = Lifetime {
-            delta: Duration::from_secs(100),
-            margin: Duration::from_secs(20),
-        };
-        let sessions = Sessions::new(ServerAuth::parse(AUTH).expect("auth"), lifetime);
-        let first = sessions.session("alice", 1000);
-        assert_eq!(sessions.session("alice", 1079), first);
-        let second = sessions.session("alice", 1080);
-        assert_ne!(second, first);
-        assert_eq!(sessions.session("alice", 1159), second);
-        assert_ne!(sessions.session("alice", 1160), second);
-        let set_back = sessions.session("alice", 500);
-        assert_eq!(sessions.session("alice", 579), set_back);
+    fn two_servers_use_the_same_strings_whenever_they_were_started() {
+        for (delta, margin) in [(1800, 300), (100, 20), (60, 59), (10, 300)] {
+            let (old, start) = (sessions(delta, margin), 1_795_000_123);
+            for now in (start..start + 5000).step_by(37) {
+                // One of two that run side by side, one that was started a moment ago.
+                let young = sessions(delta, margin);
+                let text = used(&old, "alice", now);
+                assert_eq!(text, used(&young, "alice", now), "{delta} {margin} {now}");
+                assert_eq!(text, used(&old, "alice", now));
+            }
+        }
     }
 
     #[test]
-    fn a_lifetime_shorter_than_its_margin_still_makes_sessions() {
-        let lifetime = Lifetime {
-            delta: Duration::from_secs(10),
-            margin: Duration::from_secs(300),
-        };
-        let sessions = Sessions::new(ServerAuth::parse(AUTH).expect("auth"), lifetime);
-        assert_eq!(sessions.expire(1000), 1010);
-        assert_eq!(sessions.expire(1001), 1011);
+    fn a_session_is_good_for_more_than_its_margin_and_at_most_its_delta() {
+        let sessions = sessions(100, 20);
+        let mut before = String::new();
+        let mut changes = 0;
+        for now in 1_000_000..1_000_400 {
+            let left = sessions.expire(now) - now;
+            assert!(left > 20 && left <= 100, "{now}: {left}");
+            let text = used(&sessions, "alice", now);
+            changes += usize::from(text != before);
+            before = text;
+            assert_eq!(sessions.until_next(now), left - 20);
+        }
+        assert_eq!(changes, 5);
+        // A clock that was set back, and a lifetime shorter than its margin.
+        assert_eq!(
+            used(&sessions, "alice", 1_000_000),
+            used(&sessions, "alice", 1_000_000)
+        );
+        let short = super::tests::sessions(10, 300);
+        assert_eq!((short.expire(1000), short.expire(1001)), (1010, 1011));
+    }
+
+    #[test]
+    fn a_new_session_is_shown_to_oned_by_one_call_alone() {
+        let sessions = Arc::new(sessions(100, 20));
+        let mut first = sessions.session("alice", 1000);
+        assert!(first.alone);
+        // Another target's calls are no concern of it.
+        assert!(sessions.session("bob", 1000).alone);
+        let others: Vec<_> = (0..4)
+            .map(|_| {
+                let sessions = sessions.clone();
+                std::thread::spawn(move || sessions.session("alice", 1000).alone)
+            })
+            .collect();
+        first.accepted();
+        drop(first);
+        for other in others {
+            assert!(!other.join().expect("a thread"));
+        }
+        // The next one waits for the calls with the old one to end.
+        let old = sessions.session("alice", 1000);
+        let next = std::thread::spawn({
+            let sessions = sessions.clone();
+            move || sessions.session("alice", 1080).alone
+        });
+        drop(old);
+        assert!(next.join().expect("a thread"));
+        // It was not accepted: those who waited try for themselves.
+        let failing = sessions.session("alice", 1080);
+        let waits = std::thread::spawn({
+            let sessions = sessions.clone();
+            move || drop(sessions.session("alice", 1080))
+        });
+        drop(failing);
+        waits.join().expect("a thread");
+    }
+
+    #[test]
+    fn sessions_in_use_are_renewed_and_others_forgotten() {
+        let sessions = sessions(100, 20);
+        used(&sessions, "alice", 1000);
+        used(&sessions, "bob", 1030);
+        assert_eq!(sessions.to_renew(1030), [""; 0]);
+        assert_eq!(sessions.until_next(1030), 10);
+        let mut due = sessions.to_renew(1040);
+        due.sort();
+        assert_eq!(due, ["alice", "bob"]);
+        used(&sessions, "alice", 1040);
+        assert_eq!(sessions.to_renew(1041), ["bob"]);
+        assert_eq!(sessions.to_renew(1120), ["alice"]);
+        assert_eq!(sessions.to_renew(1200), [""; 0]);
+        assert_eq!(lock(&sessions.targets).len(), 1, "bob is forgotten");
     }
 
     #[test]

@@ -1,30 +1,29 @@
 //! The HTTP connections to oned and OneFlow: few, kept alive, with a time-out for every phase and a cap on every
 //! answer; and the log's one line when one of them stops answering, and when it answers again.
+//!
+//! An outage is what concerns every caller: nothing answers, or something else does. What can be one guest's doing
+//! (an answer too large, a record that cannot be read, too many calls) fails that guest's call alone.
 
+use super::turns::{NoTurn, Share, Turn, Turns};
 use crate::objects::refusal::Refusal;
 use std::fmt;
 use std::io::ErrorKind;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::http::Request;
 
-/// Calls at once, and so connections in use: oned serves 15 by default (MAX_CONN), and has other clients.
-pub const MAX_CALLS: usize = 8;
 /// Connections kept while nothing is asked.
 pub const MAX_IDLE: usize = 6;
 /// How long they are kept: less than the 15 s (KEEPALIVE_TIMEOUT) after which oned closes them.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(10);
-/// After so many failures with no answer between them a call now and then finds out whether the upstream is back; the
-/// others are given up at once, so that nobody waits for what hangs.
-const HOPELESS: u32 = 3;
 /// The largest answer taken: a pool of some hundred VMs is a few megabytes.
 const MAX_ANSWER: u64 = 32 << 20;
 
 /// How long each phase of a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// For one of the [`MAX_CALLS`] to end.
+    /// For one of the [`MAX_CALLS`](super::turns::MAX_CALLS) to end.
     pub turn: Duration,
     /// To connect.
     pub connect: Duration,
@@ -64,6 +63,26 @@ pub enum Repeat {
 /// An answer: its status and its body.
 pub type HttpAnswer = (u16, Vec<u8>);
 
+/// Why a call brought no answer, or none of use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing answers, or not what should: every call would fail. The cause, for the log.
+    Outage(String),
+    /// It answers, but this answer is of no use; other calls are not concerned. The cause, for the log.
+    Answer(String),
+    /// There was no turn for this call within a sensible time: seconds after which to try again.
+    Busy(u32),
+}
+
+impl From<NoTurn> for Trouble {
+    fn from(none: NoTurn) -> Self {
+        match none {
+            NoTurn::Hopeless(cause) => Self::Outage(cause),
+            NoTurn::Busy(seconds) => Self::Busy(seconds),
+        }
+    }
+}
+
 /// oned or OneFlow.
 pub struct Upstream {
     /// `oned` or `OneFlow`, for the log.
@@ -72,19 +91,9 @@ pub struct Upstream {
     kept: Agent,
     fresh: Agent,
     patience: Patience,
-    calls: Mutex<Calls>,
-    ended: Condvar,
+    turns: Turns,
     outage: Mutex<Option<Outage>>,
     log: LogSink,
-}
-
-#[derive(Default)]
-struct Calls {
-    in_hand: usize,
-    /// Failures since the last answer.
-    failed: u32,
-    /// When the last call began.
-    began: Option<Instant>,
 }
 
 struct Outage {
@@ -152,25 +161,33 @@ impl Upstream {
             kept: agent(MAX_IDLE),
             fresh: agent(0),
             patience,
-            calls: Mutex::default(),
-            ended: Condvar::new(),
+            turns: Turns::new(patience.turn, patience.between_tries),
             outage: Mutex::new(None),
             log,
         })
     }
 
-    /// Makes one call; the error is the cause in words, for the log.
+    /// Says at once where a call would be in vain.
+    pub fn check(&self) -> Result<(), Trouble> {
+        Ok(self.turns.check()?)
+    }
+
+    /// Waits for a turn to make a call.
+    pub fn turn(&self, share: Share) -> Result<Turn<'_>, Trouble> {
+        Ok(self.turns.take(share)?)
+    }
+
+    /// Makes one call.
     ///
     /// `path` is appended to the upstream's URL; `headers` are added to Content-Type and Content-Length.
     pub fn send(
         &self,
-        method: &str,
-        path: &str,
+        _turn: &Turn,
+        (method, path): (&str, &str),
         headers: &[(&str, &str)],
         body: &str,
         repeat: Repeat,
-    ) -> Result<HttpAnswer, String> {
-        let _turn = self.turn()?;
+    ) -> Result<HttpAnswer, Trouble> {
         let request = || {
             let mut request = Request::builder()
                 .method(method)
@@ -180,45 +197,43 @@ impl Upstream {
             }
             request
                 .body(body.to_string())
-                .map_err(|e| format!("a call that can't be made: {e}"))
+                .map_err(|e| Trouble::Answer(format!("a call that can't be made: {e}")))
         };
         if repeat == Repeat::Harmless {
             match run(&self.kept, request()?) {
                 Ok(answer) => return Ok(answer),
-                Err(error) if !was_closed(&error) => return Err(self.words(&error)),
+                Err(error) if !was_closed(&error) => return Err(self.trouble(&error)),
                 Err(_) => {}
             }
         }
-        run(&self.fresh, request()?).map_err(|error| self.words(&error))
+        run(&self.fresh, request()?).map_err(|error| self.trouble(&error))
     }
 
-    /// Passes on how a call ended, and logs it where it begins an outage, with the cause, or ends one. The cause is
-    /// logged here alone: each request of an outage names only who failed it.
-    pub fn judged<T>(&self, ended: Result<T, Refusal>) -> Result<T, Refusal> {
+    /// What a call came to, an outage logged where it begins, with the cause, and where it ends. The cause is logged
+    /// here alone: each request of an outage names only who failed it.
+    pub fn judged<T>(&self, ended: Result<T, Trouble>) -> Result<T, Refusal> {
         match ended {
-            Err(Refusal::Unavailable(cause)) => {
+            Ok(answer) => {
+                self.answered();
+                Ok(answer)
+            }
+            Err(Trouble::Answer(cause)) => {
+                self.answered();
+                Err(Refusal::Unavailable(format!("{}: {cause}", self.name)))
+            }
+            Err(Trouble::Busy(seconds)) => Err(Refusal::Busy(seconds)),
+            Err(Trouble::Outage(cause)) => {
                 self.failed(&cause);
                 Err(Refusal::Unavailable(format!(
                     "{} is out of order",
                     self.name
                 )))
             }
-            ended => {
-                self.answered();
-                ended
-            }
         }
     }
 
     fn failed(&self, cause: &str) {
-        let hopeless = {
-            let mut calls = lock(&self.calls);
-            calls.failed = calls.failed.saturating_add(1);
-            calls.failed >= HOPELESS
-        };
-        if hopeless {
-            self.ended.notify_all();
-        }
+        self.turns.ended(false);
         let now = Instant::now();
         let mut outage = lock(&self.outage);
         match outage.as_mut() {
@@ -241,7 +256,7 @@ impl Upstream {
     }
 
     fn answered(&self) {
-        lock(&self.calls).failed = 0;
+        self.turns.ended(true);
         let mut outage = lock(&self.outage);
         if let Some(past) = outage.as_ref()
             && past.last.elapsed() >= self.patience.quiet
@@ -254,6 +269,14 @@ impl Upstream {
                 past.began.elapsed().as_secs()
             ));
             *outage = None;
+        }
+    }
+
+    fn trouble(&self, error: &ureq::Error) -> Trouble {
+        let words = self.words(error);
+        match error {
+            ureq::Error::BodyExceedsLimit(_) => Trouble::Answer(words),
+            _ => Trouble::Outage(words),
         }
     }
 
@@ -276,44 +299,6 @@ impl Upstream {
             }
             other => format!("the call failed: {other}"),
         }
-    }
-
-    /// Waits for one of the calls in hand to end, if there are too many.
-    fn turn(&self) -> Result<Turn<'_>, String> {
-        let (mut calls, _) = self
-            .ended
-            .wait_timeout_while(lock(&self.calls), self.patience.turn, |calls| {
-                calls.in_hand >= MAX_CALLS && calls.failed < HOPELESS
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        let just_began = calls
-            .began
-            .is_some_and(|began| began.elapsed() < self.patience.between_tries);
-        if calls.failed >= HOPELESS && calls.in_hand > 0 && just_began {
-            return Err(format!(
-                "the last {} calls failed, and another one is trying",
-                calls.failed
-            ));
-        }
-        if calls.in_hand >= MAX_CALLS {
-            let waited = self.patience.turn.as_secs();
-            return Err(format!(
-                "{MAX_CALLS} calls were still waiting for it after {waited} s"
-            ));
-        }
-        calls.in_hand += 1;
-        calls.began = Some(Instant::now());
-        Ok(Turn(self))
-    }
-}
-
-/// One of the calls in hand.
-struct Turn<'a>(&'a Upstream);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.calls).in_hand -= 1;
-        self.0.ended.notify_one();
     }
 }
 

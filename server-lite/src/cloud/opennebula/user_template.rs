@@ -125,6 +125,12 @@ pub fn check(what: &str, value: &str) -> Result<(), String> {
     }
 }
 
+/// Whether these attributes go as plain text: any others that do can go with them, and nothing changes.
+pub fn is_plain(attributes: &[Attribute]) -> bool {
+    let mut values = attributes.iter().flat_map(values);
+    !values.any(|(_, value)| is_odd(value))
+}
+
 /// Whether the plain text form might not bring a value back exactly.
 fn is_odd(value: &str) -> bool {
     value.contains([',', '"', '[', ']', '\\', '\n'])

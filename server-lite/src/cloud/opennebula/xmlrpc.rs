@@ -55,6 +55,8 @@ pub enum Answer {
         /// Its error code: see [`super::refusal`].
         code: i64,
     },
+    /// Its XML-RPC library didn't take the call; why.
+    Fault(String),
 }
 
 /// Writes a call. Nothing in the parameters can change what the call means: markup is escaped, and a carriage return
@@ -112,9 +114,9 @@ pub fn answer(body: &str) -> Result<Answer, String> {
                 .get("faultString")
                 .and_then(Value::as_str)
                 .unwrap_or_default();
-            return Err(format!(
+            return Ok(Answer::Fault(format!(
                 "it didn't understand the call: {reason} (fault {code})"
-            ));
+            )));
         }
         other => return Err(format!("neither a result nor a fault: {other}")),
     };
@@ -132,6 +134,12 @@ pub fn answer(body: &str) -> Result<Answer, String> {
         }),
         _ => Err("not the three values that oned answers with".to_string()),
     }
+}
+
+/// Whether this is an XML-RPC answer from its beginning to its end, be it readable or not.
+pub fn is_whole(body: &[u8]) -> bool {
+    let start = body.windows(15).take(256).any(|w| w == b"<methodResponse");
+    start && body.trim_ascii_end().ends_with(b"</methodResponse>")
 }
 
 /// No answer of oned's nests deeper: an array in a value in a parameter, or a struct in a fault.

@@ -69,6 +69,7 @@ fn every_key_is_read() {
     let config = read(
         ":host: 0.0.0.0\n:port: 443\n:ssl_server: https://gate.example/\n:one_xmlrpc: http://a:1/RPC2\n\
          :oneflow_server: https://b:2\n:core_auth: :x509\n:expire_delta: 60\n:expire_margin: 5\n\
+         :record_max_age: 0\n:token_password_max_age: 60\n\
          :log:\n  :level: 1\n:permissions:\n  :vm:\n    :show: yes\n    :update: false\n  :service:\n\
          :restricted_attrs: [secret, 1a]\n:restricted_actions: []\n:vnet_template_attributes: []\n",
     );
@@ -80,6 +81,8 @@ fn every_key_is_read() {
         core_auth: CoreAuth::X509,
         expire_delta: 60,
         expire_margin: 5,
+        record_max_age: 0,
+        token_password_max_age: 60,
         log_level: LogLevel::Warning,
         rules: Rules {
             ssl_server: Some("https://gate.example/".into()),
@@ -166,6 +169,14 @@ fn what_cannot_be_read_is_refused_with_file_line_and_key() {
             "line 1: :core_auth: 'none' is neither cipher nor x509",
         ),
         (":debug_level: 7", "line 1: :debug_level: expected 0"),
+        (
+            ":record_max_age: 3601",
+            "line 1: :record_max_age: expected seconds, from 0",
+        ),
+        (
+            ":token_password_max_age: 1.5",
+            "line 1: :token_password_max_age: expected seconds, from 0",
+        ),
         (":log:\n  :level: high", "line 2: :log: expected 0"),
         (
             ":permissions: all",

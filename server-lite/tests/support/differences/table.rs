@@ -21,6 +21,7 @@ const UNSTORABLE: &str =
 const AWAY: &str =
     "a cloud that is away is no fault of the guest's: 503 and Retry-After, not 401 or 404";
 const REASON: &str = "the real server does not say why; ours adds OneFlow's reason, or its own";
+const WITHOUT_ONEFLOW: &str = "services are read from oned: OneFlow is needed for scaling alone";
 const NO_HARDWARE: &str =
     "the embedded cloud has no disks, networks to attach, hosts or snapshots: it says so";
 
@@ -226,6 +227,6 @@ pub const OF_OPENNEBULA: &[Difference] = &[
     ("onedown/vm", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
     ("onedown/vms", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
     ("flowdown/scale", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
-    ("flowdown/service", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
-    ("flowdown/vms_peer", Says(503, "The cloud behind this server can't answer at the moment: try again"), AWAY),
+    ("flowdown/service", Says(200, "\"name\":\"PANACEA service\""), WITHOUT_ONEFLOW),
+    ("flowdown/vms_peer", Says(200, "\"NAME\":\"slave_0_(service_2)\""), WITHOUT_ONEFLOW),
 ];

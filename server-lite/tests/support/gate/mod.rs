@@ -53,9 +53,15 @@ impl Served {
 
     /// GET, as this VM.
     pub fn get(&self, vm: u64, token: &str, path: &str) -> Answer {
+        self.send_as(&format!("GET {path}"), vm, token, "")
+    }
+
+    /// A request of this VM.
+    pub fn send_as(&self, line: &str, vm: u64, token: &str, body: &str) -> Answer {
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-ONEGATE-VMID: {vm}\r\n\
-             X-ONEGATE-TOKEN: {token}\r\nConnection: close\r\n\r\n"
+            "{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-ONEGATE-VMID: {vm}\r\nX-ONEGATE-TOKEN: {token}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
         );
         self.send(request.as_bytes())
     }

@@ -2,9 +2,10 @@
 
 use super::StandIn;
 use onegate_server_lite::cloud::User;
+use onegate_server_lite::cloud::opennebula::clock::Clock;
 use onegate_server_lite::cloud::opennebula::session::{Lifetime, ServerAuth};
 use onegate_server_lite::cloud::opennebula::upstream::Patience;
-use onegate_server_lite::cloud::opennebula::{OpenNebula, Settings};
+use onegate_server_lite::cloud::opennebula::{Ages, OpenNebula, Settings};
 use onegate_server_lite::objects::action::{Argument, VmAction};
 use onegate_server_lite::objects::refusal::Refusal;
 use onegate_server_lite::objects::template::{Attribute, AttributeValue};
@@ -19,6 +20,25 @@ pub(crate) const PATIENCE: Patience = Patience {
     quiet: Duration::ZERO,
 };
 
+/// Nothing is answered from memory but TOKEN_PASSWORDs.
+pub(crate) const UNREMEMBERED: Ages = Ages {
+    record: Duration::ZERO,
+    token_password: Duration::from_secs(5),
+};
+
+/// An OpenNebula whose records are always asked for anew.
+pub(crate) fn settings(oned: &str, oneflow: &str) -> Settings {
+    Settings {
+        one_xmlrpc: oned.to_string(),
+        oneflow_server: oneflow.to_string(),
+        auth: ServerAuth::parse("serveradmin:secret").expect("auth"),
+        lifetime: Lifetime::default(),
+        patience: Patience::default(),
+        ages: UNREMEMBERED,
+        clock: Clock::default(),
+    }
+}
+
 pub(crate) struct Bench {
     pub(crate) cloud: Arc<OpenNebula>,
     log: Arc<Mutex<Vec<String>>>,
@@ -26,15 +46,15 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(oned: &str, oneflow: &str, patience: Patience) -> Self {
+        Self::with(Settings {
+            patience,
+            ..settings(oned, oneflow)
+        })
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = log.clone();
-        let settings = Settings {
-            one_xmlrpc: oned.to_string(),
-            oneflow_server: oneflow.to_string(),
-            auth: ServerAuth::parse("serveradmin:secret").expect("auth"),
-            lifetime: Lifetime::default(),
-            patience,
-        };
         let cloud = OpenNebula::new(
             settings,
             Arc::new(move |line| lines.lock().expect("log").push(line.to_string())),
