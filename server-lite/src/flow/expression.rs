@@ -4,7 +4,7 @@
 //! on either side, `&` `&&` `|` `||` without precedence and binding to the right, `!` negating all to its right,
 //! parentheses, blanks. Read once, evaluated at each poll against the averages of the role's nodes.
 
-use std::fmt;
+use thiserror::Error;
 
 /// How long an expression may be, in characters. Recursion ends here too.
 pub const LONGEST: usize = 1024;
@@ -16,7 +16,11 @@ const DEEPEST: usize = 128;
 pub struct Expression(Clause);
 
 /// Why one was not: OneFlow answers 400 then.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("column {column}: {wanted} expected, but {}", match .found {
+    Some(found) => format!("{found:?} found"),
+    None => "it ends there".to_owned(),
+})]
 pub struct SyntaxError {
     /// Where reading stopped: the character, counted from 1.
     pub column: usize,
@@ -25,18 +29,6 @@ pub struct SyntaxError {
     /// What was there; `None` at the end.
     pub found: Option<char>,
 }
-
-impl fmt::Display for SyntaxError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "column {}: {} expected, but ", self.column, self.wanted)?;
-        match self.found {
-            Some(found) => write!(f, "{found:?} found"),
-            None => write!(f, "it ends there"),
-        }
-    }
-}
-
-impl std::error::Error for SyntaxError {}
 
 #[derive(Debug, Clone, PartialEq)]
 enum Clause {

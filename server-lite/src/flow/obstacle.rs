@@ -3,75 +3,51 @@
 use super::service::ServiceState;
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
-use std::fmt;
+use thiserror::Error;
 
 /// Why a service was not scaled, deployed or recovered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Obstacle {
     /// There is no such service, or it has no roles.
+    #[error("there is no such service")]
     NoService,
     /// The service has no role of this name.
+    #[error("Role {0} not found")]
     NoRole(String),
     /// The service's state does not allow it: what was wanted (`scaled`), and the state, where it has a name.
+    #[error("Service cannot be {0} in state: {name}", name = .1.map_or("unknown", ServiceState::name))]
     InState(&'static str, Option<ServiceState>),
     /// The role is a virtual router, which OneFlow does not scale.
+    #[error("Virtual Router role {0} does not support cardinality update")]
     RouterRole(String),
     /// The role has this cardinality already.
+    #[error("Cardinality of {0} is already at {1}")]
     AlreadyAt(String, u32),
     /// Below the role's `min_vms`.
+    #[error("Minimum cardinality is {0}")]
     BelowMinimum(u32),
     /// Above the role's `max_vms`.
+    #[error("Maximum cardinality is {0}")]
     AboveMaximum(u32),
     /// So many new nodes at once are more than this limit.
+    #[error("{0} nodes at once are more than {1}")]
     TooMany(u32, u32),
     /// There is no such virtual network in this cloud.
+    #[error("virtual network {0} is not in this cloud")]
     NoNetwork(Id),
     /// A NIC's NETWORK_ID is none: its value.
+    #[error("a NIC has NETWORK_ID {0}, which is no ID")]
     NoNetworkId(String),
     /// The virtual network has no free address.
+    #[error("virtual network {0} has no free lease")]
     NoLease(Id),
     /// A key of one of the network's address ranges cannot be read: the network, AR_ID, the key and its value.
+    #[error("virtual network {0} has no free lease: address range {1} has {2} {3}")]
     BadRange(Id, String, &'static str, String),
     /// Every id of this kind of object is used up.
+    #[error("there is no {0} ID left")]
     NoId(&'static str),
 }
-
-impl fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoService => write!(f, "there is no such service"),
-            Self::NoRole(role) => write!(f, "Role {role} not found"),
-            Self::InState(wanted, state) => {
-                let state = state.map_or("unknown", ServiceState::name);
-                write!(f, "Service cannot be {wanted} in state: {state}")
-            }
-            Self::RouterRole(role) => {
-                write!(
-                    f,
-                    "Virtual Router role {role} does not support cardinality update"
-                )
-            }
-            Self::AlreadyAt(role, cardinality) => {
-                write!(f, "Cardinality of {role} is already at {cardinality}")
-            }
-            Self::BelowMinimum(min) => write!(f, "Minimum cardinality is {min}"),
-            Self::AboveMaximum(max) => write!(f, "Maximum cardinality is {max}"),
-            Self::TooMany(count, most) => {
-                write!(f, "{count} nodes at once are more than {most}")
-            }
-            Self::NoNetwork(id) => write!(f, "virtual network {id} is not in this cloud"),
-            Self::NoNetworkId(value) => write!(f, "a NIC has NETWORK_ID {value}, which is no ID"),
-            Self::NoLease(id) => write!(f, "virtual network {id} has no free lease"),
-            Self::BadRange(id, range, key, value) => write!(
-                f,
-                "virtual network {id} has no free lease: address range {range} has {key} {value}"
-            ),
-            Self::NoId(kind) => write!(f, "there is no {kind} ID left"),
-        }
-    }
-}
-
-impl std::error::Error for Obstacle {}
 
 impl From<Obstacle> for Refusal {
     fn from(obstacle: Obstacle) -> Self {

@@ -7,9 +7,9 @@ use super::service::{integer, natural};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use thiserror::Error;
 
 /// What an adjustment does to a cardinality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,50 +86,39 @@ pub type Elasticity = Result<Policy<Measured>, (String, PolicyError)>;
 pub type Scheduled = Result<Policy<Arc<Schedule>>, PolicyError>;
 
 /// What OneFlow would refuse in a policy or a role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PolicyError {
     /// There is no `expression`.
+    #[error("expression is missing")]
     NoExpression,
     /// The `expression` is no text.
+    #[error("expression has to be a text")]
     ExpressionNotText,
     /// It is an empty one.
+    #[error("expression is empty")]
     EmptyExpression,
     /// It cannot be read.
+    #[error("expression {0:?}: {1}")]
     Expression(String, SyntaxError),
     /// The `recurrence` or `start_time` cannot be read.
-    Schedule(ScheduleError),
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// A scheduled policy has both or neither of them.
+    #[error("exactly one of recurrence and start_time is wanted")]
     NotOneSchedule,
     /// This key is no number from 0 on.
+    #[error("{0} has to be a number from 0 on")]
     NotNatural(&'static str),
     /// `adjust` is no number.
+    #[error("adjust has to be a number")]
     Adjust,
     /// `min_adjust_step` is below 1, or no number.
+    #[error("min_adjust_step has to be at least 1")]
     MinAdjustStep,
     /// `type` is none of the three.
+    #[error("type has to be CHANGE, CARDINALITY or PERCENTAGE_CHANGE")]
     Type,
 }
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoExpression => write!(f, "expression is missing"),
-            Self::ExpressionNotText => write!(f, "expression has to be a text"),
-            Self::EmptyExpression => write!(f, "expression is empty"),
-            Self::Expression(text, error) => write!(f, "expression {text:?}: {error}"),
-            Self::Schedule(error) => error.fmt(f),
-            Self::NotOneSchedule => {
-                write!(f, "exactly one of recurrence and start_time is wanted")
-            }
-            Self::NotNatural(key) => write!(f, "{key} has to be a number from 0 on"),
-            Self::Adjust => write!(f, "adjust has to be a number"),
-            Self::MinAdjustStep => write!(f, "min_adjust_step has to be at least 1"),
-            Self::Type => write!(f, "type has to be CHANGE, CARDINALITY or PERCENTAGE_CHANGE"),
-        }
-    }
-}
-
-impl std::error::Error for PolicyError {}
 
 /// Reads policies, and keeps what it read: the same expressions and schedules come again at every poll.
 #[derive(Debug)]
@@ -205,10 +194,10 @@ impl PolicyReader {
         };
         let when = match (text("recurrence"), text("start_time")) {
             (Some(text), None) => cached(&mut self.recurrences, &text, |text| {
-                Schedule::recurrence(text).map_err(PolicyError::Schedule)
+                Ok(Schedule::recurrence(text)?)
             })?,
             (None, Some(text)) => cached(&mut self.start_times, &text, |text| {
-                Schedule::start_time(text, &self.zone).map_err(PolicyError::Schedule)
+                Ok(Schedule::start_time(text, &self.zone)?)
             })?,
             _ => return Err(PolicyError::NotOneSchedule),
         };
@@ -265,22 +254,15 @@ pub fn problems(reader: &mut PolicyReader, role: &Value) -> Vec<String> {
         }
     }
     let number = |key| numbers.get(key).copied();
-    let (min, max) = (number("min_vms"), number("max_vms"));
-    let ordered = [
-        (min, max, "min_vms", "above max_vms"),
-        (number("cardinality"), max, "cardinality", "above max_vms"),
-    ];
-    for (low, high, key, is) in ordered {
-        if let (Some(low), Some(high)) = (low, high)
-            && low > high
-        {
-            problems.push(format!("{key} {low} is {is} {high}"));
+    for (low, high) in [
+        ("min_vms", "max_vms"),
+        ("min_vms", "cardinality"),
+        ("cardinality", "max_vms"),
+    ] {
+        let pair = number(low).zip(number(high));
+        if let Some((least, most)) = pair.filter(|(least, most)| least > most) {
+            problems.push(format!("{low} {least} is above {high} {most}"));
         }
-    }
-    if let (Some(min), Some(cardinality)) = (min, number("cardinality"))
-        && min > cardinality
-    {
-        problems.push(format!("cardinality {cardinality} is below min_vms {min}"));
     }
     for key in ["elasticity_policies", "scheduled_policies"] {
         let policies = match role.get(key) {
@@ -291,7 +273,7 @@ pub fn problems(reader: &mut PolicyReader, role: &Value) -> Vec<String> {
                 continue;
             }
         };
-        if !policies.is_empty() && (min.is_none() || max.is_none()) {
+        if !policies.is_empty() && number("min_vms").zip(number("max_vms")).is_none() {
             problems.push(format!("{key} need min_vms and max_vms"));
         }
         for (index, policy) in policies.iter().enumerate() {

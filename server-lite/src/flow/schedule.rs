@@ -7,36 +7,24 @@ use croner::parser::{CronParser, Seconds};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use std::fmt;
+use thiserror::Error;
 
 /// Before any time that a policy is asked for.
 const LONG_AGO: DateTime = DateTime::constant(2020, 1, 1, 0, 0, 0, 0);
 
 /// Why a `recurrence` or a `start_time` is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ScheduleError {
     /// Not cron: the text, and the reason in the parser's words.
+    #[error("recurrence {0:?}: {1}")]
     NotCron(String, String),
     /// Cron for a moment that never comes, such as the 31st of February.
+    #[error("recurrence {0:?}: that never comes")]
     Never(String),
     /// No moment.
+    #[error("start_time {0:?}: seconds since 1970 or a date like \"2026-11-22 12:30:00\" expected")]
     NoStartTime(String),
 }
-
-impl fmt::Display for ScheduleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotCron(text, why) => write!(f, "recurrence {text:?}: {why}"),
-            Self::Never(text) => write!(f, "recurrence {text:?}: that never comes"),
-            Self::NoStartTime(text) => write!(
-                f,
-                "start_time {text:?}: seconds since 1970 or a date like \"2026-11-22 12:30:00\" expected"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ScheduleError {}
 
 /// When a policy is due.
 #[derive(Debug, Clone)]
