@@ -12,6 +12,7 @@ pub mod token;
 
 use crate::cloud::embedded::Embedded;
 use options::CommandOptions;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Write as _;
 
 /// The cloud that the options name: a server may have it open, nothing is changed.
@@ -27,4 +28,17 @@ fn read(options: &CommandOptions) -> Result<Embedded, String> {
 pub fn print(text: &str) -> Result<(), String> {
     writeln!(std::io::stdout(), "{text}")
         .map_err(|error| format!("cannot write to standard output: {error}"))
+}
+
+/// Prints a line on standard error, unless nobody takes it: a program whose errors are not read must end all the same.
+pub fn complain(line: &str) {
+    let stderr = std::io::stderr();
+    let second = Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    let writable = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&second));
+    if writable != Ok(0) {
+        let _ = writeln!(stderr.lock(), "{line}");
+    }
 }

@@ -1,8 +1,7 @@
 //! The binary: the world in, the exit code out.
 
 use onegate_server_lite::commands::cli::{self, Invocation, PROGRAM};
-use onegate_server_lite::commands::print;
-use std::io::Write as _;
+use onegate_server_lite::commands::{complain, print};
 use std::process::ExitCode;
 
 /// The command failed.
@@ -18,7 +17,7 @@ fn main() -> ExitCode {
         },
         Err(error) => (error.to_string(), USAGE),
     };
-    let _ = writeln!(std::io::stderr(), "{PROGRAM}: {error}");
+    complain(&format!("{PROGRAM}: {error}"));
     ExitCode::from(code)
 }
 

@@ -4,35 +4,54 @@
 //!
 //! `vm` is the VM whose token was right; where none was, `claims` is the one that the request named.
 //!
-//! No line ever has a token: a query is not logged, and a token that stands in the path is cut out. What a guest
-//! or a back end sent is shortened, and its control characters never reach a terminal raw.
+//! No line has a token. Only what is known to be harmless is written: of the path, the route's own words and ids; of a
+//! cause, text without what could be a token. Writing never keeps a request waiting ([`writer`]).
+
+pub mod writer;
 
 use crate::commands::config::LogLevel;
 use crate::gate::conditional;
-use crate::gate::routes::{Gate, Outcome};
+use crate::gate::routes::{Gate, Outcome, Route};
 use crate::http::{self, Handler, Hold, Reply, Request, Response};
 use crate::objects::document::parse_id;
 use crate::objects::message;
 use jiff::Timestamp;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use writer::Writer;
 
-/// The most characters of anything that was sent to us.
+/// The most characters of a cause.
 const SHOWN: usize = 200;
+/// Characters in a row that could be a token. The shortest has 24.
+const LIKE_A_TOKEN: usize = 16;
+/// How long an ending server waits for its last lines to be taken.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// The log.
 #[derive(Debug)]
 pub struct Log {
     level: LogLevel,
+    writer: Writer,
 }
 
 impl Log {
     /// A log that writes what is at least as grave as this level.
-    pub fn new(level: LogLevel) -> Self {
-        Self { level }
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn start(level: LogLevel) -> io::Result<Self> {
+        let note = |dropped| {
+            dated(&format!(
+                "warning: {dropped} lines of this log were dropped, because standard error did not take them"
+            ))
+        };
+        Ok(Self {
+            level,
+            writer: Writer::start(io::stderr(), note)?,
+        })
     }
 
     /// Writes a line, if the level is high enough.
@@ -46,55 +65,96 @@ impl Log {
             LogLevel::Info => "info",
             LogLevel::Debug => "debug",
         };
-        self.line(&format!("{word}: {message}"));
+        self.writer.push(&dated(&format!("{word}: {message}")));
     }
 
-    fn line(&self, line: &str) {
-        // One write, so that lines of several threads don't mix. Nobody is there to be told of a failure.
-        let _ = std::io::stderr().write_all(format!("{:.3} {line}\n", Timestamp::now()).as_bytes());
+    /// Waits until all is written, a second at most.
+    pub fn flush(&self) {
+        self.writer.flush(FLUSH);
     }
 
-    fn request(&self, request: &Request, answer: &Outcome, took: Duration) {
-        let status = answer.response.status;
+    fn request(&self, request: &Request, outcome: &Outcome, took: Duration) {
+        let status = outcome.response.status;
         let level = match status {
             500.. => LogLevel::Error,
-            _ if answer.cause.is_some() => LogLevel::Warning,
+            _ if outcome.cause.is_some() => LogLevel::Warning,
             _ => LogLevel::Info,
         };
         if level <= self.level {
-            self.line(&request_line(request, answer, took));
+            self.writer
+                .push(&dated(&request_line(request, outcome, took)));
         }
     }
 }
 
+/// A line with its time, and its end.
+fn dated(line: &str) -> String {
+    format!("{:.3} {line}\n", Timestamp::now())
+}
+
 /// The line for a request.
-fn request_line(request: &Request, answer: &Outcome, took: Duration) -> String {
+fn request_line(request: &Request, outcome: &Outcome, took: Duration) -> String {
     let claimed = || request.header("x-onegate-vmid").and_then(parse_id);
-    let vm = match (answer.vm, claimed()) {
+    let vm = match (outcome.vm, claimed()) {
         (Some(vm), _) => vm.to_string(),
         (None, Some(claimed)) => format!("- claims={claimed}"),
         (None, None) => "-".to_owned(),
     };
-    let path = match request.header("x-onegate-token") {
-        Some(token) if !token.is_empty() => request.path.replace(token, "(token)"),
-        _ => request.path.clone(),
-    };
     let mut line = format!(
         "vm={vm} method={} path={} status={} ms={:.2}",
-        shown(&request.method),
-        shown(&path),
-        answer.response.status,
+        request.method,
+        path(outcome.route, outcome.parameter.as_deref()),
+        outcome.response.status,
         took.as_secs_f64() * 1000.0
     );
-    if let Some(cause) = &answer.cause {
-        let _ = write!(line, " cause={:?}", shown(cause));
+    if let Some(cause) = &outcome.cause {
+        let _ = write!(line, " cause={:?}", harmless(cause));
     }
     line
 }
 
-/// A text that was sent to us, fit for a log.
-fn shown(text: &str) -> String {
-    message::shown(text, SHOWN)
+/// A route's path, with its parameter where that is known to be an id or a role's name; `-` without a route.
+fn path(route: Option<&Route>, parameter: Option<&str>) -> String {
+    let Some(route) = route else {
+        return "-".to_owned();
+    };
+    let mut path = String::with_capacity(24);
+    for segment in route.path {
+        path.push('/');
+        path.push_str(match parameter {
+            Some(parameter) if segment.starts_with(':') => parameter,
+            _ => segment,
+        });
+    }
+    if path.is_empty() {
+        "/".to_owned()
+    } else {
+        path
+    }
+}
+
+/// A cause, without what could be a token: letters and digits in a row as base64 has them, percent-encoded or not, that
+/// are neither all of one case (as a name is) nor few.
+fn harmless(cause: &str) -> String {
+    let in_token = |c: char| c.is_ascii_alphanumeric() || "+/=_-%\\".contains(c);
+    let mut kept = String::with_capacity(cause.len());
+    let mut rest = cause;
+    while !rest.is_empty() {
+        let (run, after) = rest.split_at(rest.find(|c| !in_token(c)).unwrap_or(rest.len()));
+        let lower = run.bytes().any(|b| b.is_ascii_lowercase());
+        let upper = run.bytes().any(|b| b.is_ascii_uppercase());
+        let digit = run.bytes().any(|b| b.is_ascii_digit());
+        let mixed = (lower && upper) || digit;
+        kept.push_str(if run.len() >= LIKE_A_TOKEN && mixed {
+            "(removed)"
+        } else {
+            run
+        });
+        let next = after.chars().next().map_or(0, char::len_utf8);
+        kept.push_str(&after[..next]);
+        rest = &after[next..];
+    }
+    message::shown(&kept, SHOWN)
 }
 
 /// A gate whose every answer is logged.
@@ -153,53 +213,100 @@ impl Handler for Logged {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::routes::ROUTES;
 
-    fn line(method: &str, path: &str, vm: Option<u32>, status: u16, cause: Option<&str>) -> String {
+    const TOKEN: &str = "o7Y9bRvAiQmfUZzJo5eZTA==";
+
+    fn line(method: &str, path: &[&str], parameter: Option<&str>, cause: Option<&str>) -> String {
         let request = Request {
             method: method.into(),
-            path: path.into(),
-            query: "token=o7Y9bRvAiQmfUZzJo5eZTA==".into(),
+            path: format!("/anything/{TOKEN}"),
+            query: format!("token={TOKEN}"),
             headers: vec![
-                ("x-onegate-token".into(), "o7Y9bRvAiQmfUZzJo5eZTA==".into()),
+                ("x-onegate-token".into(), TOKEN.into()),
                 ("x-onegate-vmid".into(), "6".into()),
             ],
             body: b"SECRET=1".to_vec(),
         };
         let response = Response {
-            status,
+            status: 200,
             headers: Vec::new(),
             body: b"body".to_vec().into(),
         };
-        let answer = Outcome {
+        let outcome = Outcome {
             response,
-            vm,
+            route: ROUTES
+                .iter()
+                .find(|route| route.method == method && route.path == path),
+            parameter: parameter.map(str::to_owned),
+            vm: None,
             cause: cause.map(str::to_owned),
             topics: Vec::new(),
         };
-        request_line(&request, &answer, Duration::from_micros(1234))
+        request_line(&request, &outcome, Duration::from_micros(1234))
     }
 
     #[test]
-    fn a_line_says_what_is_worth_knowing_and_nothing_secret() {
-        assert_eq!(
-            line("GET", "/vm", Some(8), 200, None),
-            "vm=8 method=GET path=/vm status=200 ms=1.23"
-        );
-        assert_eq!(
-            line(
-                "PUT",
-                "/service/role/x",
-                None,
-                503,
-                Some("oned: \"gone\"\n\x1b[31m")
+    fn a_line_says_what_is_worth_knowing() {
+        for (method, route, parameter, path) in [
+            ("GET", [].as_slice(), None, "/"),
+            ("GET", &["vm"], None, "/vm"),
+            ("PUT", &["vms", ":id"], Some("8"), "/vms/8"),
+            ("PUT", &["vms", ":id"], None, "/vms/:id"),
+            (
+                "POST",
+                &["vms", ":id", "action"],
+                Some("8"),
+                "/vms/8/action",
             ),
-            "vm=- claims=6 method=PUT path=/service/role/x status=503 ms=1.23 cause=\"oned: \\\"gone\\\"\u{fffd}\u{fffd}[31m\""
+            (
+                "PUT",
+                &["service", "role", ":role"],
+                Some("web"),
+                "/service/role/web",
+            ),
+            ("GET", &["nowhere"], None, "-"),
+        ] {
+            assert_eq!(
+                line(method, route, parameter, None),
+                format!("vm=- claims=6 method={method} path={path} status=200 ms=1.23")
+            );
+        }
+        assert!(
+            line("GET", &["vm"], None, Some("oned: \"gone\"\n\x1b[31m"))
+                .ends_with(" status=200 ms=1.23 cause=\"oned: \\\"gone\\\"\u{fffd}\u{fffd}[31m\"")
         );
-        assert_eq!(
-            line("GET", "/o7Y9bRvAiQmfUZzJo5eZTA==", None, 400, None),
-            "vm=- claims=6 method=GET path=/(token) status=400 ms=1.23"
-        );
-        let long = line("GET", &format!("/{}", "x".repeat(9000)), None, 400, None);
-        assert!(long.len() < 300 && long.contains("x… status=400"), "{long}");
+    }
+
+    #[test]
+    fn a_cause_keeps_its_words_and_no_token() {
+        for harmless_one in [
+            "oned at http://localhost:2633/RPC2: connection refused",
+            "[one.vm.update] User [2] : Not authorized to perform MANAGE VM [8].",
+            "attribute SCHED_REQUIREMENTS of role web-server-0 in /var/lib/one/.one/onegate_auth",
+        ] {
+            assert_eq!(harmless(harmless_one), harmless_one);
+        }
+        let written = [
+            TOKEN.to_owned(),
+            TOKEN.replace('=', "%3D"),
+            TOKEN.replace('=', "%253d"),
+            "%6f7Y9bRvAiQmfUZz%4Ao5eZTA%3d%3d".to_owned(),
+            "o7Y9bRvAiQm\\/UZzJo5eZTA==".to_owned(),
+            "TOKEN=o7Y9bRvAiQmfUZzJo5eZTA".to_owned(),
+        ];
+        for token in written {
+            for cause in [
+                format!("no role {token}"),
+                format!("\u{202e}<{token}>: not found"),
+            ] {
+                let kept = harmless(&cause);
+                assert!(kept.contains("(removed)"), "{kept}");
+                assert!(
+                    !kept.contains("UZz") && !kept.contains('\u{202e}'),
+                    "{kept}"
+                );
+            }
+        }
     }
 }

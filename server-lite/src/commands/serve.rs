@@ -14,6 +14,7 @@ use crate::gate::conditional;
 use crate::gate::routes::Gate;
 use crate::http::tls::Tls;
 use crate::http::{Limits, Server};
+use crate::objects::message;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::Write as _;
@@ -24,6 +25,8 @@ use std::time::Duration;
 
 const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 5030;
+/// The most characters of a panic's message.
+const PANIC_SHOWN: usize = 500;
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -34,7 +37,31 @@ pub fn serve(options: &CommandOptions) -> Result<(), String> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
     let config = configuration(options)?;
-    let log = Arc::new(Log::new(config.log_level));
+    let log = Log::start(config.log_level)
+        .map_err(|error| format!("cannot start the log's thread: {error}"))?;
+    let log = Arc::new(log);
+    log_panics(&log);
+    let ended = serve_until_signal(options, config, &log, &mut signals);
+    log.flush();
+    ended
+}
+
+/// A panic is the log's to tell of: written to standard error directly, it could wait for a reader.
+fn log_panics(log: &Arc<Log>) {
+    let log = Arc::clone(log);
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = message::shown(&panic.to_string(), PANIC_SHOWN);
+        log.write(LogLevel::Error, &format!("the server has a fault: {text}"));
+        log.flush();
+    }));
+}
+
+fn serve_until_signal(
+    options: &CommandOptions,
+    config: Config,
+    log: &Arc<Log>,
+    signals: &mut Signals,
+) -> Result<(), String> {
     config
         .warnings
         .iter()
@@ -50,14 +77,14 @@ pub fn serve(options: &CommandOptions) -> Result<(), String> {
         .local_addr()
         .map_err(|error| format!("cannot tell the address listened on: {error}"))?;
     let (cloud, own): (Arc<dyn Cloud>, _) = if options.opennebula {
-        (opennebula(options, &config, &log)?, None)
+        (opennebula(options, &config, log)?, None)
     } else {
-        let own = embedded(options, &log)?;
+        let own = embedded(options, log)?;
         (Arc::clone(&own) as _, Some(own))
     };
     let handler = Arc::new(Logged {
         gate: Gate::new(cloud, config.rules),
-        log: Arc::clone(&log),
+        log: Arc::clone(log),
         reads_wait: options.opennebula,
     });
     let mut limits = Limits::default();

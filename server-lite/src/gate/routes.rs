@@ -11,7 +11,7 @@ use crate::gate::conditional;
 use crate::gate::reply::{Failure, respond};
 use crate::gate::rules::Rules;
 use crate::http::{Request, Response, Topic};
-use crate::objects::document::Id;
+use crate::objects::document::{Id, parse_id};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -70,6 +70,10 @@ pub struct Gate {
 pub struct Outcome {
     /// The answer.
     pub response: Response,
+    /// The route, where there is one.
+    pub route: Option<&'static Route>,
+    /// What stands at the route's `:` segment, where it is an id, or a role that there is.
+    pub parameter: Option<String>,
     /// The VM that asked, once it is known.
     pub vm: Option<Id>,
     /// Why it was not carried out, or probably not as it was meant, where the log is to say more than the guest is
@@ -98,14 +102,28 @@ impl Gate {
 
     /// Answers a request.
     pub fn answer(&self, request: &Request) -> Outcome {
+        let Some((route, parameter)) = find(&request.method, &request.path) else {
+            let reason = "OneGate server doesn't support this feature";
+            return answer(None, Err(Failure::new(400, reason)));
+        };
+        let outcome = self.answer_on(route, Cow::clone(&parameter), request);
+        let is_known = parse_id(&parameter).is_some() || outcome.response.status < 300;
+        Outcome {
+            route: Some(route),
+            parameter: (is_known && !parameter.is_empty()).then(|| parameter.into_owned()),
+            ..outcome
+        }
+    }
+
+    /// Answers a request that has a route.
+    fn answer_on(&self, route: &Route, parameter: Cow<'_, str>, request: &Request) -> Outcome {
         let refused = |status, message: &str| Outcome {
             response: respond(status, message.as_bytes().to_vec()),
+            route: None,
+            parameter: None,
             vm: None,
             cause: None,
             topics: Vec::new(),
-        };
-        let Some((route, parameter)) = find(&request.method, &request.path) else {
-            return refused(400, "OneGate server doesn't support this feature");
         };
         if let Some((resource, action)) = route.permission
             && !self.rules.permits(resource, action)
@@ -153,11 +171,15 @@ fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Outcome {
     match result {
         Ok(response) => Outcome {
             response,
+            route: None,
+            parameter: None,
             vm,
             cause: None,
             topics: Vec::new(),
         },
         Err(mut failure) => Outcome {
+            route: None,
+            parameter: None,
             vm,
             cause: failure.cause.take(),
             response: failure.into(),

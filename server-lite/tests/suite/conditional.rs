@@ -33,7 +33,7 @@ impl Held {
         let cloud = Arc::new(cloud);
         let handler = Logged {
             gate: Gate::new(Arc::clone(&cloud) as Arc<dyn Cloud>, Rules::default()),
-            log: Arc::new(Log::new(LogLevel::Error)),
+            log: Arc::new(Log::start(LogLevel::Error).unwrap()),
             reads_wait: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -27,6 +27,7 @@ mod http_refused;
 mod http_server;
 mod http_tls;
 mod kill;
+mod log;
 mod mutations;
 mod opennebula_binary;
 mod opennebula_calls;
