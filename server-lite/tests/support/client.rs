@@ -101,6 +101,7 @@ impl<S: Read + Write> Client<S> {
                 count
             }
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.receive(),
             Err(error) => panic!(
                 "no answer: {error}; so far {:?}",
                 String::from_utf8_lossy(&self.received)
