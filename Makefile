@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static linked package build install vendor test-static test-packages test-guest test-cloud-init clean
+.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static linked package build install vendor test-static test-source test-packages test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -74,6 +74,9 @@ vendor: rust ## the source of all crates into vendor/: then nothing is built fro
 
 test-static: static ## the static binaries in empty roots, under qemu, over TLS, and built twice
 	@packaging/test/static
+
+test-source: ## what distributions do: vendored, offline, with debian/, the RPM spec and the APKBUILD
+	@packaging/test/source
 
 test-packages: package ## install, upgrade and remove the packages in real roots, beside one-context; root
 	@packaging/test/run

@@ -1,0 +1,1 @@
+onegate.post-install
