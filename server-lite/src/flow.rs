@@ -133,12 +133,22 @@ impl Engine {
             return vec!["it has no roles".into()];
         };
         let mut problems = Vec::new();
+        let mut names = Vec::new();
         for role in roles {
             let name = role.get("name").and_then(Value::as_str).unwrap_or("?");
-            let found = policy::problems(&mut self.reader, role);
+            let mut found = policy::problems(&mut self.reader, role);
+            if names.contains(&name) {
+                found.push("there is another role of this name before it".into());
+            }
+            names.push(name);
             problems.extend(found.into_iter().map(|why| format!("role {name}: {why}")));
         }
         problems
+    }
+
+    /// What keeps a virtual network from giving addresses to new nodes.
+    pub fn network_problems(vnet: &Value) -> Vec<String> {
+        lease::problems(vnet)
     }
 
     /// Takes up what a scenario or a stop left halfway: VMs in a passing state, services yet to be deployed. To be

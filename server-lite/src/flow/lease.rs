@@ -99,6 +99,21 @@ pub(super) fn give_back(draft: &mut Draft<'_>, network: Id, holder: Holder) {
     add(&mut vnet["USED_LEASES"], -given);
 }
 
+/// The address ranges of a network of which no address can be taken, in words.
+pub(super) fn problems(vnet: &Value) -> Vec<String> {
+    let ranges = list(vnet.get("AR_POOL").and_then(|pool| pool.get("AR")));
+    let faults = ranges
+        .iter()
+        .filter_map(|range| Range::read(0, range).err());
+    let say = |fault| match fault {
+        Obstacle::BadRange(_, range, key, value) => format!(
+            "no address of range {range} can be taken when a service scales, as it has {key} {value}"
+        ),
+        other => other.to_string(),
+    };
+    faults.map(say).collect()
+}
+
 /// An address range as oned reads it.
 struct Range<'r> {
     document: &'r Value,

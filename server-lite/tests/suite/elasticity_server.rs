@@ -131,21 +131,31 @@ fn a_service_manages_itself() {
 }
 
 #[test]
-fn what_oneflow_would_refuse_is_said_at_the_start() {
+fn what_oneflow_or_oned_would_refuse_is_said_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
-    let scenario = scenario(
-        directory.path(),
-        &[("CPU_USED_PERC > 70", "CPU_USED_PERC > 70 and A > 1")],
-    );
-    let server = Running::start(&["--cloud", &scenario]);
-    let log = server.stop().1;
-    assert!(
-        log.contains(
+    for (from, to, said) in [
+        (
+            "CPU_USED_PERC > 70",
+            "CPU_USED_PERC > 70 and A > 1",
             "service 1, role web: elasticity_policies[0]: expression \"CPU_USED_PERC > 70 and A > 1\": column 20: an \
-             operator or the end expected, but 'a' found"
+             operator or the end expected, but 'a' found",
         ),
-        "{log}"
-    );
+        (
+            "\"min_vms\": 1",
+            "\"min_vms\": -1",
+            "service 1, role web: min_vms has to be a number from 0 on",
+        ),
+        (
+            "\"SIZE\"",
+            "\"SIZE\": \"-1\", \"WAS\"",
+            "virtual network 0: no address of range 0 can be taken when a service scales, as it has SIZE \"-1\"",
+        ),
+    ] {
+        let scenario = scenario(directory.path(), &[(from, to)]);
+        let server = Running::start(&["--cloud", &scenario]);
+        let log = server.stop().1;
+        assert!(log.contains(said), "{log}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::Embedded;
 use crate::flow::Engine;
-use crate::objects::document::{Document, Id};
+use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use crate::store::state::{Draft, Kind, Writes};
 use jiff::Timestamp;
@@ -120,19 +120,26 @@ impl Embedded {
         })
     }
 
-    /// What OneFlow would refuse in the services ([`Engine::problems`]), each with its service.
+    /// What OneFlow would refuse in the services ([`Engine::problems`]) and oned in the networks
+    /// ([`Engine::network_problems`]), each with its place.
     pub fn problems(&self) -> Vec<String> {
         self.commits.read(|objects| {
             let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut services: Vec<_> = objects.all(Kind::Service).collect();
-            services.sort_by_key(|(id, _)| *id);
-            let problems = |(id, document): (Id, &Document)| {
-                engine
-                    .problems(document)
-                    .into_iter()
-                    .map(move |why| format!("service {id}, {why}"))
+            let sorted = |kind| {
+                let mut documents: Vec<_> = objects.all(kind).collect();
+                documents.sort_by_key(|(id, _)| *id);
+                documents
             };
-            services.into_iter().flat_map(problems).collect()
+            let mut problems = Vec::new();
+            for (id, document) in sorted(Kind::Service) {
+                let found = engine.problems(document).into_iter();
+                problems.extend(found.map(|why| format!("service {id}, {why}")));
+            }
+            for (id, document) in sorted(Kind::Vnet) {
+                let found = Engine::network_problems(document).into_iter();
+                problems.extend(found.map(|why| format!("virtual network {id}: {why}")));
+            }
+            problems
         })
     }
 }

@@ -130,3 +130,12 @@ fn what_comes_between_a_document_and_its_change_survives() {
     assert_eq!(body["roles"][0]["nodes"][0]["extra"], "kept");
     assert_eq!(body["roles"][0]["nodes"][0]["vm_info"]["VM"]["ID"], "9");
 }
+
+#[test]
+fn two_roles_of_one_name_are_a_problem() {
+    let role = json!({"name": "web", "cardinality": 0});
+    let (_, document) = service(json!({"name": "s", "roles": [role, role]}));
+    let mut engine = Engine::new(timings());
+    let said = "role web: there is another role of this name before it";
+    assert_eq!(engine.problems(&document), [said]);
+}
