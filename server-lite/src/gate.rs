@@ -9,4 +9,5 @@ mod path;
 pub mod reply;
 pub mod routes;
 pub mod rules;
+mod shown;
 pub mod view;

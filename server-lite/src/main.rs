@@ -1,5 +1,10 @@
 //! The binary: the world in, the exit code out.
 
+/// musl's own allocator takes one lock for all threads, and a request allocates dozens of times.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use onegate_server_lite::commands::cli::{self, Invocation, PROGRAM};
 use onegate_server_lite::commands::{complain, print};
 use std::process::ExitCode;

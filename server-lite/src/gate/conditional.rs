@@ -8,6 +8,7 @@ use crate::http::{LONGEST_HOLD, Request, Response, Topic};
 use crate::objects::document::Id;
 use crate::store::state::Kind;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The topic of a document's changes.
@@ -30,18 +31,23 @@ pub fn document(topic: Topic) -> Option<(Kind, Id)> {
     Some((kind, id))
 }
 
-/// Gives a document that is shown its entity tag, or makes 304 of it where the client has it already.
-pub(super) fn tag(request: &Request, response: &mut Response) {
+/// The entity tag of a document's view.
+pub(super) fn tag_of(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
-    hasher.write(&response.body);
-    let tag = format!("\"{:016x}\"", hasher.finish());
+    hasher.write(bytes);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+/// Gives a document that is shown its entity tag, or makes 304 of it where the client has it already.
+pub(super) fn tag(request: &Request, response: &mut Response, tag: Option<Arc<str>>) {
+    let tag = tag.unwrap_or_else(|| tag_of(&response.body).into());
     let known = request
         .headers
         .iter()
         .filter(|(name, _)| name == "if-none-match");
     let mut known = known.flat_map(|(_, tags)| tags.split(','));
     if known
-        .any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == tag)
+        .any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == &*tag)
     {
         *response = Response {
             status: 304,
@@ -49,7 +55,7 @@ pub(super) fn tag(request: &Request, response: &mut Response) {
             body: Vec::new().into(),
         };
     }
-    response.headers.push(("ETag", tag));
+    response.headers.push(("ETag", tag.to_string().into()));
 }
 
 /// How long to hold a request whose outcome is nothing new; `None` where it is to be answered at once.

@@ -34,15 +34,13 @@ pub(super) fn show_root(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
 
 pub(super) fn show_own_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vm = access::own_vm(gate.cloud(), &call.caller)?;
-    call.shows(Kind::Vm, call.caller.vm);
-    Ok(respond(200, view::vm(&vm)))
+    Ok(call.show(gate, (Kind::Vm, call.caller.vm), &vm, view::vm))
 }
 
 pub(super) fn show_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let id = call.id()?;
     let vm = access::vm(gate.cloud(), &call.caller, id)?;
-    call.shows(Kind::Vm, id);
-    Ok(respond(200, view::vm(&vm)))
+    Ok(call.show(gate, (Kind::Vm, id), &vm, view::vm))
 }
 
 pub(super) fn update_own_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
@@ -148,14 +146,14 @@ pub(super) fn act_on_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
 
 pub(super) fn show_service(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let (id, service) = access::service(gate.cloud(), &call.caller)?;
-    call.shows(Kind::Service, id);
     // Any value will do, even "false" or an empty one: the real server only looks whether there is one.
-    let whole = if call.parameter_named("extended")?.is_some() {
-        Some(nodes(gate, call, &service)?)
-    } else {
-        None
-    };
-    Ok(respond(200, view::service(id, &service, whole.as_deref())))
+    if call.parameter_named("extended")?.is_none() {
+        let view = |service: &Value| view::service(id, service, None);
+        return Ok(call.show(gate, (Kind::Service, id), &service, view));
+    }
+    call.shows(Kind::Service, id);
+    let whole = nodes(gate, call, &service)?;
+    Ok(respond(200, view::service(id, &service, Some(&whole))))
 }
 
 /// The whole records of a service's nodes, each read by itself: a pool's answer would leave out what is monitored.
@@ -271,6 +269,20 @@ impl AuthenticatedRequest<'_> {
     /// The body as JSON, whatever its Content-Type says.
     fn json(&self) -> Result<Value, Failure> {
         json::parse(&self.request.body).map_err(|reason| Failure::new(400, reason))
+    }
+
+    /// The response that shows this document and nothing else.
+    fn show(
+        &self,
+        gate: &Gate,
+        (kind, id): (Kind, Id),
+        document: &Document,
+        view: impl FnOnce(&Value) -> Vec<u8>,
+    ) -> Response {
+        self.shows(kind, id);
+        let (body, tag) = gate.views.of(kind, id, document, view);
+        self.tag.set(Some(tag));
+        respond(200, body)
     }
 
     /// The response shows this document: it is another when this changes.

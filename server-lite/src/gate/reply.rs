@@ -1,6 +1,6 @@
 //! What goes back to a guest: an answer typed as the real server types it, or why there is none.
 
-use crate::http::Response;
+use crate::http::{Body, Response};
 use crate::objects::message;
 use crate::objects::refusal::Refusal;
 
@@ -8,7 +8,7 @@ use crate::objects::refusal::Refusal;
 const SHOWN: usize = 500;
 
 /// An answer as the real server types them all, texts too. (docs/protocol.md, "Headers")
-pub fn respond(status: u16, body: Vec<u8>) -> Response {
+pub fn respond(status: u16, body: impl Into<Body>) -> Response {
     Response {
         status,
         headers: vec![

@@ -10,6 +10,7 @@ use crate::gate::auth::{self, Caller, Denied};
 use crate::gate::conditional;
 use crate::gate::reply::{Failure, respond};
 use crate::gate::rules::Rules;
+use crate::gate::shown::Shown;
 use crate::http::{Request, Response, Topic};
 use crate::objects::document::{Id, parse_id};
 use std::borrow::Cow;
@@ -63,6 +64,7 @@ pub const ROUTES: &[Route] = &[
 pub struct Gate {
     pub(super) cloud: Arc<dyn Cloud>,
     pub(super) rules: Rules,
+    pub(super) views: Shown,
 }
 
 /// What came of a request.
@@ -92,12 +94,18 @@ pub(super) struct AuthenticatedRequest<'a> {
     pub(super) warning: Cell<Option<String>>,
     /// The documents that the response shows.
     pub(super) shown: RefCell<Vec<Topic>>,
+    /// The entity tag of the response, where it is known.
+    pub(super) tag: Cell<Option<Arc<str>>>,
 }
 
 impl Gate {
     /// A gate before this cloud.
     pub fn new(cloud: Arc<dyn Cloud>, rules: Rules) -> Self {
-        Self { cloud, rules }
+        Self {
+            cloud,
+            rules,
+            views: Shown::default(),
+        }
     }
 
     /// Answers a request.
@@ -150,6 +158,7 @@ impl Gate {
             parameter,
             warning: Cell::default(),
             shown: RefCell::default(),
+            tag: Cell::default(),
         };
         let mut outcome = answer(vm, (route.handler)(self, &call));
         outcome.cause = outcome.cause.or(call.warning.take());
@@ -157,7 +166,7 @@ impl Gate {
             outcome.topics = call.shown.take();
         }
         if !outcome.topics.is_empty() {
-            conditional::tag(request, &mut outcome.response);
+            conditional::tag(request, &mut outcome.response, call.tag.take());
         }
         outcome
     }

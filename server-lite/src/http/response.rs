@@ -1,5 +1,6 @@
 //! One answer, and its bytes.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Write};
 use std::ops::Deref;
@@ -15,7 +16,7 @@ pub struct Response {
     /// 200, 204, 400, …
     pub status: u16,
     /// Extra header fields, Content-Type among them.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body; must be empty for 204.
     pub body: Body,
 }
@@ -137,8 +138,8 @@ impl From<&Rejection> for Response {
         Response {
             status: refusal.status,
             headers: vec![
-                ("Content-Type", "text/plain;charset=utf-8".to_string()),
-                ("X-Content-Type-Options", "nosniff".to_string()),
+                ("Content-Type", "text/plain;charset=utf-8".into()),
+                ("X-Content-Type-Options", "nosniff".into()),
             ],
             body: format!("{}: {}\n", reason_phrase(refusal.status), refusal.reason)
                 .into_bytes()

@@ -291,7 +291,7 @@ fn a_line_end_in_a_value_does_not_go_out() {
     let mut connection = Connection::new(wire([b"GET / HTTP/1.1\r\nHost: gate\r\n\r\n".to_vec()]));
     let mut scratch = [0; 4096];
     assert!(matches!(connection.advance(&mut scratch), Step::Request(_)));
-    let headers = vec![("A", "1\r\nB: 2".to_string())];
+    let headers = vec![("A", "1\r\nB: 2".into())];
     connection.respond(
         Response {
             status: 204,

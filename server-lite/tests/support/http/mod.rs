@@ -33,7 +33,7 @@ impl Handler for Echo {
         bytes.extend_from_slice(body);
         Response {
             status: 200,
-            headers: vec![("Content-Type", "text/plain".to_string())],
+            headers: vec![("Content-Type", "text/plain".into())],
             body: bytes.into(),
         }
     }
