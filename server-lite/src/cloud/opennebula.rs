@@ -137,6 +137,11 @@ impl OpenNebula {
         })
     }
 
+    /// Reads of VMs and updates that wait for their turn at oned, and so may be made together with others.
+    pub fn waiting(&self) -> usize {
+        self.vms.waiting() + self.updates.waiting()
+    }
+
     /// What the background does when sessions begin: shows those in use to oned.
     pub fn renew_sessions(&self) {
         self.oned.renew_sessions();
@@ -396,18 +401,36 @@ impl Cloud for OpenNebula {
         if rest.len() == before {
             return Err(Refusal::Failed("attribute not found".to_string()));
         }
-        let template = user_template::template(&rest).map_err(|why| {
-            Refusal::Invalid(format!(
-                "{name} can't be erased without a change to the rest: {why}"
-            ))
-        })?;
-        let call = OnedCall {
-            as_whom: Some(user),
-            method: "one.vm.update",
-            parameters: &[vm.into(), template.as_str().into(), REPLACE.into()],
-            repeat: Repeat::Never,
+        let (first, then) = match user_template::template(&rest) {
+            Ok(whole) => (whole, None),
+            Err(_) => {
+                let (first, then) = user_template::in_two(&rest).map_err(|why| {
+                    Refusal::Invalid(format!("nothing erased, because of the rest: {why}"))
+                })?;
+                (first, Some(then))
+            }
         };
-        let done = self.oned.call(call, |_| Ok(()));
+        let write = |template: &str, how: u32, repeat| {
+            let parameters = &[vm.into(), template.into(), how.into()];
+            let call = OnedCall {
+                as_whom: Some(user),
+                method: "one.vm.update",
+                parameters,
+                repeat,
+            };
+            self.oned.call(call, |_| Ok(()))
+        };
+        let mut done = write(&first, REPLACE, Repeat::Never);
+        if let (Ok(()), Some(then)) = (&done, then) {
+            done = write(&then, MERGE, Repeat::Harmless).map_err(|refusal| {
+                Refusal::Failed(format!(
+                    "{name} is erased, but what is empty or has white space around it could not be written back: {}; \
+                     set it again: {}",
+                    refusal.cause(),
+                    then.replace('\n', " ")
+                ))
+            });
+        }
         self.reads.changed(RecordKind::Vm, vm);
         done
     }

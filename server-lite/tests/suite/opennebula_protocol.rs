@@ -209,3 +209,40 @@ fn a_services_document_is_oneflows() {
         json!("master")
     );
 }
+
+#[test]
+fn a_service_read_from_oned_is_what_oneflow_answers() {
+    let text = include_str!("../fixtures/opennebula/service-read.json");
+    let exchanges: Vec<Value> = serde_json::from_str(text).expect("JSON");
+    let mut compared = 0;
+    for pair in exchanges.chunks(2) {
+        let [oned, oneflow] = pair else {
+            panic!("a pair of exchanges")
+        };
+        let what = &oneflow["method"];
+        let body = |exchange: &Value| {
+            exchange["response_body"]
+                .as_str()
+                .expect("a body")
+                .to_string()
+        };
+        match xmlrpc::answer(&body(oned)).expect("an answer") {
+            Answer::Done(xml) => {
+                let mut ours = document::parse(&xml, "DOCUMENT").expect("a document");
+                document::read_body(&mut ours).expect("a body");
+                let theirs: Value = serde_json::from_str(&body(oneflow)).expect("JSON");
+                assert_eq!(ours, theirs["DOCUMENT"], "{what}");
+                assert_eq!(oneflow["status"], 200, "{what}");
+                compared += 1;
+            }
+            // OneFlow passes oned's words on: 401 for a missing right, 404 for a missing service.
+            Answer::Refused { reason, code } => {
+                assert_eq!(reason, body(oneflow), "{what}");
+                let status = if code == 512 { 401 } else { 404 };
+                assert_eq!(oneflow["status"], status, "{what}");
+            }
+            fault => panic!("{fault:?}"),
+        }
+    }
+    assert!(compared >= 2, "{compared}");
+}

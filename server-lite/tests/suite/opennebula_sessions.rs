@@ -2,6 +2,7 @@
 //! ms, for any other: so as few different strings as possible come from here, however many servers run.
 
 use crate::support::client::Answer;
+use crate::support::differences;
 use crate::support::gate::Served;
 use crate::support::upstream::bench::settings;
 use crate::support::upstream::{Reply, Request, StandIn, done, done_to, refused};
@@ -335,4 +336,47 @@ fn servers_side_by_side_and_after_a_restart_use_the_same_strings() {
         "{:?}",
         world.runs()
     );
+}
+
+#[test]
+fn an_extended_service_leaves_out_the_node_that_its_owner_may_not_read() {
+    // VM 5 was given to somebody else: where the Ruby server answers 404 for the whole service, the others are shown.
+    let oned = StandIn::start(|request| {
+        let (_, first) = parts(request);
+        let call = request.call();
+        match (call.method.as_str(), first.as_str(), call.who.as_str()) {
+            ("one.vm.info", "5", "serveradmin") => {
+                done(&vm(5).replace("<UID>2</UID>", "<UID>9</UID>"))
+            }
+            ("one.vm.info", "5", _) => refused(
+                "[one.vm.info] User [2] : Not authorized to perform USE VM [5].",
+                512,
+            ),
+            (method, first, _) => answer(method, first),
+        }
+    });
+    let cloud = OpenNebula::new(
+        settings(&oned.url("/RPC2"), "http://127.0.0.1:1"),
+        Arc::new(|line| panic!("{line}")),
+    );
+    let served = Served::new(Arc::new(cloud.unwrap()), Config::default());
+    let answer = get(&served, 0, "/service?extended=true");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let json = answer.json();
+    let nodes = json["SERVICE"]["roles"][0]["nodes"].as_array().unwrap();
+    let shown: Vec<_> = nodes
+        .iter()
+        .map(|node| {
+            (
+                node["deploy_id"].as_u64().unwrap(),
+                node["vm_info"].is_object(),
+            )
+        })
+        .collect();
+    assert_eq!(shown, [(0, true), (5, false), (10, true), (15, true)]);
+    let here = "an_extended_service_leaves_out_the_node_that_its_owner_may_not_read";
+    assert!(differences::is_shown_by(here));
+    // By its id it is refused in the words of oned, less what is not the guest's.
+    let peer = get(&served, 0, "/vms/5");
+    assert_eq!(peer.status, 404, "{}", peer.text());
 }

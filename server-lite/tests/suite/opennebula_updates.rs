@@ -146,6 +146,46 @@ fn erasing_takes_every_attribute_of_a_name_and_nothing_else() {
 }
 
 #[test]
+fn what_no_single_call_can_write_is_kept_by_an_erase() {
+    // Text keeps what is empty or has white space around it, XML a backslash at the end.
+    let kept = |extra: &[(&str, serde_json::Value)]| -> vm::UserTemplate {
+        let all = [
+            ("DIR", json!("C:\\new\\")),
+            ("E", json!("")),
+            ("PAD", json!(" x ")),
+            ("V", json!({"A": "1\\"})),
+        ];
+        let all = all.iter().chain(extra);
+        all.map(|(name, value)| (name.to_string(), value.clone()))
+            .collect()
+    };
+    let (oned, template) = oned_with_a_vm(kept(&[("Z", json!("1"))]));
+    let bench = Bench::with_oned(&oned);
+    bench.cloud.erase(&alice(), 6, "Z").expect("erased");
+    let mut left = template.lock().expect("template").clone();
+    left.sort_by(|(a, _), (b, _)| a.cmp(b));
+    assert_eq!(left, kept(&[]));
+
+    // One attribute that is both: nothing is changed, and the message says what to do.
+    for both in [
+        vec![("W", json!({"A": "", "B": "1\\"}))],
+        vec![("W", json!("")), ("W", json!("1\\"))],
+    ] {
+        let all = kept(&[both, vec![("Z", json!("1"))]].concat());
+        let (oned, template) = oned_with_a_vm(all.clone());
+        let bench = Bench::with_oned(&oned);
+        let refused = bench.cloud.erase(&alice(), 6, "Z");
+        assert!(
+            matches!(&refused, Err(Refusal::Invalid(why)) if why.starts_with("nothing erased") && why.contains("erase W")),
+            "{refused:?}"
+        );
+        assert_eq!(*template.lock().expect("template"), all);
+        bench.cloud.erase(&alice(), 6, "W").expect("as it says");
+        bench.cloud.erase(&alice(), 6, "Z").expect("and again");
+    }
+}
+
+#[test]
 fn updates_beside_erases_lose_nothing() {
     let (oned, template) = oned_with_a_vm(Vec::new());
     let bench = Bench::with_oned(&oned);

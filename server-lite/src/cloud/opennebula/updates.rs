@@ -33,6 +33,15 @@ struct State {
 type Outcome = Option<Result<(), Refusal>>;
 
 impl Updates {
+    /// Updates that wait for their turn and can be joined by others.
+    pub fn waiting(&self) -> usize {
+        let batches = lock(&self.0);
+        batches
+            .values()
+            .map(|batch| lock(&batch.state).updates)
+            .sum()
+    }
+
     /// Makes an update, perhaps together with others. `send` waits for its turn, then takes what is to be sent and
     /// sends it.
     pub fn make(

@@ -24,10 +24,7 @@ pub fn template(attributes: &[Attribute]) -> Result<String, String> {
         return Ok(as_text(attributes));
     }
     let ends_in_backslash = all().any(|value| value.ends_with('\\'));
-    let only_text_can = attributes.iter().find(|attribute| {
-        matches!(&attribute.value, AttributeValue::Vector(members) if members.is_empty())
-            || values(attribute).any(|(_, value)| value.is_empty() || value.trim() != value)
-    });
+    let only_text_can = attributes.iter().find(|attribute| only_text_can(attribute));
     let ready = attributes.iter().any(|attribute| attribute.name == "READY");
     match only_text_can {
         Some(attribute) if ends_in_backslash => Err(format!(
@@ -39,6 +36,30 @@ pub fn template(attributes: &[Attribute]) -> Result<String, String> {
         None if ready && !ends_in_backslash => Ok(as_text(attributes)),
         None => Ok(as_xml(attributes)),
     }
+}
+
+/// Writes attributes for two calls, where one cannot take them all: what replaces the record, as XML, and what is then
+/// merged into it, as text. The error says what the user can do.
+pub fn in_two(attributes: &[Attribute]) -> Result<(String, String), String> {
+    let (text, xml): (Vec<_>, Vec<_>) = attributes.iter().cloned().partition(only_text_can);
+    let both = text.iter().find(|attribute| {
+        values(attribute).any(|(_, value)| value.ends_with('\\'))
+            || xml.iter().any(|other| other.name == attribute.name)
+    });
+    match both {
+        Some(attribute) => Err(format!(
+            "{0} has an empty value, or one with white space around it, beside one that ends in a backslash, which \
+             OpenNebula can't take together: erase {0}, or set it to something else, and try again",
+            attribute.name
+        )),
+        None => Ok((template(&xml)?, template(&text)?)),
+    }
+}
+
+/// Whether XML would lose some of an attribute: oned drops what is empty, and white space around a value.
+fn only_text_can(attribute: &Attribute) -> bool {
+    matches!(&attribute.value, AttributeValue::Vector(members) if members.is_empty())
+        || values(attribute).any(|(_, value)| value.is_empty() || value.trim() != value)
 }
 
 /// The attributes of a USER_TEMPLATE, as [`super::document`] reads it.

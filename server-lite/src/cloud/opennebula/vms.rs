@@ -40,6 +40,11 @@ impl Vms {
         }
     }
 
+    /// Reads that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        lock(&self.waiting).len()
+    }
+
     /// A VM's record that is at most this old, perhaps without what a pool leaves out.
     pub fn read(&self, vm: Id, max_age: Duration) -> Result<Document, Refusal> {
         let flight = match self.reads.place(Key::of(RecordKind::Vm, vm), max_age) {

@@ -34,6 +34,11 @@ pub fn of_opennebula(case: &str) -> Option<&'static Difference> {
     of_its_own.or(of(case))
 }
 
+/// Whether this test shows a difference that was seen on a live installation.
+pub fn is_shown_by(test: &str) -> bool {
+    table::OBSERVED.iter().any(|(_, _, shows)| *shows == test)
+}
+
 pub use table::{DIFFERENCES, OF_OPENNEBULA, OF_THE_EMBEDDED_CLOUD};
 
 mod table;

@@ -393,7 +393,8 @@ pub(crate) fn refused(reason: &str, code: i64) -> Reply {
     )
 }
 
-fn envelope(values: &str) -> String {
+/// An answer of oned's with these values.
+pub(crate) fn envelope(values: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<methodResponse>\r\n<params>\r\n<param><value><array><data>\r\n\
          {values}\r\n</data></array></value></param>\r\n</params>\r\n</methodResponse>\r\n"
