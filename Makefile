@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static linked package build install vendor test-static test-source test-packages test-guest test-cloud-init clean
+.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static repository linked package build install vendor test-static test-source test-packages test-images test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -53,6 +53,9 @@ generate: ## the man pages and completions, from the tables of commands and opti
 static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
 	@scripts/build-static
 
+repository: package ## dist/repository: a signed apt repository of the debs, as an example
+	@packaging/repository
+
 linked: ## dist/*.cdx.json and dist/*.notices: what is linked into each binary, and the licences of all of it
 	@scripts/linked
 
@@ -79,7 +82,10 @@ test-source: ## what distributions do: vendored, offline, with debian/, the RPM 
 	@packaging/test/source
 
 test-packages: package ## install, upgrade and remove the packages in real roots, beside one-context; root
-	@packaging/test/run
+	@packaging/test/run packages
+
+test-images: package ## contrib's container images, Packer snippet and one-context tree, and the apt repository; root
+	@packaging/test/run images
 
 test-guest: static ## boot Linux in QEMU with the static agent and a context CD-ROM, and check all it says
 	@packaging/guest/run
