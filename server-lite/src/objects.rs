@@ -7,4 +7,5 @@ pub mod message;
 pub mod refusal;
 pub mod template;
 pub mod token;
+pub mod user_template;
 pub mod vm_state;

@@ -9,7 +9,6 @@ pub mod open;
 pub mod rights;
 pub mod scenario;
 pub mod time;
-pub mod user_template;
 
 pub use open::OpenError;
 pub use scenario::{Scenario, ScenarioError};
@@ -21,6 +20,7 @@ use crate::objects::action::{Argument, VmAction};
 use crate::objects::document::{Document, Id, id};
 use crate::objects::refusal::Refusal;
 use crate::objects::template::Attribute;
+use crate::objects::user_template::{self, Changes};
 use crate::store::commit::Commits;
 use crate::store::state::{Draft, Kind};
 use jiff::Timestamp;
@@ -219,12 +219,12 @@ impl Cloud for Embedded {
                 attribute.name
             )));
         }
+        let changes = Changes::of(attributes);
         self.manage(user, vm, "one.vm.update", |draft| {
             if !attributes.is_empty() {
-                user_template::merge(
-                    draft.get_mut(Kind::Vm, vm).ok_or(Refusal::NotFound)?,
-                    attributes,
-                );
+                let document = draft.get(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
+                changes.fit(document).map_err(Refusal::TooLarge)?;
+                changes.merge(draft.get_mut(Kind::Vm, vm).ok_or(Refusal::NotFound)?);
             }
             Ok(())
         })

@@ -39,6 +39,7 @@ fn words(refusal: Refusal) -> String {
         Refusal::NotFound => "not found".to_owned(),
         Refusal::NotAllowed(words)
         | Refusal::Invalid(words)
+        | Refusal::TooLarge(words)
         | Refusal::Failed(words)
         | Refusal::Unavailable(words) => words,
         refusal @ Refusal::Busy(_) => refusal.cause().to_owned(),

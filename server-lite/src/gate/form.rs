@@ -20,6 +20,11 @@ pub struct Parameters {
     query: Vec<Parameter>,
 }
 
+/// Every parameter that is read.
+const KNOWN: [&str; 3] = ["data", "type", "extended"];
+/// Parameters kept of one place. One that comes twice is refused, so that these are enough.
+const KEPT: usize = 64;
+
 /// One parameter: its name, and its value or why there is none to be had.
 type Parameter = (String, Result<String, String>);
 
@@ -132,12 +137,19 @@ fn urlencoded(bytes: &[u8]) -> Vec<Parameter> {
     let parameter = |pair: &[u8]| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         // A name that can't be decoded is not one that we know.
-        Some((decoded(&pair[..equals]).ok()?, decoded(&pair[equals + 1..])))
+        let name = decoded(&pair[..equals]).ok()?;
+        is_known(&name).then(|| (name, decoded(&pair[equals + 1..])))
     };
     bytes
         .split(|byte| *byte == b'&')
         .filter_map(parameter)
+        .take(KEPT)
         .collect()
+}
+
+/// Whether a parameter is read anywhere: the others take no memory.
+fn is_known(name: &str) -> bool {
+    KNOWN.contains(&name.split('[').next().unwrap_or_default())
 }
 
 /// Decodes `%41` and `+`. Unlike a lenient decoder it refuses what is malformed: nothing is stored that was not meant.

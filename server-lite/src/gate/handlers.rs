@@ -11,6 +11,7 @@ use crate::objects::action;
 use crate::objects::document::{Document, Id, id, list, parse_id};
 use crate::objects::json;
 use crate::objects::refusal::Refusal;
+use crate::objects::user_template::Changes;
 use crate::store::state::Kind;
 use serde_json::Value;
 
@@ -44,17 +45,23 @@ pub(super) fn show_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Respon
 }
 
 pub(super) fn update_own_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
-    access::own_vm(gate.cloud(), &call.caller)?;
-    update(gate, call, call.caller.vm)
+    let record = access::own_vm(gate.cloud(), &call.caller)?;
+    update(gate, call, call.caller.vm, &record)
 }
 
 pub(super) fn update_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let vm = call.id()?;
-    access::vm(gate.cloud(), &call.caller, vm)?;
-    update(gate, call, vm)
+    let record = access::vm(gate.cloud(), &call.caller, vm)?;
+    update(gate, call, vm, &record)
 }
 
-fn update(gate: &Gate, call: &AuthenticatedRequest, vm: Id) -> Result<Response, Failure> {
+/// `record` is the VM as it was a moment ago.
+fn update(
+    gate: &Gate,
+    call: &AuthenticatedRequest,
+    vm: Id,
+    record: &Value,
+) -> Result<Response, Failure> {
     let update = Update::read(call.request).map_err(|reason| Failure::new(400, reason))?;
     let user = &call.caller.user;
     let done = match &update {
@@ -66,6 +73,9 @@ fn update(gate: &Gate, call: &AuthenticatedRequest, vm: Id) -> Result<Response, 
                     format!("Attribute ({name}) cannot be modified"),
                 ));
             }
+            Changes::of(attributes)
+                .fit(record)
+                .map_err(|reason| Failure::new(413, reason))?;
             gate.cloud.update(user, vm, attributes)
         }
         Update::Erase(name) => {

@@ -68,6 +68,7 @@ impl Failure {
             Refusal::NotFound => Self::new(404, absent()),
             Refusal::NotAllowed(cause) => Self::new(404, absent()).because(cause),
             Refusal::Invalid(reason) => Self::new(400, reason),
+            Refusal::TooLarge(reason) => Self::new(413, reason),
             Refusal::Failed(reason) => Self::new(500, reason),
             Refusal::Unavailable(cause) => Self::unavailable(cause),
             Refusal::Busy(seconds) => Self {

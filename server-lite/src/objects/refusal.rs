@@ -10,6 +10,8 @@ pub enum Refusal {
     NotAllowed(String),
     /// What was sent can't be stored exactly as it is; says which attribute and why (a 400 for the guest).
     Invalid(String),
+    /// The record would exceed a limit; says which (a 413 for the guest).
+    TooLarge(String),
     /// The cloud said no; the reason in its words, as
     /// `[one.vm.action] Error performing action "hold": This action is not available for state RUNNING`
     Failed(String),
@@ -28,6 +30,7 @@ impl Refusal {
             Self::Busy(_) => "more calls wait than can be made in time",
             Self::NotAllowed(cause)
             | Self::Invalid(cause)
+            | Self::TooLarge(cause)
             | Self::Failed(cause)
             | Self::Unavailable(cause) => cause,
         }

@@ -17,6 +17,7 @@ mod tests;
 pub use text::write as as_text;
 pub use xml::write as as_xml;
 
+use crate::objects::user_template::MAX_ATTRIBUTES;
 use std::fmt;
 
 /// One attribute of a VM's USER_TEMPLATE, its name in upper case, as oned would store it.
@@ -136,6 +137,10 @@ fn unstorable(c: char) -> String {
         "OpenNebula cannot store the character U+{:04X}",
         u32::from(c)
     )
+}
+
+fn too_many() -> String {
+    format!("more than {MAX_ATTRIBUTES} attributes: send fewer")
 }
 
 /// A character as a message shows it: never a raw control character.

@@ -1,7 +1,7 @@
 //! Bodies of the type `multipart/form-data` (RFC 7578): each part is a parameter, a file's content its value
 //! (`curl -X PUT -F type=1 -F data=@attributes.txt`).
 
-use super::{Parameter, utf8};
+use super::{KEPT, Parameter, is_known, utf8};
 
 /// The parts of a body, by name.
 pub(super) fn parts(content_type: &str, body: &[u8]) -> Result<Vec<Parameter>, String> {
@@ -33,7 +33,9 @@ pub(super) fn parts(content_type: &str, body: &[u8]) -> Result<Vec<Parameter>, S
         };
         let (content, after) =
             split_at(content, delimiter.as_bytes()).ok_or("the last boundary is missing")?;
-        if let Some(name) = name(head) {
+        if let Some(name) = name(head).filter(|name| is_known(name))
+            && parts.len() < KEPT
+        {
             parts.push((name, utf8(content.to_vec())));
         }
         rest = after;

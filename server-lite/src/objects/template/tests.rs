@@ -322,7 +322,8 @@ fn long_runs_are_read_in_linear_time() {
     for (template, count) in [
         (format!("A={}x", "\\n".repeat(LONG)), 1),
         (format!("A={}x", "\\nA ".repeat(LONG)), 1),
-        (format!("A={}", "\\nA=".repeat(LONG)), LONG + 1),
+        // More attributes than there may be.
+        (format!("A={}", "\\nA=".repeat(LONG)), 1),
         (format!("A={}", "\"\\".repeat(LONG)), 1),
         (format!("A=\"{}", "\\\"".repeat(LONG)), 1),
         (format!("A=[{}", " ".repeat(LONG)), 1),

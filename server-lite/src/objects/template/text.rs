@@ -14,14 +14,19 @@
 //! another `NAME=`, a further `\n`, or the end. So `A=1\nB=2` is two attributes, `C:\new` and `one\ntwo` stay
 //! whole; a value that has `\nNAME=` inside wants quotes.
 
-use super::{TemplateError, is_name_character, name, short, shown, vector};
+use super::{TemplateError, is_name_character, name, short, shown, too_many, vector};
 use crate::objects::template::{Attribute, AttributeValue};
+use crate::objects::user_template::MAX_ATTRIBUTES;
 
 /// The separator that scripts write where they cannot write a newline.
 const LITERAL_NEWLINE: &str = "\\n";
 
 pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
-    let mut scanner = Scanner { text, at: 0 };
+    let mut scanner = Scanner {
+        text,
+        at: 0,
+        count: 0,
+    };
     let mut attributes = Vec::new();
     loop {
         scanner.skip_between_attributes();
@@ -57,6 +62,8 @@ pub fn write(attributes: &[Attribute]) -> String {
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// Attributes so far, and members of vectors.
+    count: usize,
 }
 
 impl<'a> Scanner<'a> {
@@ -94,6 +101,10 @@ impl<'a> Scanner<'a> {
 
     /// `NAME =`, leaving the scanner after the equals sign.
     fn name_and_equals(&mut self) -> Result<String, TemplateError> {
+        self.count += 1;
+        if self.count > MAX_ATTRIBUTES {
+            return Err(self.error(too_many()));
+        }
         let start = self.at;
         let written = name_prefix(self.rest());
         let Some(next) = self.rest()[written.len()..]
@@ -165,6 +176,7 @@ impl<'a> Scanner<'a> {
         let mut inside = Scanner {
             text: self.text,
             at: self.at,
+            count: 0,
         };
         if !inside.rest().starts_with('[') {
             return false;

@@ -4,8 +4,9 @@
 //! A document type is refused, and with it every way to define an entity. A value is kept exactly, with the white
 //! space around it, an empty one too (oned trims the one and drops the other).
 
-use super::{TemplateError, name, short, storable, unstorable, vector};
+use super::{TemplateError, name, short, storable, too_many, unstorable, vector};
 use crate::objects::template::{Attribute, AttributeValue};
+use crate::objects::user_template::MAX_ATTRIBUTES;
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use std::fmt::Write as _;
@@ -24,6 +25,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
     reader.config_mut().expand_empty_elements = true;
     let mut attributes = Vec::new();
     let mut root_seen = false;
+    let mut count = 0;
     // The open elements: the root's presence, the attribute, the vector's item.
     let mut depth = 0;
     let mut open: Vec<Open> = Vec::new();
@@ -38,16 +40,15 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
         })?;
         let refuse = |reason: String| TemplateError::at(text, before, reason);
         let mut add = |addition: &str| match open.last_mut() {
-            Some(element) => {
-                if !element.items.is_empty() && !addition.trim_ascii().is_empty() {
-                    return Err(refuse(format!(
-                        "text beside elements in <{}>",
-                        short(&element.name)
-                    )));
-                }
+            Some(element) if element.items.is_empty() => {
                 element.text.push_str(addition);
                 Ok(())
             }
+            Some(_) if addition.trim_ascii().is_empty() => Ok(()),
+            Some(element) => Err(refuse(format!(
+                "text beside elements in <{}>",
+                short(&element.name)
+            ))),
             None if addition.trim_ascii().is_empty() => Ok(()),
             None if depth == 0 => Err(refuse("text outside of the template's element".to_owned())),
             None => Err(refuse("text that is in no attribute".to_owned())),
@@ -63,6 +64,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
                     return Err(refuse("a second root element".to_owned()));
                 }
                 if depth > 0 {
+                    count += 1;
+                    if count > MAX_ATTRIBUTES {
+                        return Err(refuse(too_many()));
+                    }
                     open_element(&start, &mut open).map_err(refuse)?;
                 }
                 depth += 1;
@@ -104,9 +109,10 @@ fn open_element(start: &BytesStart<'_>, open: &mut Vec<Open>) -> Result<(), Stri
             shown()
         ));
     }
-    match open.as_slice() {
+    match open.as_mut_slice() {
         [] => {}
-        [parent] if parent.text.trim_ascii().is_empty() => {}
+        // Looked at once, not again before each item.
+        [parent] if parent.text.trim_ascii().is_empty() => parent.text.clear(),
         [parent] => return Err(format!("text beside elements in <{}>", short(&parent.name))),
         _ => {
             return Err(format!(
