@@ -11,3 +11,4 @@ pub mod routes;
 pub mod rules;
 mod shown;
 pub mod view;
+pub mod watcher;

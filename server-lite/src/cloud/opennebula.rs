@@ -27,6 +27,7 @@ use crate::objects::action::{Argument, VmAction};
 use crate::objects::document::{Document, Id, id, list};
 use crate::objects::refusal::Refusal;
 use crate::objects::template::Attribute;
+use crate::store::state::Kind;
 use clock::Clock;
 use oned::{Oned, OnedCall};
 use oneflow::{Credentials, Scaled};
@@ -145,6 +146,38 @@ impl OpenNebula {
     /// What the background does when sessions begin: shows those in use to oned.
     pub fn renew_sessions(&self) {
         self.oned.renew_sessions();
+    }
+
+    /// These documents as the server itself sees them, each at most this old: all VMs by one call, each other one by
+    /// one of its own. What can't be read now is left out.
+    pub fn current(
+        &self,
+        documents: &[(Kind, Id)],
+        max_age: Duration,
+    ) -> Vec<(Kind, Id, Document)> {
+        let vms = documents.iter().filter(|(kind, _)| *kind == Kind::Vm);
+        let vms: BTreeSet<Id> = vms.map(|(_, id)| *id).collect();
+        let records = match vms.is_empty() {
+            true => Vec::new(),
+            false => self
+                .vms
+                .read_all(Share::Server, &vms, max_age)
+                .unwrap_or_default(),
+        };
+        let records = records
+            .into_iter()
+            .filter_map(|record| Some((Kind::Vm, id(record.get("ID"))?, record)));
+        let others = documents.iter().filter_map(|&(kind, id)| {
+            let record_kind = match kind {
+                Kind::Service => RecordKind::Service,
+                Kind::Vrouter => RecordKind::Vrouter,
+                Kind::Vnet => RecordKind::Vnet,
+                _ => return None,
+            };
+            let document = self.read(Share::Server, record_kind, id, max_age).ok()?;
+            Some((kind, id, document))
+        });
+        records.chain(others).collect()
     }
 
     /// A record that is at most this old, as the server itself sees it; `share` is whose guests want it.

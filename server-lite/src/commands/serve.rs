@@ -12,8 +12,9 @@ use crate::commands::options::CommandOptions;
 use crate::flow;
 use crate::gate::conditional;
 use crate::gate::routes::Gate;
+use crate::gate::watcher::Watcher;
 use crate::http::tls::Tls;
-use crate::http::{Limits, Server};
+use crate::http::{Bell, Limits, Server};
 use crate::objects::message;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -76,8 +77,11 @@ fn serve_until_signal(
     let address = listener
         .local_addr()
         .map_err(|error| format!("cannot tell the address listened on: {error}"))?;
+    let mut behind = None;
     let (cloud, own): (Arc<dyn Cloud>, _) = if options.opennebula {
-        (opennebula(options, &config, log)?, None)
+        let cloud = opennebula(options, &config, log)?;
+        behind = Some(Arc::clone(&cloud));
+        (cloud as _, None)
     } else {
         let own = embedded(options, log)?;
         (Arc::clone(&own) as _, Some(own))
@@ -96,6 +100,10 @@ fn serve_until_signal(
     if let Some(cloud) = &own {
         let bell = server.bell();
         cloud.on_change(move |changed| bell.ring(&conditional::topics(changed)));
+    }
+    if let Some(cloud) = behind {
+        let interval = Duration::from_secs(config.record_max_age.max(1));
+        watch(cloud, server.bell(), interval)?;
     }
 
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -132,6 +140,22 @@ fn serve_until_signal(
             "{left} requests were still being answered when the time to end was over"
         )),
     }
+}
+
+/// Looks once in an interval for changes of what held requests wait for, until the server stops.
+fn watch(cloud: Arc<OpenNebula>, bell: Bell, interval: Duration) -> Result<(), String> {
+    let mut watcher = Watcher::default();
+    let look = move || {
+        while !bell.is_over() {
+            std::thread::sleep(interval);
+            watcher.look(&bell, |documents| cloud.current(documents, interval / 2));
+        }
+    };
+    std::thread::Builder::new()
+        .name("watcher".to_owned())
+        .spawn(look)
+        .map(drop)
+        .map_err(|error| format!("cannot start the thread that looks for changes: {error}"))
 }
 
 fn announce(line: &str) -> Result<(), String> {
@@ -211,7 +235,7 @@ fn opennebula(
     options: &CommandOptions,
     config: &Config,
     log: &Arc<Log>,
-) -> Result<Arc<dyn Cloud>, String> {
+) -> Result<Arc<OpenNebula>, String> {
     if config.core_auth == CoreAuth::X509 {
         return Err(":core_auth: x509 is not supported: the calls to oned are signed with serveradmin's password; \
                     set it to cipher"

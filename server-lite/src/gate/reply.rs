@@ -89,7 +89,9 @@ impl From<Failure> for Response {
         let message = message::shown(&failure.message, SHOWN);
         let mut response = respond(failure.status, message.into_bytes());
         if let Some(seconds) = failure.retry_after {
-            response.headers.push(("Retry-After", seconds.to_string().into()));
+            response
+                .headers
+                .push(("Retry-After", seconds.to_string().into()));
         }
         response
     }

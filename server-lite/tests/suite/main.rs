@@ -38,6 +38,7 @@ mod opennebula_refusals;
 mod opennebula_sessions;
 mod opennebula_shared;
 mod opennebula_updates;
+mod opennebula_watching;
 mod recordings;
 mod references;
 mod scenario;

@@ -207,6 +207,11 @@ impl Bell {
         lock(&self.0.held).by_topic.keys().copied().collect()
     }
 
+    /// Whether the server stops, so that nothing is waited for any more.
+    pub fn is_over(&self) -> bool {
+        self.0.stopping.load(SeqCst)
+    }
+
     /// How many requests are held now.
     pub fn held(&self) -> usize {
         self.0.held_count.load(SeqCst)
