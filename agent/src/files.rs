@@ -5,7 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileType};
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -211,15 +211,15 @@ impl Located {
 ///
 /// # Errors
 /// Those of the system, and one that names [`MAX_FILE`] if the file is larger.
-pub fn read(file: File) -> io::Result<Vec<u8>> {
+pub fn read(mut file: File) -> io::Result<Vec<u8>> {
     // A file in /proc says that it is empty, and a sparse one may be larger than all memory.
     match file.metadata()?.len() {
         length if length > MAX_FILE => Err(too_large()),
-        length => limited(file, length),
+        length => limited(&mut file, length),
     }
 }
 
-fn limited(source: impl Read, expected: u64) -> io::Result<Vec<u8>> {
+fn limited(source: &mut File, expected: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
     source.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > MAX_FILE {
@@ -239,7 +239,8 @@ fn too_large() -> io::Error {
 /// Those of the system, and one that names [`MAX_FILE`] if there is more.
 pub fn operand(name: &str) -> io::Result<Vec<u8>> {
     if name == "-" {
-        return limited(io::stdin().lock(), 0);
+        let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+        return limited(&mut File::from(stdin), 0);
     }
     let file = File::from(Root::own().open_with(Path::new(name), OFlags::empty())?);
     let kind = file.metadata()?.file_type();

@@ -49,39 +49,29 @@ impl World<'_> {
 /// The text with every character that is not printable spelled out, so that it can't control a terminal or reorder what
 /// is shown.
 pub fn sanitize(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Cow::Borrowed(text);
+    match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(spelled_out(text, &[])),
     }
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut buffer = [0; 5];
-    for c in text.chars() {
-        if c.is_ascii() && !c.is_ascii_control() {
-            out.push(c);
-            continue;
-        }
-        // Unicode's printable characters as `str::escape_debug` knows them. A combining mark counts as printable only
-        // after another character, so one is put in front.
-        buffer[0] = b'-';
-        let length = c.encode_utf8(&mut buffer[1..]).len();
-        let pair = str::from_utf8(&buffer[..=length]).unwrap_or_default();
-        out.extend(pair.escape_debug().skip(1));
-    }
-    Cow::Owned(out)
 }
 
 /// The same for a message of several lines: newlines and tabs stay.
 pub fn sanitize_lines(text: &str) -> String {
-    let clean = |line: &str| {
-        line.split('\t')
-            .map(sanitize)
-            .collect::<Vec<_>>()
-            .join("\t")
-    };
-    text.replace("\r\n", "\n")
-        .split('\n')
-        .map(clean)
-        .collect::<Vec<_>>()
-        .join("\n")
+    spelled_out(&text.replace("\r\n", "\n"), &['\n', '\t'])
+}
+
+fn spelled_out(text: &str, kept: &[char]) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if matches!(c, ' '..='~') || kept.contains(&c) {
+            out.push(c);
+        } else {
+            // What Unicode calls printable stays; a combining mark does after another character, so one is put in front.
+            let pair = String::from_iter(['-', c]);
+            out.extend(pair.escape_debug().skip(1));
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -206,7 +206,8 @@ fn disks(mountinfo: &[u8]) -> Vec<Disk> {
             true => c.to_ascii_uppercase(),
             false => '_',
         };
-        let device = device.trim_start_matches("mapper/").chars().map(name);
+        let device = device.strip_prefix("mapper/").unwrap_or(device);
+        let device = device.chars().map(name);
         (!full && seen.insert(mount.number)).then(|| Disk {
             device: device.collect(),
             point: mount.point,

@@ -79,7 +79,7 @@ pub(super) const VNET: Command = Command {
 
 fn vm(session: &mut Session<'_, '_>) -> Result<(), Error> {
     let request = request::vm(session.id("VM")?);
-    show(session, &request, "VM", text::vm)
+    show(session, &request, "VM", &text::vm)
 }
 
 fn service(session: &mut Session<'_, '_>) -> Result<(), Error> {
@@ -88,13 +88,13 @@ fn service(session: &mut Session<'_, '_>) -> Result<(), Error> {
         session,
         &request::service(extended),
         "SERVICE",
-        |root, style| text::service(root, extended, style),
+        &|root, style| text::service(root, extended, style),
     )
 }
 
 fn vrouter(session: &mut Session<'_, '_>) -> Result<(), Error> {
     let request = request::vrouter(session.options.has(&EXTENDED));
-    show(session, &request, "VROUTER", text::vrouter)
+    show(session, &request, "VROUTER", &text::vrouter)
 }
 
 fn vnet(session: &mut Session<'_, '_>) -> Result<(), Error> {
@@ -102,7 +102,7 @@ fn vnet(session: &mut Session<'_, '_>) -> Result<(), Error> {
         .id("VNET")?
         .ok_or(Error::Words("You have to provide a VNET ID"))?;
     let request = request::vnet(id, session.options.has(&EXTENDED));
-    show(session, &request, "VNET", text::vnet)
+    show(session, &request, "VNET", &text::vnet)
 }
 
 /// `outer` is the name of the record in the document.
@@ -110,7 +110,7 @@ fn show(
     session: &mut Session<'_, '_>,
     request: &Request,
     outer: &str,
-    render: impl Fn(Node<'_>, Style) -> String,
+    render: &dyn Fn(Node<'_>, Style) -> String,
 ) -> Result<(), Error> {
     let client = session.client()?;
     let document = document(session::send(&client, request)?)?;
