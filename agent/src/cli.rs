@@ -142,6 +142,9 @@ fn misplaced(commands: Commands, command: &Command, entry: &OptionEntry) -> Erro
 
 /// Operands that the command has no use for: a warning, or an error.
 fn surplus(command: &Command, operands: &[String]) -> Result<Option<String>, Error> {
+    if operands.is_empty() {
+        return Ok(None);
+    }
     let Some(odd) = operands.get(command.most_operands()) else {
         return Ok(None);
     };
@@ -154,6 +157,12 @@ fn surplus(command: &Command, operands: &[String]) -> Result<Option<String>, Err
             "'{odd}' is one operand too many. Nothing was done. Usage: onegate {synopsis}"
         ))),
     }
+}
+
+/// Every option, as often as commands have it.
+fn every(commands: Commands) -> impl Iterator<Item = &'static OptionEntry> {
+    let own = commands.iter().flat_map(|command| command.options);
+    own.chain(ONLINE).chain(COMMON).copied()
 }
 
 /// Every option once, by its name: those of single commands, then those that they share.
@@ -210,18 +219,17 @@ fn misread(commands: Commands, error: &lexopt::Error) -> Error {
 }
 
 fn short(commands: Commands, letter: char) -> Result<&'static OptionEntry, Error> {
-    let all = all_options(commands);
-    let known = all.into_iter().find(|entry| entry.short == Some(letter));
+    let known = every(commands).find(|entry| entry.short == Some(letter));
     known.ok_or_else(|| Error::Option(format!("unknown option -{letter}")))
 }
 
 /// An option by its name, or by the beginning of it. A beginning that was enough for the Ruby client still is: what
 /// is new never makes it ambiguous.
 fn long(commands: Commands, name: &str) -> Result<&'static OptionEntry, Error> {
-    let all = all_options(commands);
-    if let Some(exact) = all.iter().find(|entry| entry.long == name) {
+    if let Some(exact) = every(commands).find(|entry| entry.long == name) {
         return Ok(exact);
     }
+    let all = all_options(commands);
     for classic in [true, false] {
         let begun: Vec<_> = all
             .iter()

@@ -20,6 +20,7 @@ pub const MAX_FILE: u64 = 16 << 20;
 /// The guest's file tree: `/`, or the directory that `--root` names.
 #[derive(Debug, Clone)]
 pub struct Root {
+    /// Empty for `/`.
     path: PathBuf,
     /// `None` for `/`, which has no outside.
     dir: Option<Arc<OwnedFd>>,
@@ -42,7 +43,7 @@ impl Root {
     /// The file tree of the process itself.
     pub fn own() -> Self {
         Root {
-            path: PathBuf::from("/"),
+            path: PathBuf::new(),
             dir: None,
         }
     }
@@ -62,7 +63,10 @@ impl Root {
 
     /// What a path of the guest is called outside of it, for messages.
     pub fn join(&self, path: &Path) -> PathBuf {
-        let mut joined = self.path.clone();
+        let mut joined = match self.is_own() {
+            true => PathBuf::from("/"),
+            false => self.path.clone(),
+        };
         joined.extend(
             path.components()
                 .filter(|part| matches!(part, Component::Normal(_))),
