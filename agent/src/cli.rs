@@ -276,7 +276,9 @@ fn command(commands: Commands, words: &[String]) -> Result<&'static Command, Err
     }
     if action.is_empty() && commands.iter().any(|entry| entry.resource() == resource) {
         let choice = help::list(commands, |entry| entry.resource() == resource);
-        return Err(Error::Usage(format!("'{resource}' what?\n\n{choice}")));
+        return Err(Error::Usage(format!(
+            "'{resource}' needs a subcommand\n\n{choice}"
+        )));
     }
     let typed = format!("{resource} {action}");
     let typed = typed.trim_end();

@@ -254,7 +254,7 @@ fn misuse_is_named() {
             1,
         ),
         (&[], "no command given", 255),
-        (&["vm"], "'vm' what?", 255),
+        (&["vm"], "'vm' needs a subcommand", 255),
         (
             &["vm", "shwo"],
             "'vm shwo' is not a command; did you mean 'vm show'?",

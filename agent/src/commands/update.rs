@@ -40,8 +40,9 @@ pub(super) const UPDATE: Command = Command {
     summary: "Add, change or remove attributes of a VM's record (USER_TEMPLATE)",
     detail: "\
 Any VALUE is stored as it is given, commas, quotes, brackets, backslashes and newlines included. KEY=@FILE takes the \
-value from a file, without the newline at its end, and KEY=@- from standard input; KEY=@@TEXT is a value that begins \
-with '@' itself. A KEY is stored in upper case; given twice, it becomes a list.
+value from a file (or a FIFO, such as a shell's <(COMMAND)) of at most 16 MiB, without the newline at its end, and \
+KEY=@- from standard input; KEY=@@TEXT is a value that begins with '@' itself. A KEY is stored in upper case; given \
+twice, it becomes a list.
 What OpenNebula can't store exactly is refused before anything is sent: blanks and newlines at either end, CR and \
 other control characters, ']]>', and characters beyond U+FFFF. With --base64 these can be stored too.
 --data is sent as given, for scripts written for the Ruby client: OpenNebula refuses or damages what a comma, a quote, \
