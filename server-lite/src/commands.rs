@@ -3,11 +3,13 @@
 pub mod cli;
 pub mod config;
 pub mod context;
+pub mod control;
 pub mod log;
 pub mod options;
 pub mod serve;
 pub mod service_recover;
 pub mod service_show;
+pub mod state;
 pub mod token;
 
 use crate::cloud::embedded::Embedded;

@@ -5,6 +5,7 @@
 //! [`commit`](crate::store::commit) changes them; [`rights`] says who may; [`flow`](crate::flow) is what time does to
 //! them. Refusals are in oned's words.
 
+pub mod export;
 pub mod open;
 pub mod rights;
 pub mod scenario;

@@ -4,7 +4,7 @@
 //! read from them.
 
 use super::options::{CommandOptions, OPTIONS};
-use super::{context, serve, service_recover, service_show, token};
+use super::{context, serve, service_recover, service_show, state, token};
 use crate::objects::document::parse_id;
 use std::ffi::OsString;
 use std::fmt;
@@ -39,6 +39,10 @@ pub enum Command {
     ServiceShow,
     /// Try again what failed in a service.
     ServiceRecover,
+    /// Print the state as a scenario.
+    StateExport,
+    /// Replace the state by a scenario.
+    StateImport,
 }
 
 /// One command, as its row in [`COMMANDS`] has it.
@@ -90,6 +94,20 @@ pub const COMMANDS: &[CommandEntry] = &[
         argument: Some("ID"),
         help: "Tries again what failed in a service, as 'oneflow recover' does; stop its server first",
         run: service_recover::run,
+    },
+    CommandEntry {
+        command: Command::StateExport,
+        name: "state export",
+        argument: None,
+        help: "Prints the state as a scenario, for a backup; its server may run",
+        run: state::export,
+    },
+    CommandEntry {
+        command: Command::StateImport,
+        name: "state import",
+        argument: None,
+        help: "Replaces the state by a scenario, such as a backup; its server may run",
+        run: state::import,
     },
 ];
 

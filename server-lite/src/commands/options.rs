@@ -1,7 +1,9 @@
 //! The options: [`OPTIONS`] is the one list of them. A row says which commands take it, and holds the function that
 //! checks its value while the command line is read.
 
-use super::cli::Command::{self, Context, Serve, ServiceRecover, ServiceShow, Token};
+use super::cli::Command::{
+    self, Context, Serve, ServiceRecover, ServiceShow, StateExport, StateImport, Token,
+};
 use super::cli::{UsageError, shown};
 use crate::objects::document::Id;
 use std::ffi::OsString;
@@ -41,6 +43,8 @@ pub struct CommandOptions {
     pub endpoint: Option<String>,
     /// `--json`
     pub json: bool,
+    /// `--salvage`
+    pub salvage: bool,
 }
 
 /// One option.
@@ -69,14 +73,22 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "cloud",
         value: Some("FILE"),
-        commands: &[Serve, Token, Context],
+        commands: &[Serve, Token, Context, StateImport],
         help: "The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation's PANACEA service]",
         set: |options, value| path(&mut options.cloud, value),
     },
     OptionEntry {
         name: "state",
         value: Some("DIR"),
-        commands: &[Serve, Token, Context, ServiceShow, ServiceRecover],
+        commands: &[
+            Serve,
+            Token,
+            Context,
+            ServiceShow,
+            ServiceRecover,
+            StateExport,
+            StateImport,
+        ],
         help: "Where every change is kept, and read from at the next start [memory]",
         set: |options, value| path(&mut options.state, value),
     },
@@ -163,6 +175,16 @@ pub const OPTIONS: &[OptionEntry] = &[
             Ok(())
         },
     },
+    OptionEntry {
+        name: "salvage",
+        value: None,
+        commands: &[StateExport],
+        help: "Print what can still be read of a damaged state, and say what is lost",
+        set: |options, _| {
+            options.salvage = true;
+            Ok(())
+        },
+    },
 ];
 
 impl OptionEntry {
@@ -203,14 +225,25 @@ impl CommandOptions {
                 "context needs --out DIR: where to write context.sh and token.txt".to_owned(),
             ));
         }
-        if matches!(command, ServiceShow | ServiceRecover) && self.state.is_none() {
-            let name = match command {
-                ServiceRecover => "service recover",
-                _ => "service show",
-            };
+        let needs_state = match command {
+            ServiceShow => Some("service show"),
+            ServiceRecover => Some("service recover"),
+            StateExport => Some("state export"),
+            StateImport => Some("state import"),
+            _ => None,
+        };
+        if let Some(name) = needs_state
+            && self.state.is_none()
+        {
             return Err(UsageError(format!(
                 "{name} needs --state DIR: the directory that the server was started with"
             )));
+        }
+        if command == StateImport && self.cloud.is_none() {
+            return Err(UsageError(
+                "state import needs --cloud FILE: the scenario to import, such as what 'state export' printed"
+                    .to_owned(),
+            ));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::cloud::opennebula::session::{Lifetime, ServerAuth};
 use crate::cloud::opennebula::upstream::Patience;
 use crate::cloud::opennebula::{Ages, HANDLERS, OpenNebula, Settings};
 use crate::commands::config::{Config, CoreAuth, LogLevel};
+use crate::commands::control;
 use crate::commands::log::{Log, Logged};
 use crate::commands::options::CommandOptions;
 use crate::flow;
@@ -104,6 +105,15 @@ fn serve_until_signal(
     if let Some(cloud) = behind {
         let interval = Duration::from_secs(config.record_max_age.max(1));
         watch(cloud, server.bell(), interval)?;
+    }
+
+    if let (Some(cloud), Some(directory)) = (&own, &options.state) {
+        control::serve(directory, Arc::clone(cloud), Arc::clone(&log)).map_err(|error| {
+            format!(
+                "cannot make the control socket in {}: {error}",
+                directory.display()
+            )
+        })?;
     }
 
     let scheme = if tls.is_some() { "https" } else { "http" };

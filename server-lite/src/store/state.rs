@@ -76,6 +76,11 @@ impl Objects {
         }
     }
 
+    /// The highest VM id so far.
+    pub fn last_vm(&self) -> Option<Id> {
+        self.last_vm
+    }
+
     /// The highest VM id so far, once these are written too.
     pub fn last_vm_with(&self, writes: &Writes) -> Option<Id> {
         let written = writes.range((Kind::Vm, 0)..=(Kind::Vm, Id::MAX));
@@ -94,15 +99,15 @@ impl Objects {
             .map(|(id, document)| (*id, document))
     }
 
-    /// Adds, replaces or, with `None`, removes a document.
+    /// Adds, replaces or, with `None`, removes a document. A VM's id is used up either way.
     pub fn set(&mut self, kind: Kind, id: Id, document: Option<Document>) {
+        if kind == Kind::Vm {
+            self.last_vm = self.last_vm.max(Some(id));
+        }
         let documents = &mut self.documents[kind as usize];
         match document {
             Some(document) => {
                 documents.insert(id, document);
-                if kind == Kind::Vm {
-                    self.last_vm = self.last_vm.max(Some(id));
-                }
             }
             None => {
                 documents.remove(&id);

@@ -46,4 +46,5 @@ mod slow;
 mod snapshot;
 mod state;
 mod state_damaged;
+mod state_export;
 mod structure;

@@ -3,7 +3,7 @@
 //!
 //! A file is checked whole before it is used: an error names the file, the object and the key.
 
-use crate::objects::document::{Document, Id, id, list};
+use crate::objects::document::{Document, Id, id, list, parse_id};
 use crate::store::state::{Kind, Objects};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -16,12 +16,20 @@ const PANACEA: &str = include_str!("../../../scenarios/panacea.json");
 
 /// The lists of a scenario: the key, the kind, the key that `show -j` puts around such a document, its name in
 /// messages.
-const LISTS: [(&str, Kind, &str, &str); 5] = [
+pub(super) const LISTS: [(&str, Kind, &str, &str); 5] = [
     ("users", Kind::User, "USER", "user"),
     ("vms", Kind::Vm, "VM", "VM"),
     ("vrouters", Kind::Vrouter, "VROUTER", "virtual router"),
     ("vnets", Kind::Vnet, "VNET", "virtual network"),
     ("services", Kind::Service, "DOCUMENT", "service"),
+];
+
+/// The key of what the service engine remembers; `state export` writes it.
+pub(super) const ENGINE: &str = "engine";
+/// What is under it beside `last_vm`: by id, what is remembered of a document of the second kind.
+pub(super) const MEMORIES: [(&str, Kind, Kind); 2] = [
+    ("services", Kind::ServiceClock, Kind::Service),
+    ("vms", Kind::VmClock, Kind::Vm),
 ];
 
 /// What a value must be.
@@ -166,6 +174,9 @@ impl Scenario {
                 objects.set(kind, id, Some(Arc::new(as_oned_has_it(kind, document))));
             }
         }
+        if let Some(engine) = scenario.shift_remove(ENGINE) {
+            remember(&mut objects, engine).map_err(|what| fail(format!("{ENGINE}: {what}")))?;
+        }
         if let Some(key) = scenario.keys().next() {
             return Err(fail(format!(
                 "unknown key {key:?}: a scenario has users, vms, vrouters, vnets, services"
@@ -185,6 +196,41 @@ impl Scenario {
             fingerprint,
             warnings,
         })
+    }
+}
+
+/// Takes what an exported state says of the engine.
+fn remember(objects: &mut Objects, engine: Value) -> Result<(), String> {
+    let Value::Object(mut engine) = engine else {
+        return Err(format!("is {}, not an object", describe(&engine)));
+    };
+    if let Some(last) = engine.shift_remove("last_vm")
+        && !last.is_null()
+    {
+        let last = id(Some(&last)).ok_or("last_vm is not a VM's id")?;
+        if objects.get(Kind::Vm, last).is_none() {
+            objects.set(Kind::Vm, last, None);
+        }
+    }
+    for (key, memory, of) in MEMORIES {
+        let documents = match engine.shift_remove(key) {
+            None => continue,
+            Some(Value::Object(documents)) => documents,
+            Some(other) => return Err(format!("{key} is {}, not an object", describe(&other))),
+        };
+        for (number, document) in documents {
+            let known = parse_id(&number).filter(|id| objects.get(of, *id).is_some());
+            let known = known.ok_or_else(|| format!("{key}/{number}: there is no such object"))?;
+            if !document.is_object() {
+                let what = describe(&document);
+                return Err(format!("{key}/{number} is {what}, not an object"));
+            }
+            objects.set(memory, known, Some(Arc::new(document)));
+        }
+    }
+    match engine.keys().next() {
+        Some(key) => Err(format!("unknown key {key:?}")),
+        None => Ok(()),
     }
 }
 

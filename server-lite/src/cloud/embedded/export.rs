@@ -1,0 +1,101 @@
+//! A state as a scenario: `state export` writes it, `state import` and `--cloud` read it.
+
+use super::Embedded;
+use super::scenario::{ENGINE, LISTS, MEMORIES, Scenario};
+use crate::flow::Timings;
+use crate::objects::document::Document;
+use crate::objects::refusal::Refusal;
+use crate::store::commit::Commits;
+use crate::store::database::Store;
+use crate::store::state::{Kind, Objects};
+use jiff::Timestamp;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes these documents as a scenario, one to a line, in the order of their ids, with what the engine remembers.
+///
+/// # Errors
+/// It can't be written.
+pub fn write(objects: &Objects, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(b"{")?;
+    for (key, kind, ..) in LISTS {
+        write!(out, "\n\"{key}\": [")?;
+        each(objects, kind, out, |out, (_, document)| {
+            write!(out, "{document}")
+        })?;
+        out.write_all(b"],")?;
+    }
+    write!(out, "\n\"{ENGINE}\": {{")?;
+    for (key, kind, _) in MEMORIES {
+        write!(out, "\n\"{key}\": {{")?;
+        each(objects, kind, out, |out, (id, document)| {
+            write!(out, "\"{id}\": {document}")
+        })?;
+        out.write_all(b"},")?;
+    }
+    let last = objects
+        .last_vm()
+        .map_or("null".to_owned(), |last| last.to_string());
+    writeln!(out, "\n\"last_vm\": {last}}}}}")?;
+    out.flush()
+}
+
+fn each(
+    objects: &Objects,
+    kind: Kind,
+    out: &mut dyn Write,
+    one: fn(&mut dyn Write, (u32, &Document)) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut all: Vec<_> = objects.all(kind).collect();
+    all.sort_unstable_by_key(|(id, _)| *id);
+    for (at, document) in all.into_iter().enumerate() {
+        out.write_all(if at == 0 { b"\n" } else { b",\n" })?;
+        one(out, document)?;
+    }
+    Ok(())
+}
+
+impl Embedded {
+    /// Replaces what a state directory holds by a scenario; no server may have it.
+    ///
+    /// # Errors
+    /// The directory can't be used, or the scenario can't be stored; what it held is as it was.
+    pub fn import_into(directory: &Path, scenario: &Scenario) -> Result<(), String> {
+        let mut opened = Store::open(directory).map_err(|error| error.to_string())?;
+        let Some(stored) = opened.stored else {
+            let filled = opened.store.fill(&scenario.objects, &scenario.fingerprint);
+            return filled.map_err(|error| error.to_string());
+        };
+        let commits = Commits::new(stored.objects, Some(opened.store));
+        let cloud = Self::new(commits, Timings::default());
+        let imported = cloud.import(scenario);
+        imported.map_err(|refusal| refusal.cause().to_owned())
+    }
+
+    /// Replaces the whole cloud by a scenario, in one change.
+    ///
+    /// # Errors
+    /// It can't be stored; the cloud is as it was.
+    pub fn import(&self, scenario: &Scenario) -> Result<(), Refusal> {
+        self.with_engine(|engine, draft, now: Timestamp| {
+            let new = &scenario.objects;
+            for kind in Kind::ALL {
+                for id in draft.ids(kind) {
+                    draft.remove(kind, id);
+                }
+                for (id, document) in new.all(kind) {
+                    draft.set(kind, id, document.as_ref().clone());
+                }
+            }
+            if let Some(last) = new.last_vm()
+                && new.get(Kind::Vm, last).is_none()
+            {
+                draft.remove(Kind::Vm, last);
+            }
+            engine.start(draft, now);
+            Ok(())
+        })?;
+        self.alarm.ring();
+        Ok(())
+    }
+}
