@@ -5,17 +5,45 @@ pub mod config;
 pub mod context;
 pub mod control;
 pub mod log;
+pub mod notify;
 pub mod options;
 pub mod serve;
 pub mod service_recover;
 pub mod service_show;
+pub mod setup;
 pub mod state;
 pub mod token;
 
 use crate::cloud::embedded::Embedded;
 use options::CommandOptions;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fmt;
 use std::io::Write as _;
+
+/// Why a command failed; in words for whoever typed it.
+#[derive(Debug)]
+pub enum CommandError {
+    /// What it was given can't be used: it fails again until somebody mends that.
+    Configuration(String),
+    /// Anything else.
+    Failed(String),
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(words) | Self::Failed(words) => f.write_str(words),
+        }
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+impl From<String> for CommandError {
+    fn from(words: String) -> Self {
+        Self::Failed(words)
+    }
+}
 
 /// The cloud that the options name: a server may have it open, nothing is changed.
 fn read(options: &CommandOptions) -> Result<Embedded, String> {

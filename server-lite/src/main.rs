@@ -6,19 +6,22 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use onegate_server_lite::commands::cli::{self, Invocation, PROGRAM};
-use onegate_server_lite::commands::{complain, print};
+use onegate_server_lite::commands::{CommandError, complain, print};
 use std::process::ExitCode;
 
 /// The command failed.
 const FAILED: u8 = 1;
 /// The command line is not understood.
 const USAGE: u8 = 2;
+/// What the command was given can't be used (EX_CONFIG of sysexits.h): to try again is no use.
+const CONFIGURATION: u8 = 78;
 
 fn main() -> ExitCode {
     let (error, code) = match cli::parse(std::env::args_os().skip(1)) {
         Ok(invocation) => match run(invocation) {
             Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => (error, FAILED),
+            Err(CommandError::Failed(error)) => (error, FAILED),
+            Err(CommandError::Configuration(error)) => (error, CONFIGURATION),
         },
         Err(error) => (error.to_string(), USAGE),
     };
@@ -26,10 +29,10 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(invocation: Invocation) -> Result<(), String> {
+fn run(invocation: Invocation) -> Result<(), CommandError> {
     match invocation {
-        Invocation::Help(text) => print(&text),
-        Invocation::Version => print(&format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"))),
+        Invocation::Help(text) => Ok(print(&text)?),
+        Invocation::Version => Ok(print(&format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")))?),
         Invocation::Run(command, options) => command.run(&options),
     }
 }

@@ -3,6 +3,7 @@
 //! `COMMANDS` and [`OPTIONS`](super::options) are the one list of what is understood; parsing, help and what is run are
 //! read from them.
 
+use super::CommandError;
 use super::options::{CommandOptions, OPTIONS};
 use super::{context, serve, service_recover, service_show, state, token};
 use crate::objects::document::parse_id;
@@ -13,7 +14,15 @@ use std::fmt;
 pub const PROGRAM: &str = "onegate-server-lite";
 
 /// What the program's exit codes mean.
-pub const EXIT_CODES: &[(u8, &str)] = &[(0, "done"), (1, "failed"), (2, "not understood")];
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "done"),
+    (1, "failed"),
+    (2, "not understood"),
+    (
+        78,
+        "what serve was given can't be used: configuration, certificate, scenario, state",
+    ),
+];
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +64,7 @@ pub struct CommandEntry {
     pub argument: Option<&'static str>,
     /// One line.
     pub help: &'static str,
-    run: fn(&CommandOptions) -> Result<(), String>,
+    run: fn(&CommandOptions) -> Result<(), CommandError>,
 }
 
 /// Every command.
@@ -72,42 +81,42 @@ pub const COMMANDS: &[CommandEntry] = &[
         name: "token",
         argument: Some("VMID"),
         help: "Prints the token of a VM",
-        run: token::run,
+        run: |options| Ok(token::run(options)?),
     },
     CommandEntry {
         command: Command::Context,
         name: "context",
         argument: Some("VMID"),
         help: "Writes a VM's context.sh and token.txt, as its context CD-ROM has them",
-        run: context::run,
+        run: |options| Ok(context::run(options)?),
     },
     CommandEntry {
         command: Command::ServiceShow,
         name: "service show",
         argument: Some("ID"),
         help: "Shows a service's nodes, policies and last decisions, with their reasons",
-        run: service_show::run,
+        run: |options| Ok(service_show::run(options)?),
     },
     CommandEntry {
         command: Command::ServiceRecover,
         name: "service recover",
         argument: Some("ID"),
         help: "Tries again what failed in a service, as 'oneflow recover' does; stop its server first",
-        run: service_recover::run,
+        run: |options| Ok(service_recover::run(options)?),
     },
     CommandEntry {
         command: Command::StateExport,
         name: "state export",
         argument: None,
         help: "Prints the state as a scenario, for a backup; its server may run",
-        run: state::export,
+        run: |options| Ok(state::export(options)?),
     },
     CommandEntry {
         command: Command::StateImport,
         name: "state import",
         argument: None,
         help: "Replaces the state by a scenario, such as a backup; its server may run",
-        run: state::import,
+        run: |options| Ok(state::import(options)?),
     },
 ];
 
@@ -116,10 +125,10 @@ impl Command {
     ///
     /// # Errors
     /// What went wrong, in words for whoever typed it.
-    pub fn run(self, options: &CommandOptions) -> Result<(), String> {
+    pub fn run(self, options: &CommandOptions) -> Result<(), CommandError> {
         match COMMANDS.iter().find(|entry| entry.command == self) {
             Some(entry) => (entry.run)(options),
-            None => Err("this command has no row in COMMANDS".to_owned()),
+            None => Err("this command has no row in COMMANDS".to_owned().into()),
         }
     }
 }

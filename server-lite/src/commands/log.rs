@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use writer::Writer;
 
@@ -168,25 +168,43 @@ fn is_mixed(word: &str) -> bool {
 
 /// A gate whose every answer is logged.
 pub struct Logged {
-    /// What answers.
-    pub gate: Gate,
-    /// Where it is logged.
-    pub log: Arc<Log>,
-    /// Whether reading may wait, because the cloud is another server; changing always may.
-    pub reads_wait: bool,
+    gate: RwLock<Arc<Gate>>,
+    log: Arc<Log>,
+    reads_wait: bool,
+}
+
+impl Logged {
+    /// Answers with this gate. `reads_wait`: reading may wait, because the cloud is another server; changing always
+    /// may.
+    pub fn new(gate: Gate, log: Arc<Log>, reads_wait: bool) -> Self {
+        Self {
+            gate: RwLock::new(Arc::new(gate)),
+            log,
+            reads_wait,
+        }
+    }
+
+    /// Answers with another gate from now on.
+    pub fn replace(&self, gate: Gate) {
+        *self.gate.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(gate);
+    }
+
+    fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Handler for Logged {
     fn handle(&self, request: &Request) -> Response {
         let start = Instant::now();
-        let answer = self.gate.answer(request);
+        let answer = self.gate().answer(request);
         self.log.request(request, &answer, start.elapsed());
         answer.response
     }
 
     fn handle_or_hold(&self, request: &Request) -> Reply {
         let start = Instant::now();
-        let mut outcome = self.gate.answer(request);
+        let mut outcome = self.gate().answer(request);
         let Some(wait) = conditional::wait(request, &outcome) else {
             self.log.request(request, &outcome, start.elapsed());
             return Reply::Now(outcome.response);

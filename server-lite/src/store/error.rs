@@ -187,3 +187,16 @@ impl fmt::Display for Damage {
 }
 
 impl std::error::Error for StoreError {}
+
+impl StoreError {
+    /// Whether it may go well another time with nobody doing anything about it.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::InUse { .. } => true,
+            Self::Damaged { .. } | Self::NoState { .. } | Self::Replaced { .. } => false,
+            // `Other` is not the system's: a file is not what it should be.
+            Self::File { error, .. } => error.kind() != io::ErrorKind::Other,
+            Self::Directory { .. } => true,
+        }
+    }
+}

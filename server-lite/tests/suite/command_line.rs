@@ -173,19 +173,19 @@ fn what_keeps_it_from_starting_is_said() {
     let cases: &[(&[&str], i32, &str)] = &[
         (
             &["serve", "--config", &broken],
-            1,
+            78,
             "broken.conf, line 1: :port: expected a number",
         ),
         (
             &["serve", "--config", &missing],
-            1,
+            78,
             "missing: cannot be read",
         ),
-        (&["serve", "--cloud", &garbage], 1, "cloud.json"),
-        (&["serve", "--cloud", &missing], 1, "missing"),
+        (&["serve", "--cloud", &garbage], 78, "cloud.json"),
+        (&["serve", "--cloud", &missing], 78, "missing"),
         (
             &["serve", "--opennebula", "--config", &x509],
-            1,
+            78,
             ":core_auth: x509 is not supported",
         ),
         (
@@ -197,15 +197,15 @@ fn what_keeps_it_from_starting_is_said() {
                 "--auth-file",
                 &missing,
             ],
-            1,
+            78,
             "missing",
         ),
         (
             &["serve", "--tls-cert", &garbage, "--tls-key", &garbage],
-            1,
+            78,
             "cloud.json",
         ),
-        (&["serve", "--listen", "here"], 1, "cannot listen on here"),
+        (&["serve", "--listen", "here"], 78, "cannot listen on here"),
         (
             &["context", "6", "--cloud", &snapshot(), "--out", &garbage],
             1,

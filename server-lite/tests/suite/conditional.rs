@@ -31,11 +31,11 @@ impl Held {
         };
         let (cloud, _) = Embedded::open(None, None, pace).unwrap();
         let cloud = Arc::new(cloud);
-        let handler = Logged {
-            gate: Gate::new(Arc::clone(&cloud) as Arc<dyn Cloud>, Rules::default()),
-            log: Arc::new(Log::start(LogLevel::Error).unwrap()),
-            reads_wait: false,
-        };
+        let handler = Logged::new(
+            Gate::new(Arc::clone(&cloud) as Arc<dyn Cloud>, Rules::default()),
+            Arc::new(Log::start(LogLevel::Error).unwrap()),
+            false,
+        );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::start(vec![listener], None, Arc::new(handler), limits).unwrap();

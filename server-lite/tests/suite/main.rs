@@ -39,6 +39,7 @@ mod opennebula_sessions;
 mod opennebula_shared;
 mod opennebula_updates;
 mod opennebula_watching;
+mod operations;
 mod recordings;
 mod references;
 mod scenario;

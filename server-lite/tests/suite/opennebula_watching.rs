@@ -104,11 +104,11 @@ fn a_hundred_guests_that_watch_a_service_cost_one_call_a_look() {
         ..settings(&stand_in.url("/RPC2"), &stand_in.url(""))
     };
     let cloud = Arc::new(OpenNebula::new(settings, Arc::new(|_| ())).unwrap());
-    let handler = Logged {
-        gate: Gate::new(Arc::clone(&cloud) as _, Rules::default()),
-        log: Arc::new(Log::start(LogLevel::Error).unwrap()),
-        reads_wait: true,
-    };
+    let handler = Logged::new(
+        Gate::new(Arc::clone(&cloud) as _, Rules::default()),
+        Arc::new(Log::start(LogLevel::Error).unwrap()),
+        true,
+    );
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::start(vec![listener], None, Arc::new(handler), Limits::default()).unwrap();

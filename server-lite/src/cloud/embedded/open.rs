@@ -29,6 +29,16 @@ impl std::fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+impl OpenError {
+    /// Whether it may go well another time with nobody doing anything about it.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Scenario(_) => false,
+            Self::Store(error) => error.may_pass(),
+        }
+    }
+}
+
 impl From<ScenarioError> for OpenError {
     fn from(error: ScenarioError) -> Self {
         Self::Scenario(error)

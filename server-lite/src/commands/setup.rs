@@ -1,0 +1,186 @@
+//! What `serve` is made of, and `check` looks at: the configuration, the certificate, the cloud, the address.
+
+use crate::cloud::embedded::Embedded;
+use crate::cloud::opennebula::clock::Clock;
+use crate::cloud::opennebula::session::{Lifetime, ServerAuth};
+use crate::cloud::opennebula::upstream::Patience;
+use crate::cloud::opennebula::{Ages, OpenNebula, Settings};
+use crate::commands::CommandError;
+use crate::commands::config::{Config, CoreAuth, LogLevel};
+use crate::commands::log::Log;
+use crate::commands::options::CommandOptions;
+use crate::flow;
+use crate::http::tls::Tls;
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const DEFAULT_HOST: &str = "127.0.0.1";
+const DEFAULT_PORT: u16 = 5030;
+/// How long an address that is taken is tried.
+const BIND_PATIENCE: Duration = Duration::from_secs(5);
+/// How long between two tries.
+const BIND_PAUSE: Duration = Duration::from_millis(200);
+
+/// The file of `--config`; in front of OpenNebula, its own; else the defaults.
+///
+/// # Errors
+/// It can't be read, or something in it is wrong.
+pub fn configuration(options: &CommandOptions) -> Result<Config, CommandError> {
+    let file = match &options.config {
+        Some(file) => file.clone(),
+        None if options.opennebula => installation("/etc/one", "etc").join("onegate-server.conf"),
+        None => return Ok(Config::default()),
+    };
+    Config::load(&file).map_err(|error| CommandError::Configuration(error.to_string()))
+}
+
+/// A directory of the OpenNebula installation: under ONE_LOCATION where that is set, else the packages' place.
+fn installation(packaged: &str, self_contained: &str) -> PathBuf {
+    match std::env::var_os("ONE_LOCATION") {
+        Some(location) if !location.is_empty() => PathBuf::from(location).join(self_contained),
+        _ => PathBuf::from(packaged),
+    }
+}
+
+/// The certificate and key to serve TLS with, where there are some.
+///
+/// # Errors
+/// They can't be read, or don't belong together.
+pub fn certificate(options: &CommandOptions) -> Result<Option<Arc<Tls>>, CommandError> {
+    match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => Tls::load(certificate, key)
+            .map(|tls| Some(Arc::new(tls)))
+            .map_err(|error| CommandError::Configuration(error.to_string())),
+        _ => Ok(None),
+    }
+}
+
+/// Where to listen, as `ADDRESS:PORT`.
+pub fn address(options: &CommandOptions, config: &Config) -> String {
+    options.listen.clone().unwrap_or_else(|| {
+        let host = config.host.as_deref().unwrap_or(DEFAULT_HOST);
+        let port = config.port.unwrap_or(DEFAULT_PORT);
+        if host.contains(':') && !host.starts_with('[') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        }
+    })
+}
+
+/// Listens. An address that is taken, or is not there yet, is tried for a while: at boot, and after a restart, it may
+/// come free.
+///
+/// # Errors
+/// It can't be listened on.
+pub fn listen(address: &str, log: &Log) -> Result<TcpListener, CommandError> {
+    let end = Instant::now() + BIND_PATIENCE;
+    let mut said = false;
+    loop {
+        let error = match TcpListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => error,
+        };
+        let may_pass = matches!(
+            error.kind(),
+            ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable
+        );
+        if !may_pass || Instant::now() >= end {
+            return Err(no_listener(address, &error));
+        }
+        if !std::mem::replace(&mut said, true) {
+            let seconds = BIND_PATIENCE.as_secs();
+            log.write(
+                LogLevel::Warning,
+                &format!("cannot listen on {address} yet: {error}; trying for {seconds} s"),
+            );
+        }
+        std::thread::sleep(BIND_PAUSE);
+    }
+}
+
+fn no_listener(address: &str, error: &std::io::Error) -> CommandError {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => "; another server has it: stop that one, or choose with --listen",
+        ErrorKind::PermissionDenied => "; ports below 1024 are root's",
+        ErrorKind::InvalidInput => "; expected ADDRESS:PORT, as in 127.0.0.1:5030",
+        _ => "",
+    };
+    let message = format!("cannot listen on {address}: {error}{hint}");
+    match error.kind() {
+        ErrorKind::InvalidInput => CommandError::Configuration(message),
+        _ => CommandError::Failed(message),
+    }
+}
+
+/// The cloud of `--cloud` and `--state`; what is odd in it goes to the log.
+///
+/// # Errors
+/// The scenario is wrong, or the state can't be used.
+pub fn embedded(options: &CommandOptions, log: &Log) -> Result<Arc<Embedded>, CommandError> {
+    let defaults = flow::Timings::default();
+    let pace = flow::Timings {
+        vm_step: options.vm_step.unwrap_or(defaults.vm_step),
+        cooldown: options.cooldown.unwrap_or(defaults.cooldown),
+        interval: options.flow_interval.unwrap_or(defaults.interval),
+    };
+    let (cloud, warnings) =
+        Embedded::open(options.cloud.as_deref(), options.state.as_deref(), pace).map_err(
+            |error| match error.may_pass() {
+                true => CommandError::Failed(error.to_string()),
+                false => CommandError::Configuration(error.to_string()),
+            },
+        )?;
+    warnings
+        .iter()
+        .for_each(|warning| log.write(LogLevel::Warning, warning));
+    cloud
+        .problems()
+        .iter()
+        .for_each(|problem| log.write(LogLevel::Warning, problem));
+    Ok(Arc::new(cloud))
+}
+
+/// The OpenNebula that the configuration names.
+///
+/// # Errors
+/// The configuration or the auth file is wrong.
+pub fn opennebula(
+    options: &CommandOptions,
+    config: &Config,
+    log: &Arc<Log>,
+) -> Result<Arc<OpenNebula>, CommandError> {
+    if config.core_auth == CoreAuth::X509 {
+        return Err(CommandError::Configuration(
+            ":core_auth: x509 is not supported: the calls to oned are signed with serveradmin's password; set it to \
+             cipher"
+                .to_owned(),
+        ));
+    }
+    let auth_file = match &options.auth_file {
+        Some(file) => file.clone(),
+        None => installation("/var/lib/one", "var").join(".one/onegate_auth"),
+    };
+    let settings = Settings {
+        one_xmlrpc: config.one_xmlrpc.clone(),
+        oneflow_server: config.oneflow_server.clone(),
+        auth: ServerAuth::read(&auth_file).map_err(CommandError::Configuration)?,
+        lifetime: Lifetime {
+            delta: Duration::from_secs(config.expire_delta),
+            margin: Duration::from_secs(config.expire_margin),
+        },
+        patience: Patience::default(),
+        ages: Ages {
+            record: Duration::from_secs(config.record_max_age),
+            token_password: Duration::from_secs(config.token_password_max_age),
+        },
+        clock: Clock::default(),
+    };
+    let log = Arc::clone(log);
+    let report = Arc::new(move |trouble: &str| log.write(LogLevel::Error, trouble));
+    let cloud = OpenNebula::new(settings, report).map_err(CommandError::Configuration)?;
+    Ok(Arc::new(cloud))
+}

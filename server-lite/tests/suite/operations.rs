@@ -1,0 +1,140 @@
+//! What an operator and an init system have to do with the server: it says when it is ready and that it answers, reads
+//! its configuration again, waits for its address, and tells what can't be used from what may pass.
+
+use crate::support::client::PATIENCE;
+use crate::support::process::{Running, credentials, printed, program, refused};
+use std::ffi::OsString;
+use std::fs;
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::Command;
+
+/// The server, told where to notify.
+fn notifying(socket: impl Into<OsString>) -> Running {
+    let mut command: Command = program();
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("NOTIFY_SOCKET", socket.into())
+        .env("WATCHDOG_USEC", "300000");
+    Running::run(&mut command)
+}
+
+fn received(socket: &UnixDatagram) -> String {
+    let mut bytes = [0; 256];
+    let length = socket.recv(&mut bytes).expect("a notification");
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
+}
+
+#[test]
+fn systemd_is_told_of_the_start_of_answers_and_of_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let name = format!("onegate-test-{}", std::process::id());
+    let abstract_address = SocketAddr::from_abstract_name(&name).unwrap();
+    let sockets = [
+        (OsString::from(&path), UnixDatagram::bind(&path).unwrap()),
+        (
+            OsString::from(format!("@{name}")),
+            UnixDatagram::bind_addr(&abstract_address).unwrap(),
+        ),
+    ];
+    for (place, socket) in sockets {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let server = notifying(place);
+        let ready = received(&socket);
+        assert!(
+            ready.starts_with("READY=1\nSTATUS=listening on http://127.0.0.1:"),
+            "{ready}"
+        );
+        for _ in 0..3 {
+            assert_eq!(received(&socket), "WATCHDOG=1");
+        }
+        let (status, log) = server.stop();
+        assert!(status.success(), "{log}");
+        let mut last = received(&socket);
+        while last == "WATCHDOG=1" {
+            last = received(&socket);
+        }
+        assert_eq!(last, "STOPPING=1");
+    }
+}
+
+#[test]
+fn a_reload_changes_what_is_permitted_and_a_bad_file_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("onegate-server.conf");
+    let write = |text: &str| fs::write(&file, text).unwrap();
+    let permits = ":permissions:\n  :vm:\n    :show: true\n";
+    write(permits);
+    let server = Running::start(&["--config", &file.display().to_string()]);
+    let token = printed(&["token", "8"]);
+    let status = || {
+        let credentials = credentials("8", token.trim_end());
+        server.send("GET /vm", &credentials, b"").status
+    };
+    let until = |wanted: u16| {
+        let end = std::time::Instant::now() + PATIENCE;
+        while status() != wanted {
+            assert!(std::time::Instant::now() < end, "never {wanted}");
+        }
+    };
+    assert_eq!(status(), 200);
+    write(":permissions:\n  :vm:\n    :update: true\n");
+    server.signal(rustix::process::Signal::HUP);
+    until(403);
+    write(permits);
+    server.signal(rustix::process::Signal::HUP);
+    until(200);
+    write(":port: here\n");
+    server.signal(rustix::process::Signal::HUP);
+    assert_eq!(status(), 200);
+    let (_, log) = server.stop();
+    assert!(
+        log.contains("the permissions and restrictions of the configuration were read again"),
+        "{log}"
+    );
+    let kept = "error: the configuration in use stays: ";
+    assert!(
+        log.contains(kept) && log.contains(":port: expected a number"),
+        "{log}"
+    );
+}
+
+#[test]
+fn an_address_that_comes_free_is_waited_for() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let held = std::thread::spawn(move || {
+        // Until the server has said that it waits, which it can only say where it does.
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        drop(taken);
+    });
+    let mut command = program();
+    command.args(["serve", "--listen", &address]);
+    let server = Running::run(&mut command);
+    held.join().unwrap();
+    assert_eq!(server.address, address);
+    let (_, log) = server.stop();
+    assert!(log.contains("yet: Address already in use"), "{log}");
+}
+
+#[test]
+fn what_is_wrong_is_said_before_the_address_is_listened_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let wrong = directory.path().join("cloud.json");
+    fs::write(&wrong, "{").unwrap();
+    // The address is taken for good: that it is never tried shows in the error.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let cloud = wrong.display().to_string();
+    let (code, message) = refused(&["serve", "--listen", &address, "--cloud", &cloud]);
+    assert_eq!(code, 78, "{message}");
+    assert!(
+        message.contains("not JSON") && !message.contains("cannot listen"),
+        "{message}"
+    );
+    let (code, message) = refused(&["serve", "--listen", &address]);
+    assert_eq!(code, 1, "{message}");
+    assert!(message.contains("another server has it"), "{message}");
+}
