@@ -44,6 +44,13 @@ fleet: ## VMS=N guests for SECONDS=S against a server of our own, or URL=http://
 	@target/release/examples/fleet --vms $(or $(VMS),1000) --seconds $(or $(SECONDS),30) \
 		$(if $(URL),--url $(URL)) $(if $(CLOUD),--cloud $(CLOUD))
 
+cost: ## counts instructions: no parser and no route costs more than its input grows; needs valgrind, takes minutes
+	$(CARGO) test -p onegate-server-lite --test cost -- --ignored
+
+budgets: ## one client exceeds each budget of docs/server.md: what another one notices
+	@$(CARGO) build --quiet --profile bench -p onegate-server-lite --bins --example budgets
+	@target/release/examples/budgets target/release/onegate-server-lite
+
 fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
 	@fuzz/run 5
 
