@@ -78,7 +78,7 @@ pub struct Response {
     /// What time it is, as the server says.
     pub date: Option<String>,
     /// When the server wants to be asked again.
-    retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
     /// The body.
     pub body: Vec<u8>,
 }

@@ -7,7 +7,7 @@ use crate::cli::session::Session;
 use crate::client::{Client, Failure, Phase, Response, request};
 use crate::context::{Context, Missing, urls};
 use crate::error::Error;
-use crate::objects::document::Document;
+use crate::objects::document::{Document, Node};
 use crate::world::sanitize;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -223,6 +223,7 @@ impl Report {
                         vm.get("NAME").text()
                     );
                     self.line(Mark::Passed, "identity", &name);
+                    self.record(vm.get("USER_TEMPLATE"));
                     return Ok(());
                 }
                 _ => (
@@ -255,13 +256,34 @@ impl Report {
         Err(Error::Refused(format!("{what}\n{advice}")))
     }
 
+    /// Says which attributes keep the Ruby server from erasing any: said only where there are some.
+    fn record(&mut self, attributes: Node<'_>) {
+        let ends = |value: Node<'_>| value.text().ends_with('\\');
+        let spoilt = |value: Node<'_>| match value.is_object() {
+            true => value.members().any(|(_, member)| ends(member)),
+            false => ends(value),
+        };
+        let names: Vec<String> = attributes
+            .members()
+            .filter(|(_, value)| value.each().any(spoilt))
+            .map(|(name, _)| name.text())
+            .collect();
+        if !names.is_empty() {
+            let what = format!(
+                "{} ends in a backslash: until it is set to something else, opennebula-gate can't erase anything",
+                names.join(", ")
+            );
+            self.line(Mark::Odd, "record", &what);
+        }
+    }
+
     /// A wrong clock breaks TLS, and makes a log hard to read.
     fn clock(&mut self, date: Option<&str>) {
         let Some(date) = date else {
             return self.line(
                 Mark::Open,
                 "clock",
-                "the server doesn't say what time it is",
+                "cannot be checked: the server does not say what time it is (no Date header)",
             );
         };
         let Some(there) = seconds(date) else {

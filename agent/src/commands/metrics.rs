@@ -6,7 +6,7 @@
 use crate::cli::command::{Command, Surplus};
 use crate::cli::options::Opt;
 use crate::cli::session::{self, Session};
-use crate::client::{Client, request};
+use crate::client::{Client, jitter, request};
 use crate::error::Error;
 use crate::files::Root;
 use crate::mountinfo::{MOUNTINFO, mounts};
@@ -83,7 +83,12 @@ fn run(session: &mut Session<'_, '_>) -> Result<(), Error> {
         let Some(every) = every else {
             return Ok(());
         };
-        sleep(every.saturating_sub(start.elapsed()));
+        let mut pause = every.saturating_sub(start.elapsed());
+        if trouble.is_some() {
+            // A server that is sent too much by many is to have some rest.
+            pause += jitter::spread(every);
+        }
+        sleep(pause);
     }
 }
 

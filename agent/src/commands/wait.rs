@@ -289,13 +289,17 @@ fn wait(
     let mut progress = Progress { shown: 0, start };
     let mut pause = FIRST_PAUSE;
     loop {
+        let mut asked = None;
         let missing = match ask(goal, request, client, end) {
             Ok(missing) if missing.is_empty() => {
                 progress.clear(world);
                 return Ok(());
             }
             Ok(missing) => missing,
-            Err(Asked::Trouble(what)) => vec![what],
+            Err(Asked::Trouble(what, after)) => {
+                asked = after;
+                vec![what]
+            }
             Err(Asked::Failed(error)) => {
                 progress.clear(world);
                 return Err(error);
@@ -311,14 +315,19 @@ fn wait(
                 missing.join("\n  ")
             )));
         }
-        std::thread::sleep(jitter::spread(pause).min(left));
+        std::thread::sleep(next(pause, asked).min(left));
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }
 
+/// How long until it is asked again: at random, and not before the server wants to be.
+fn next(pause: Duration, asked: Option<Duration>) -> Duration {
+    asked.unwrap_or_default().min(LONGEST_PAUSE) + jitter::spread(pause)
+}
+
 enum Asked {
-    /// May pass.
-    Trouble(String),
+    /// May pass; after so long, if the server said so.
+    Trouble(String, Option<Duration>),
     /// Won't.
     Failed(Error),
 }
@@ -335,14 +344,12 @@ fn ask(
     let until = end.max(Instant::now() + LAST_ANSWER);
     let answer = client
         .send(request, Some(until))
-        .map_err(|failure| Asked::Trouble(failure.in_a_line()))?;
+        .map_err(|failure| Asked::Trouble(failure.in_a_line(), None))?;
     if matches!(answer.status, 401 | 429 | 500..) {
         let words = String::from_utf8_lossy(&answer.body);
         let first = sanitize(words.lines().next().unwrap_or_default()).into_owned();
-        return Err(Asked::Trouble(format!(
-            "the server answers {}: {first}",
-            answer.status
-        )));
+        let what = format!("the server answers {}: {first}", answer.status);
+        return Err(Asked::Trouble(what, answer.retry_after));
     }
     let body = accept(answer, request).map_err(Asked::Failed)?;
     let not_json = |why| {

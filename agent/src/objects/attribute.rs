@@ -97,6 +97,12 @@ fn check_value(value: &str) -> Result<(), String> {
     if value.contains("]]>") {
         return Err("holds ']]>', with which OpenNebula drops it".to_owned());
     }
+    if value.ends_with('\\') {
+        return Err(
+            "ends with U+005C ('\\'): an OpenNebula server can't erase any attribute of a VM with such a value"
+                .to_owned(),
+        );
+    }
     for (c, end) in [
         (value.chars().next(), "begins"),
         (value.chars().last(), "ends"),

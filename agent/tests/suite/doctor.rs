@@ -143,3 +143,27 @@ fn without_a_context_all_places_are_named() {
         stderr(&output)
     );
 }
+
+#[test]
+fn what_cannot_be_checked_and_what_spoils_a_record_is_said() {
+    let clock = "-       clock       cannot be checked: the server does not say what time it is (no Date header)\n";
+    let spoilt = |names: &str| format!("odd     record      {names} ends in a backslash: until");
+    for (attributes, record) in [
+        (r#"{"A":"1","B":"C:\\new"}"#, None),
+        (r#"{"A":"1","DIR":"C:\\new\\"}"#, Some("DIR")),
+        (r#"{"L":["1","x\\"],"V":{"B":"y\\"},"E":{}}"#, Some("L, V")),
+    ] {
+        let body = format!(r#"{{"VM":{{"ID":"8","NAME":"x","USER_TEMPLATE":{attributes}}}}}"#);
+        // As the real server: without a Date.
+        let server = Listener::answering("200 OK", &body);
+        let output = run_as(&server.url(), "8", &token(8), ["doctor"]);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(text.contains(clock), "{text}");
+        assert_eq!(text.contains("record"), record.is_some(), "{text}");
+        assert!(
+            record.is_none_or(|names| text.contains(&spoilt(names))),
+            "{text}"
+        );
+    }
+}

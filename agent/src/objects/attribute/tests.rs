@@ -54,6 +54,8 @@ fn what_cannot_be_stored_is_refused_by_name() {
         ("A=\u{1F600}", "U+1F600 ('\u{1F600}')"),
         ("A=x\u{fffe}", "U+FFFE"),
         ("A=x]]>y", "']]>'"),
+        ("DIR=C:\\new\\", "ends with U+005C"),
+        ("A=\\", "with --base64"),
         ("A-B=1", "U+002D ('-')"),
         ("A B=1", "U+0020"),
         ("1A=1", "ONE_1A"),
@@ -64,7 +66,7 @@ fn what_cannot_be_stored_is_refused_by_name() {
         let error = parse(word, false, &nothing).expect_err(word).to_string();
         assert!(error.contains(named), "{word:?}: {error}");
     }
-    for word in ["A= x", "A=\u{1F600}", "A=x]]>y"] {
+    for word in ["A= x", "A=\u{1F600}", "A=x]]>y", "DIR=C:\\new\\"] {
         assert!(
             parse(word, true, &nothing).is_ok(),
             "{word:?} with --base64"
@@ -178,6 +180,12 @@ fn poison_is_seen_in_every_spelling() {
         "<A>&#65534;</A>",
         "<A>&#99999999999;</A>",
         "<A>&#xD800;</A>",
+        "DIR=C:\\new\\",
+        "A=1\nDIR=C:\\ \nB=2",
+        "<TEMPLATE><DIR>C:&#92;</DIR></TEMPLATE>",
+        "<TEMPLATE><DIR>C:&#x5C; </DIR><B>1</B></TEMPLATE>",
+        "<TEMPLATE><DIR>C:\\</DIR></TEMPLATE>",
+        "<TEMPLATE><DIR><![CDATA[C:\\]]></DIR></TEMPLATE>",
     ] {
         assert!(poison(data).is_some(), "{data}");
     }
@@ -185,6 +193,9 @@ fn poison_is_seen_in_every_spelling() {
         "A=&#128512;",
         "<TEMPLATE><A>&#44;&#xe9;&amp;&#;</A></TEMPLATE>",
         "<A>&# 1;</A>",
+        "A=C:\\new",
+        "<A>C:&#92;new</A><B>&#924;</B>",
+        "",
     ] {
         assert_eq!(poison(data), None, "{data}");
     }

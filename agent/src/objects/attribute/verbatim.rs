@@ -3,6 +3,13 @@
 
 /// What would harm the VM's record for good. Such data is never sent.
 pub fn poison(data: &str) -> Option<String> {
+    if ends_in_backslash(data) {
+        return Some(
+            "--data holds a value that ends in a backslash: an OpenNebula server can't erase any attribute of a VM \
+             with such a value. Nothing was sent; KEY=VALUE with --base64 would store it base64-encoded"
+                .to_owned(),
+        );
+    }
     if !data.trim_start().starts_with('<') {
         return None;
     }
@@ -28,6 +35,24 @@ pub fn poison(data: &str) -> Option<String> {
             "--data holds the reference &#{number};, which makes a VM's record unreadable for good on an OpenNebula \
              server. Nothing was sent"
         )
+    })
+}
+
+/// In XML the end of a value is where its element or its CDATA section ends, in text the end of the line.
+fn ends_in_backslash(data: &str) -> bool {
+    if !data.trim_start().starts_with('<') {
+        return data.lines().any(|line| line.trim_end().ends_with('\\'));
+    }
+    ["</", "]]>"].iter().any(|end| {
+        data.match_indices(end).any(|(at, _)| {
+            let value = data[..at].trim_end();
+            let reference = value.strip_suffix(';').and_then(|v| v.rsplit_once("&#"));
+            value.ends_with('\\')
+                || reference.is_some_and(|(_, number)| match number.strip_prefix(['x', 'X']) {
+                    Some(hex) => u32::from_str_radix(hex, 16) == Ok(0x5c),
+                    None => number.parse() == Ok(0x5c_u32),
+                })
+        })
     })
 }
 
