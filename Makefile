@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static repository linked package build install vendor test-static test-source test-packages test-images test-guest test-cloud-init clean
+.PHONY: image-gain generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static repository linked package build install vendor test-static test-source test-packages test-images test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -38,6 +38,9 @@ bench: static ## what a request costs the agent and the server, beside curl and 
 	@$(CARGO) bench --quiet -p onegate-server-lite --bench elasticity
 	@bench/load
 	@bench/client
+
+image-gain: package ## what a guest's image gains without Ruby: packages, bytes, time; root
+	@packaging/guest/measure
 
 fleet: ## VMS=N guests for SECONDS=S against a server of our own, or URL=http://HOST:PORT with its CLOUD=FILE
 	@$(CARGO) build --quiet --profile bench -p onegate-server-lite --bins --example fleet
