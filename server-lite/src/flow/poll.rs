@@ -41,13 +41,6 @@ struct Wish {
     reason: String,
 }
 
-/// What a role is scaled to, and why.
-struct Change {
-    target: u32,
-    cooldown: Option<Duration>,
-    reason: String,
-}
-
 /// A role's turn. Whether anything was evaluated.
 fn evaluate(tick: &mut Tick<'_, '_>, service: &mut Service, index: usize) -> bool {
     let role = &service.roles[index];
@@ -55,14 +48,12 @@ fn evaluate(tick: &mut Tick<'_, '_>, service: &mut Service, index: usize) -> boo
         return false;
     }
     if let Some(target) = role.min_vms.filter(|min| role.cardinality < *min) {
-        let reason = format!("below min_vms {target}");
-        let cooldown = None;
-        let change = Change {
-            target,
-            cooldown,
-            reason,
+        let wish = Wish {
+            adjust: Adjust::Cardinality(target.into()),
+            cooldown: None,
+            reason: format!("below min_vms {target}"),
         };
-        scale(tick, service, index, change);
+        scale(tick, service, index, target, wish);
         return true;
     }
     for number in 0..role.scheduled.len() {
@@ -194,13 +185,7 @@ fn grant(tick: &mut Tick<'_, '_>, service: &mut Service, index: usize, wish: Wis
     let (min, max) = (role.min_vms.unwrap_or(0), role.max_vms.unwrap_or(u32::MAX));
     let target = wish.adjust.target(now, min, max);
     if target != now {
-        let (cooldown, reason) = (wish.cooldown, wish.reason);
-        let change = Change {
-            target,
-            cooldown,
-            reason,
-        };
-        return scale(tick, service, index, change);
+        return scale(tick, service, index, target, wish);
     }
     let limit = match wish.adjust.target(now, 0, u32::MAX).cmp(&now) {
         Ordering::Greater => format!(", as max_vms is {max}"),
@@ -213,13 +198,18 @@ fn grant(tick: &mut Tick<'_, '_>, service: &mut Service, index: usize, wish: Wis
 }
 
 /// Scales a role, unless another one was scaled in this turn: then this one counts on, but waits.
-fn scale(tick: &mut Tick<'_, '_>, service: &mut Service, index: usize, change: Change) -> bool {
+fn scale(
+    tick: &mut Tick<'_, '_>,
+    service: &mut Service,
+    index: usize,
+    target: u32,
+    wish: Wish,
+) -> bool {
     if service.state == Some(ServiceState::Scaling) {
         return true;
     }
-    let Change { target, reason, .. } = change;
-    let before = service.roles[index].cardinality;
-    let scaled = scaling::scale(tick, service, index, target, change.cooldown);
+    let (before, reason) = (service.roles[index].cardinality, wish.reason);
+    let scaled = scaling::scale(tick, service, index, target, wish.cooldown);
     let text = match &scaled {
         Ok(()) => format!("{before} -> {target}: {reason}"),
         Err(why) => format!("{STAYS}{before}, not {target}, since {why}: {reason}"),

@@ -139,3 +139,21 @@ fn two_roles_of_one_name_are_a_problem() {
     let said = "role web: there is another role of this name before it";
     assert_eq!(engine.problems(&document), [said]);
 }
+
+#[test]
+fn the_log_keeps_its_last_hundred_lines() {
+    let mut bench = small(json!({"cooldown": 0}));
+    for round in 0..30 {
+        bench.scale(1, "work", 2 - round % 2).expect("scaled");
+        bench.pass(5.0);
+    }
+    let log = bench.body(1)["log"].as_array().expect("a log");
+    assert_eq!(log.len(), 90);
+    for round in 0..10 {
+        bench.scale(1, "work", 2 - round % 2).expect("scaled");
+        bench.pass(5.0);
+    }
+    let log = bench.body(1)["log"].as_array().expect("a log");
+    assert_eq!(log.len(), 100);
+    assert_eq!(log[99]["message"], "New state: RUNNING");
+}

@@ -153,3 +153,21 @@ fn a_node_that_is_gone_comes_back_to_the_same_router() {
     assert_eq!(router["VMS"]["ID"], json!(["1", "3"]));
     assert_eq!(bench.objects.all(Kind::Vrouter).count(), 1);
 }
+
+#[test]
+fn a_vm_made_after_a_routers_is_not_one() {
+    let (_, mut pattern) = vm(9, RUNNING, "");
+    pattern["TEMPLATE"]["VROUTER_ID"] = "3".into();
+    pattern["TEMPLATE"]["VROUTER_KEEPALIVED_ID"] = "4".into();
+    let (kind, document) = one_role(json!({"nodes": [], "cardinality": 0}));
+    let mut bench = Bench::new(
+        timings(),
+        vec![(Kind::Vm, pattern), network(4), (kind, document)],
+    );
+    bench.scale(1, "work", 1).expect("scaled");
+    let template = &bench.vm(10)["TEMPLATE"];
+    assert!(
+        template.get("VROUTER_ID").is_none() && template.get("VROUTER_KEEPALIVED_ID").is_none()
+    );
+    assert_eq!(template["TEMPLATE_ID"], "7");
+}
