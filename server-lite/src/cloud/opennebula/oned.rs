@@ -6,7 +6,7 @@ use super::reads::RecordKind;
 use super::refusal;
 use super::session::{Session, Sessions};
 use super::turns::{Share, Turn};
-use super::upstream::{Repeat, Trouble, Upstream};
+use super::upstream::{HttpCall, Repeat, Trouble, Upstream};
 use super::xmlrpc::{self, Answer, Parameter};
 use crate::cloud::User;
 use crate::objects::document::{Document, Id};
@@ -116,10 +116,13 @@ impl Oned {
         read: impl FnOnce(String) -> Result<T, String>,
     ) -> Result<T, Refusal> {
         let body = xmlrpc::call(call.method, ready.session.text(), call.parameters);
-        let headers = [("Content-Type", "text/xml; charset=utf-8")];
-        let sent = self
-            .upstream
-            .send(&ready.turn, ("POST", ""), &headers, &body, call.repeat);
+        let sent = HttpCall {
+            path: "",
+            headers: &[("Content-Type", "text/xml; charset=utf-8")],
+            body: &body,
+            repeat: call.repeat,
+        };
+        let sent = self.upstream.send(&ready.turn, &sent);
         let usable = sent.and_then(|(status, body)| {
             let answer = read_answer(status, &body)?;
             let Answer::Refused { reason, code } = &answer else {

@@ -5,7 +5,7 @@
 
 use super::refusal::public;
 use super::turns::Share;
-use super::upstream::{HttpAnswer, Repeat, Trouble, Upstream};
+use super::upstream::{HttpAnswer, HttpCall, Repeat, Trouble, Upstream};
 use crate::cloud::User;
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
@@ -59,9 +59,15 @@ pub fn scale(
     ];
     let body = json!({"cardinality": cardinality, "role_name": role, "force": false}).to_string();
     let path = format!("/service/{service}/scale");
+    let call = HttpCall {
+        path: &path,
+        headers: &headers,
+        body: &body,
+        repeat: Repeat::Never,
+    };
     let sent = oneflow
         .turn(Share::Owner(as_whom.user.id))
-        .and_then(|turn| oneflow.send(&turn, ("POST", &path), &headers, &body, Repeat::Never));
+        .and_then(|turn| oneflow.send(&turn, &call));
     let read = |(status, body): HttpAnswer| {
         let text = String::from_utf8_lossy(&body);
         let reason = || public(&text, &[service, as_whom.user.id]);

@@ -108,6 +108,18 @@ impl fmt::Debug for Upstream {
     }
 }
 
+/// One call to an upstream: always a POST.
+pub struct HttpCall<'c> {
+    /// Appended to the upstream's URL.
+    pub path: &'c str,
+    /// Added to Content-Type and Content-Length.
+    pub headers: &'c [(&'c str, &'c str)],
+    /// The body.
+    pub body: &'c str,
+    /// Whether it may be made twice.
+    pub repeat: Repeat,
+}
+
 impl Upstream {
     /// An upstream at this URL, which must be plain HTTP, as OpenNebula's daemons speak it.
     pub fn new(
@@ -178,28 +190,19 @@ impl Upstream {
     }
 
     /// Makes one call.
-    ///
-    /// `path` is appended to the upstream's URL; `headers` are added to Content-Type and Content-Length.
-    pub fn send(
-        &self,
-        _turn: &Turn,
-        (method, path): (&str, &str),
-        headers: &[(&str, &str)],
-        body: &str,
-        repeat: Repeat,
-    ) -> Result<HttpAnswer, Trouble> {
+    pub fn send(&self, _turn: &Turn, call: &HttpCall<'_>) -> Result<HttpAnswer, Trouble> {
         let request = || {
             let mut request = Request::builder()
-                .method(method)
-                .uri(format!("{}{path}", self.url));
-            for (name, value) in headers {
+                .method("POST")
+                .uri(format!("{}{}", self.url, call.path));
+            for (name, value) in call.headers {
                 request = request.header(*name, *value);
             }
             request
-                .body(body.to_string())
+                .body(call.body.to_string())
                 .map_err(|e| Trouble::Answer(format!("a call that can't be made: {e}")))
         };
-        if repeat == Repeat::Harmless {
+        if call.repeat == Repeat::Harmless {
             match run(&self.kept, request()?) {
                 Ok(answer) => return Ok(answer),
                 Err(error) if !was_closed(&error) => return Err(self.trouble(&error)),
