@@ -133,7 +133,7 @@ pub static VARIABLES: &[Variable] = &[
     Variable {
         name: "ONEGATE_TOKEN",
         field: Field::Token,
-        about: "The token again; in a context.sh it beats token.txt.",
+        about: "The token again, or the path of a file that holds it; in a context.sh it beats token.txt.",
     },
     Variable {
         name: "ONEGATE_CA_FILE",
@@ -296,7 +296,9 @@ impl fmt::Display for Missing {
         for problem in &self.problems {
             write!(f, "\n  {}: {}", problem.place, problem.what)?;
         }
-        if self.token.is_none() && self.endpoint.is_some() && self.vmid.is_some() {
+        if self.problems.iter().any(|it| it.what == search::NEEDS_ROOT) {
+            f.write_str("\nOnly root can read some of these: run onegate as root.")?;
+        } else if self.token.is_none() && self.endpoint.is_some() && self.vmid.is_some() {
             f.write_str(
                 "\nA VM gets a token only if its template says CONTEXT = [ TOKEN = \"YES\", … ].",
             )?;

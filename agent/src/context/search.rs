@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::files::{Located, Root};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::shell::{self, Assignments};
 use super::{
@@ -159,6 +161,10 @@ impl<'a> Search<'a> {
         match variable.field {
             Field::Endpoint => fill(&mut self.found.endpoint, value, place, endpoint),
             Field::Vmid => fill(&mut self.found.vmid, value, place, vmid),
+            Field::Token if is_path(value) => {
+                self.offer_token_path(variable.name, value, place, root);
+                Ok(())
+            }
             Field::Token => fill(&mut self.found.token, value, place, token),
             Field::CaFile => fill(&mut tls.ca_file, value, place, |path| {
                 Ok(Located {
@@ -173,9 +179,28 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Reads the token from a file that a variable names, as OpenNebula's sample script does. One that can't be read is
+    /// passed over: a later source may have the token.
+    fn offer_token_path(&mut self, name: &str, path: &[u8], place: &str, root: &Root) {
+        if !self.wants(Field::Token) {
+            return;
+        }
+        let file = Located {
+            root: root.clone(),
+            path: OsStr::from_bytes(path).into(),
+        };
+        let place = format!("{place}: {name}={}", String::from_utf8_lossy(path));
+        match file.read() {
+            Ok(text) => self
+                .offer_token(&text, &place)
+                .unwrap_or_else(|what| self.problem(place, what)),
+            Err(error) => self.problem(place, why(&error)),
+        }
+    }
+
     /// Offers the text of a token file.
     pub(super) fn offer_token(&mut self, text: &[u8], place: &str) -> Result<(), String> {
-        let text = text.trim_ascii();
+        let text = shell::without_mark(text).trim_ascii();
         if text.is_empty() {
             return Err("empty".to_owned());
         }
@@ -253,6 +278,13 @@ fn vmid(value: &[u8]) -> Result<String, String> {
     }
 }
 
+/// Whether a token's value is the path of a file that holds it. A token may begin with a slash too, but it is the base64
+/// of whole blocks of 16 bytes.
+fn is_path(value: &[u8]) -> bool {
+    let blocks = STANDARD.decode(value).map(|bytes| bytes.len() % 16);
+    value.starts_with(b"/") && blocks != Ok(0)
+}
+
 /// A token travels in a header: visible ASCII, one line. That it is base64 is the server's affair.
 fn token(value: &[u8]) -> Result<Token, String> {
     match str::from_utf8(value) {
@@ -261,6 +293,9 @@ fn token(value: &[u8]) -> Result<Token, String> {
     }
 }
 
+/// What is said of a place that only root may read.
+pub(super) const NEEDS_ROOT: &str = "not permitted: run as root";
+
 /// What an error of the system means to the one who looks for credentials.
 pub(super) fn why(error: &io::Error) -> String {
     match error.kind() {
@@ -268,7 +303,7 @@ pub(super) fn why(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied if rustix::process::geteuid().is_root() => {
             "not permitted, not even to root (in a container?)".to_owned()
         }
-        io::ErrorKind::PermissionDenied => "not permitted: run as root".to_owned(),
+        io::ErrorKind::PermissionDenied => NEEDS_ROOT.to_owned(),
         _ => error.to_string(),
     }
 }

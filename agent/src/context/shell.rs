@@ -6,8 +6,10 @@
 //!   stand as they are.
 //! - the same text for VMware: `NAME='value'`, nothing escaped.
 //!
-//! What comes before a malformed line counts, what comes after doesn't: quotes may have changed sides there.
+//! Nothing after a quote that is not closed counts, nor after a malformed line of a writer that escapes nothing: quotes
+//! may have changed sides there. All else that is malformed is passed over.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// The assignments of a file, in its order.
@@ -53,7 +55,11 @@ impl Assignments {
             .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    fn malformed_at(mut self, text: &[u8], offset: usize, what: &'static str) -> Self {
+    /// Notes the first place that makes no sense.
+    fn note_malformed(&mut self, text: &[u8], offset: usize, what: &'static str) {
+        if self.malformed.is_some() {
+            return;
+        }
         let newlines = text
             .iter()
             .take(offset)
@@ -63,6 +69,10 @@ impl Assignments {
             line: newlines + 1,
             what,
         });
+    }
+
+    fn malformed_at(mut self, text: &[u8], offset: usize, what: &'static str) -> Self {
+        self.note_malformed(text, offset, what);
         self
     }
 }
@@ -80,9 +90,11 @@ fn name(text: &[u8]) -> Option<(&str, usize)> {
 
 /// Reads a `context.sh`. Of a name that is set twice the last counts, as for a shell.
 ///
-/// Beyond what OpenNebula writes, `export`, double quotes and bare words are understood, since people write such files
-/// by hand too; `$` and backticks are ordinary characters everywhere.
+/// Beyond what OpenNebula writes, `export`, double quotes, bare words and several assignments on a line are understood,
+/// since people write such files by hand too; `$` and backticks are ordinary characters everywhere. A command is passed
+/// over with the assignments before it, which a shell would make for the command alone.
 pub fn context_sh(text: &[u8]) -> Assignments {
+    let text = without_mark(text);
     let mut found = Assignments {
         last_counts: true,
         ..Assignments::default()
@@ -90,33 +102,70 @@ pub fn context_sh(text: &[u8]) -> Assignments {
     let mut at = 0;
     while at < text.len() {
         match text[at] {
-            b' ' | b'\t' | b'\r' | b'\n' => at += 1,
+            b' ' | b'\t' | b'\r' | b'\n' | b';' => at += 1,
             b'#' => at = line_end(text, at),
-            _ => {
-                let start = at;
-                if text[at..].starts_with(b"export ") {
-                    at += b"export ".len();
+            _ => match statement(text, at, &mut found) {
+                Ok(end) => at = end,
+                Err((place, what)) => {
+                    found.note_malformed(text, place, what);
+                    return found;
                 }
-                let Some((name, length)) = name(&text[at..]).filter(|(name, _)| !name.is_empty())
-                else {
-                    return found.malformed_at(text, start, "expected NAME='value'");
-                };
-                let (value, end) = match word(text, at + length) {
-                    Ok(word) => word,
-                    Err(what) => return found.malformed_at(text, start, what),
-                };
-                at = end;
-                while matches!(text.get(at), Some(b' ' | b'\t' | b'\r' | b';')) {
-                    at += 1;
-                }
-                if !matches!(text.get(at), None | Some(b'\n' | b'#')) {
-                    return found.malformed_at(text, at, "something follows the value");
-                }
-                found.list.push((name.to_owned(), value));
-            }
+            },
         }
     }
     found
+}
+
+/// Takes the assignments of one statement; the result is where it ends. The error is a quote that is not closed: what
+/// comes after it can't be told from what is within.
+fn statement(
+    text: &[u8],
+    start: usize,
+    found: &mut Assignments,
+) -> Result<usize, (usize, &'static str)> {
+    let mut at = start;
+    if text[at..].starts_with(b"export ") {
+        at += b"export ".len();
+    }
+    let mut assigned = Vec::new();
+    let mut is_command = false;
+    loop {
+        while matches!(text.get(at), Some(b' ' | b'\t' | b'\r')) {
+            at += 1;
+        }
+        if matches!(text.get(at), None | Some(b'\n' | b';' | b'#')) {
+            break;
+        }
+        let begin = at;
+        let name = name(&text[at..]).filter(|(name, _)| !name.is_empty() && !is_command);
+        let length = name.map_or(0, |(_, length)| length);
+        let (value, end) = word(text, at + length).map_err(|what| (begin, what))?;
+        at = end;
+        match name {
+            Some((name, _)) => assigned.push((name.to_owned(), value)),
+            None if is_command => {}
+            None => {
+                is_command = true;
+                found.note_malformed(
+                    text,
+                    begin,
+                    match assigned.is_empty() {
+                        true => "expected NAME='value'",
+                        false => "something follows the value",
+                    },
+                );
+            }
+        }
+    }
+    if !is_command {
+        found.list.append(&mut assigned);
+    }
+    Ok(at)
+}
+
+/// Without the byte-order mark that some editors put first.
+pub(super) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 fn line_end(text: &[u8], from: usize) -> usize {
@@ -181,7 +230,25 @@ pub fn guestinfo(text: &[u8]) -> Assignments {
     unescaped(text, b"", b'\'')
 }
 
+/// Without the carriage returns of a file whose every line ends with one.
+fn with_plain_lines(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut lines = text.split(|&byte| byte == b'\n').peekable();
+    let mut plain = Vec::new();
+    while let Some(line) = lines.next() {
+        match line.strip_suffix(b"\r") {
+            Some(line) if lines.peek().is_some() => {
+                plain.extend_from_slice(line);
+                plain.push(b'\n');
+            }
+            None if lines.peek().is_none() => plain.extend_from_slice(line),
+            _ => return text.into(),
+        }
+    }
+    plain.into()
+}
+
 fn unescaped(text: &[u8], prefix: &[u8], quote: u8) -> Assignments {
+    let text = &with_plain_lines(without_mark(text));
     let starts = |line: &[u8]| -> Option<(String, usize)> {
         let rest = line.strip_prefix(prefix)?;
         let (name, length) = name(rest)?;

@@ -409,3 +409,79 @@ fn nothing_is_touched_once_all_three_are_known() {
         "the token was not looked for everywhere"
     );
 }
+
+/// OpenNebula's sample script documents ONEGATE_TOKEN as a path. A token that begins with a slash is none.
+#[test]
+fn a_token_variable_may_name_the_file_of_the_token() {
+    const SLASH: &str = "/2NW2GAEkGkmhmtpTxPpQw==";
+    let one_env_text = one_env("http://one-env", "3", "dG9rZW4z");
+    let guest = Guest::new()
+        .file(ONE_ENV, one_env_text.clone())
+        .file("token.txt", "\u{feff}dG9rZW45\r\n");
+    let own = guest.path("token.txt").display().to_string();
+    for (value, token) in [
+        (own.as_str(), "dG9rZW45"),
+        ("/nonexistent/token.txt", "dG9rZW4z"),
+        ("/dev/null", "dG9rZW4z"),
+        ("/", "dG9rZW4z"),
+        ("/etc/ssl", "dG9rZW4z"),
+        (SLASH, SLASH),
+    ] {
+        let guest = Guest::new()
+            .file(ONE_ENV, one_env_text.clone())
+            .variable("ONEGATE_TOKEN", value);
+        let found = guest.found();
+        assert!(
+            found[2].starts_with(&format!("{token} @ ")),
+            "{value}: {found:?}"
+        );
+        assert!(
+            found[0].starts_with("http://one-env @ "),
+            "{value}: {found:?}"
+        );
+    }
+    // In a file of the guest the path is under the guest's root.
+    let guest = Guest::new()
+        .file(
+            "context/context.sh",
+            context_sh("http://lxc", "5") + "ONEGATE_TOKEN='/mnt/token.txt'\n",
+        )
+        .file("context/token.txt", "dG9rZW42\n");
+    assert_eq!(guest.found()[2], "dG9rZW42 @ /context/token.txt");
+    let guest = guest.file("mnt/token.txt", "dG9rZW43");
+    assert_eq!(
+        guest.found()[2],
+        "dG9rZW43 @ /context/context.sh: ONEGATE_TOKEN=/mnt/token.txt"
+    );
+    // Nowhere else is a token: the message says what was wrong with the path.
+    let guest = Guest::new().variable("ONEGATE_TOKEN", "/nonexistent/token.txt");
+    let missing = guest.message();
+    assert!(
+        missing.contains(
+            "environment variable ONEGATE_TOKEN: ONEGATE_TOKEN=/nonexistent/token.txt: absent"
+        ),
+        "{missing}"
+    );
+}
+
+/// Every file that tells something of the context, with a byte-order mark, with CRLF and without a last newline.
+#[test]
+fn byte_order_marks_and_line_ends_do_no_harm() {
+    let marked = |text: String| format!("\u{feff}{}", text.trim_end().replace('\n', "\r\n"));
+    let guest = Guest::new()
+        .file("context/context.sh", marked(context_sh("http://lxc", "5")))
+        .file("context/token.txt", marked("dG9rZW41\n".to_owned()));
+    assert_eq!(
+        guest.found(),
+        [
+            "http://lxc @ /context/context.sh",
+            "5 @ /context/context.sh",
+            "dG9rZW41 @ /context/token.txt"
+        ]
+    );
+    let guest = Guest::new().file(ONE_ENV, marked(one_env("http://one-env", "3", "dG9rZW4z")));
+    assert_eq!(
+        guest.found()[1..],
+        [format!("3 @ /{ONE_ENV}"), format!("dG9rZW4z @ /{ONE_ENV}")]
+    );
+}

@@ -162,3 +162,37 @@ fn the_tables_are_sound() {
         );
     }
 }
+
+/// one_env is root's alone: whoever else runs onegate is to run it as root, not to change the VM's template.
+#[test]
+fn without_root_the_advice_is_to_run_as_root() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    let guest = Guest::new().file(ONE_ENV, one_env(ENDPOINT, "8", TOKEN));
+    let set_mode = |path: &str, mode| {
+        fs::set_permissions(guest.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode("", 0o755);
+    set_mode(ONE_ENV, 0o400);
+    // Where the tests run as root, root's own directories may be closed to the binary's user.
+    fs::copy(agent().get_program(), guest.path("onegate")).unwrap();
+    let mut command = Command::new(guest.path("onegate"));
+    command.args(["vm", "show", "--endpoint", ENDPOINT, "--vmid", "8"]);
+    command.arg("--root").arg(guest.path(""));
+    command.env_clear();
+    if rustix::process::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    } else {
+        set_mode(ONE_ENV, 0);
+    }
+    let output = command.output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains("one_env: not permitted: run as root"),
+        "{message}"
+    );
+    assert!(
+        message.contains("run onegate as root") && !message.contains("template"),
+        "{message}"
+    );
+}

@@ -130,7 +130,7 @@ fn a_malformed_line_is_counted_and_what_stands_above_it_counts() {
         ),
         (
             context_sh,
-            "A='1'\nB='\n' C='2'\n",
+            "A='1'\nB='\n' C\n",
             "malformed at line 3: something follows the value",
         ),
         (
@@ -174,6 +174,46 @@ fn a_malformed_line_is_counted_and_what_stands_above_it_counts() {
         let above = !wanted.contains("line 1:") && !text.starts_with('#');
         assert_eq!(found.get("A"), above.then_some(b"1".as_slice()), "{text:?}");
         assert_eq!(found.get("B"), None, "{text:?}");
+    }
+}
+
+/// The other assignments count, as for a shell.
+#[test]
+fn what_is_no_assignment_is_passed_over() {
+    for (text, wanted) in [
+        ("A='1'; B='2'\n", &[("A", "1"), ("B", "2")][..]),
+        ("A='1';B='2';\nC=3", &[("A", "1"), ("B", "2"), ("C", "3")]),
+        ("A='1' B='2' # C='3'\n", &[("A", "1"), ("B", "2")]),
+        ("export A='1' B=\"2\"\n", &[("A", "1"), ("B", "2")]),
+        ("A='1'\nfoo.bar='x'\nB='2'\n", &[("A", "1"), ("B", "2")]),
+        ("foo.bar='x\nA=0\n'; B='2'\n", &[("B", "2")]),
+        (
+            "A='1'\nfoo.bar='it'\\''s\nC='\nB='2'\n",
+            &[("A", "1"), ("B", "2")],
+        ),
+        ("A='0' command; B='2'\n", &[("B", "2")]),
+        ("if true; then A='1'; fi\nB='2'\n", &[("B", "2")]),
+        ("='x'\n-- 'y'\nA='1'\n", &[("A", "1")]),
+        ("\u{feff}A='1'\nB='2'\n", &[("A", "1"), ("B", "2")]),
+        (
+            "\u{feff}# made on Windows\r\nA='1'\r\nB='2'\r\n",
+            &[("A", "1"), ("B", "2")],
+        ),
+        ("A='1'\nB='2'", &[("A", "1"), ("B", "2")]),
+    ] {
+        let found = context_sh(text.as_bytes());
+        let found: Vec<_> = found
+            .iter()
+            .map(|(name, value)| (name, str::from_utf8(value).unwrap()))
+            .collect();
+        assert_eq!(found, wanted, "{text:?}");
+    }
+    for text in [
+        "\u{feff}export A=\"1\"\r\nexport B=\"2\"",
+        "\u{feff}export A=\"1\"\nexport B=\"2\"\n",
+    ] {
+        let found = one_env(text.as_bytes());
+        assert_eq!(found.get("B"), Some(b"2".as_slice()), "{text:?}");
     }
 }
 
