@@ -83,8 +83,8 @@ const CASES: &[Case] = &[
     case("GET /vms/ID: nodes",                   2_000, |n| with_nodes(n, "/vms/9", "")),
     case("GET /vnet/ID: leases",                 2_000, |n| with_leases(n, "")),
     case("GET /vnet/ID: leases, extended",       2_000, |n| with_leases(n, "extended=true")),
-    case("POST action: parameters",              60_000, |n| ask(&cloud(|_| ()), 8, "POST", "/vms/8/action", json!({"action": {"perform": "x", "params": vec![0; n]}}).to_string().as_bytes(), 500)),
-    case("PUT role: JSON",                       60_000, |n| ask(&cloud(|_| ()), 8, "PUT", "/service/role/slave", json!({"cardinality": vec![0; n]}).to_string().as_bytes(), 400)),
+    case("POST action: parameters",              60_000, |n| ask(&cloud(|_| ()), 8, "POST /vms/8/action", json!({"action": {"perform": "x", "params": vec![0; n]}}).to_string().as_bytes(), 500)),
+    case("PUT role: JSON",                       60_000, |n| ask(&cloud(|_| ()), 8, "PUT /service/role/slave", json!({"cardinality": vec![0; n]}).to_string().as_bytes(), 400)),
     case("oned: a record",                       ATTRIBUTES, |n| drop(document::parse(&elements(n, "").replace("T>", "VM>"), "VM").unwrap())),
     case("oned: a record with one name",         ATTRIBUTES, |n| drop(document::parse(&format!("<VM>{}</VM>", "<A>1</A>".repeat(n)), "VM").unwrap())),
     case("oned: an answer",                      TEXT, |n| drop(xmlrpc::answer(&format!("<methodResponse><params><param><value><array><data><value><boolean>1</boolean></value><value><string>{}</string></value></data></array></value></param></params></methodResponse>", "&lt;x".repeat(n / 5))))),
@@ -155,7 +155,9 @@ fn cloud(change: impl FnOnce(&mut Value)) -> Arc<Embedded> {
     )
 }
 
-fn ask(cloud: &Arc<Embedded>, vm: u32, method: &str, target: &str, body: &[u8], status: u16) {
+/// `line` is `GET /vm`.
+fn ask(cloud: &Arc<Embedded>, vm: u32, line: &str, body: &[u8], status: u16) {
+    let (method, target) = line.split_once(' ').unwrap_or((line, "/"));
     let content_type = if body.starts_with(b"type=") { FORM } else { "" };
     ask_with(cloud, (vm, status), method, target, (content_type, body));
 }
@@ -203,7 +205,7 @@ fn with_attributes(count: usize, method: &str, body: &[u8]) {
             scenario["vms"][1]["USER_TEMPLATE"][format!("N{n}")] = json!("1");
         }
     });
-    ask(&cloud, 8, method, "/vm", body, 200);
+    ask(&cloud, 8, &format!("{method} /vm"), body, 200);
 }
 
 /// A service with so many nodes.
@@ -219,7 +221,7 @@ fn with_nodes(count: usize, path: &str, query: &str) {
             role["nodes"].as_array_mut().unwrap().push(node);
         }
     });
-    ask(&cloud, 8, "GET", &format!("{path}?{query}"), b"", 200);
+    ask(&cloud, 8, &format!("GET {path}?{query}"), b"", 200);
 }
 
 /// A network with so many leases.
@@ -228,7 +230,7 @@ fn with_leases(count: usize, query: &str) {
         let lease = json!({"IP": "192.168.122.100", "MAC": "02:00:c0:a8:7a:64", "VM": "1"});
         scenario["vnets"][0]["AR_POOL"]["AR"]["LEASES"]["LEASE"] = json!(vec![lease; count]);
     });
-    ask(&cloud, 1, "GET", &format!("/vnet/0?{query}"), b"", 200);
+    ask(&cloud, 1, &format!("GET /vnet/0?{query}"), b"", 200);
 }
 
 const CASE: &str = "COST_CASE";
