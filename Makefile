@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: image-gain generate help rust tools demo demo-elastic test lint bench fleet fuzz-smoke static repository linked package build install vendor test-static test-source test-packages test-images test-guest test-cloud-init clean
+.PHONY: image-gain generate help rust tools demo demo-elastic test lint bench fleet cost budgets fuzz-smoke static repository linked package build install vendor test-static test-source test-packages test-images test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

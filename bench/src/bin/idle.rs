@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::{env, fs, thread};
 
+use onegate_bench::connect_as;
+
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [port, count, request] = &arguments[..] else {
@@ -13,8 +15,8 @@ fn main() {
     let port: u16 = port.parse().expect("a port");
     let request = fs::read(request).expect("the request can be read");
     let held: Vec<TcpStream> = (0..count.parse().expect("a number"))
-        .map(|_| {
-            let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+        .map(|number| {
+            let mut stream = connect_as(number, port);
             stream.write_all(&request).expect("sent");
             let mut answer = [0; 12];
             stream.read_exact(&mut answer).expect("answered");

@@ -7,19 +7,23 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use onegate_bench::connect_as;
+
 const REQUEST: &[u8] = b"GET /vm HTTP/1.1\r\nHost: gate\r\nX-SLOW: ";
 
 struct Slow {
+    number: usize,
     port: u16,
     stream: TcpStream,
     sent: usize,
 }
 
 impl Slow {
-    fn new(port: u16) -> Slow {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    fn new(number: usize, port: u16) -> Slow {
+        let stream = connect_as(number, port);
         stream.set_nonblocking(true).expect("a socket");
         Slow {
+            number,
             port,
             stream,
             sent: 0,
@@ -36,7 +40,7 @@ impl Slow {
 
     fn turn(&mut self, send: bool) {
         if self.ended() {
-            *self = Slow::new(self.port);
+            *self = Slow::new(self.number, self.port);
         } else if send {
             let byte = REQUEST.get(self.sent).unwrap_or(&b'x');
             self.sent += 1;
@@ -56,7 +60,7 @@ fn main() {
         .next()
         .and_then(|word| word.parse().ok())
         .expect("usage: slow PORT COUNT");
-    let mut clients: Vec<Slow> = (0..count).map(|_| Slow::new(port)).collect();
+    let mut clients: Vec<Slow> = (0..count).map(|number| Slow::new(number, port)).collect();
     println!("ready");
     loop {
         for (number, client) in clients.iter_mut().enumerate() {
