@@ -97,6 +97,11 @@ class Rpm(Root):
         super().__init__("rpm")
         self.busybox()
         run("rpm", "--root", str(self.path), "--initdb")
+        # As a distribution's shell does, for our scriptlets.
+        shell = TARGET / "shell.yaml"
+        shell.write_text("{name: shell, arch: all, version: '1', maintainer: nobody, description: a shell, provides: [/bin/sh]}")
+        run("nfpm", "package", "--config", str(shell), "--packager", "rpm", "--target", str(TARGET / "shell.rpm"))
+        self.install(TARGET / "shell.rpm")
 
     def install(self, package):
         return run("rpm", "--root", str(self.path), "--install", "--verbose", "--nosignature", str(package))
