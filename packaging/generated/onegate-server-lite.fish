@@ -14,11 +14,15 @@ complete -c onegate-server-lite -f
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -l help -s h -d 'Show help'
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -l version -d 'Print the version'
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a serve
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a check
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a token
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a context
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a service
 complete -c onegate-server-lite -n '__onegate_server_lite_is service' -a show -d 'Shows a service\'s nodes, policies and last decisions, with their reasons'
 complete -c onegate-server-lite -n '__onegate_server_lite_is service' -a recover -d 'Tries again what failed in a service, as \'oneflow recover\' does; stop its server first'
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a state
+complete -c onegate-server-lite -n '__onegate_server_lite_is state' -a export -d 'Prints the state as a scenario, for a backup; its server may run'
+complete -c onegate-server-lite -n '__onegate_server_lite_is state' -a import -d 'Replaces the state by a scenario, such as a backup; its server may run'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l listen -x -d 'Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
@@ -30,6 +34,18 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l auth-fi
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l vm-step -x -d 'How long a VM takes for each step from one state to the next [300ms]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l cooldown -x -d 'A service\'s cooldown after scaling, where its roles and policies say nothing [2s]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l flow-interval -x -d 'How often elasticity policies are evaluated [10s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l log -x -d 'How log lines are written: text or json [text; with priorities for systemd\'s journal]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l listen -x -d 'Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l config -r -F -d 'OpenNebula\'s onegate-server.conf: permissions, restricted attributes and actions, …'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l tls-cert -r -F -d 'Serve TLS with this certificate chain (PEM); read again on SIGHUP'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l tls-key -r -F -d 'The certificate\'s private key (PEM)'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l opennebula -d 'Stand in front of a real OpenNebula, in place of --cloud and --state'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l auth-file -r -F -d 'serveradmin\'s name and password, with --opennebula [/var/lib/one/.one/onegate_auth]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l vm-step -x -d 'How long a VM takes for each step from one state to the next [300ms]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l cooldown -x -d 'A service\'s cooldown after scaling, where its roles and policies say nothing [2s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l flow-interval -x -d 'How often elasticity policies are evaluated [10s]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
@@ -39,3 +55,7 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l endpo
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l json -d 'Print JSON, with times in seconds'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service recover' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs state export' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs state export' -l salvage -d 'Print what can still be read of a damaged state, and say what is lost'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs state import' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs state import' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'

@@ -1,5 +1,6 @@
 //! The command line and what each command does: one file and one row of `COMMANDS` ([`cli`]) for each.
 
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod context;

@@ -5,7 +5,7 @@
 
 use super::CommandError;
 use super::options::{CommandOptions, OPTIONS};
-use super::{context, serve, service_recover, service_show, state, token};
+use super::{check, context, serve, service_recover, service_show, state, token};
 use crate::objects::document::parse_id;
 use std::ffi::OsString;
 use std::fmt;
@@ -40,6 +40,8 @@ pub enum Invocation {
 pub enum Command {
     /// Serve a cloud.
     Serve,
+    /// Look at what `serve` would use.
+    Check,
     /// Print a VM's token.
     Token,
     /// Write a VM's context.
@@ -75,6 +77,13 @@ pub const COMMANDS: &[CommandEntry] = &[
         argument: None,
         help: "Serves a cloud to its VMs until SIGTERM or SIGINT",
         run: serve::serve,
+    },
+    CommandEntry {
+        command: Command::Check,
+        name: "check",
+        argument: None,
+        help: "Looks at what 'serve' with the same options would use, and says what is wrong",
+        run: check::run,
     },
     CommandEntry {
         command: Command::Token,

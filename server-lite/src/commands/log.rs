@@ -7,6 +7,7 @@
 //! No line has a token. Only what is known to be harmless is written: of the path, the route's own words and ids; of a
 //! cause, text without what could be a token. Writing never keeps a request waiting ([`writer`]).
 
+pub mod format;
 pub mod writer;
 
 use crate::commands::config::LogLevel;
@@ -15,7 +16,8 @@ use crate::gate::routes::{Gate, Outcome, Route};
 use crate::http::{self, Handler, Hold, Reply, Request, Response};
 use crate::objects::document::parse_id;
 use crate::objects::message;
-use jiff::Timestamp;
+use format::LogFormat;
+use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
@@ -34,6 +36,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Log {
     level: LogLevel,
+    format: LogFormat,
     writer: Writer,
 }
 
@@ -42,30 +45,28 @@ impl Log {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn start(level: LogLevel) -> io::Result<Self> {
-        let note = |dropped| {
-            dated(&format!(
-                "warning: {dropped} lines of this log were dropped, because standard error did not take them"
-            ))
+    pub fn start(level: LogLevel, format: LogFormat) -> io::Result<Self> {
+        let note = move |dropped| {
+            message_line(
+                format,
+                LogLevel::Warning,
+                &format!(
+                    "{dropped} lines of this log were dropped, because standard error did not take them"
+                ),
+            )
         };
         Ok(Self {
             level,
+            format,
             writer: Writer::start(io::stderr(), note)?,
         })
     }
 
     /// Writes a line, if the level is high enough.
     pub fn write(&self, level: LogLevel, message: &str) {
-        if level > self.level {
-            return;
+        if level <= self.level {
+            self.writer.push(&message_line(self.format, level, message));
         }
-        let word = match level {
-            LogLevel::Error => "error",
-            LogLevel::Warning => "warning",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-        };
-        self.writer.push(&dated(&format!("{word}: {message}")));
     }
 
     /// Waits until all is written, a second at most.
@@ -81,15 +82,44 @@ impl Log {
             _ => LogLevel::Info,
         };
         if level <= self.level {
-            self.writer
-                .push(&dated(&request_line(request, outcome, took)));
+            let text = || request_line(request, outcome, took);
+            let fields = || request_fields(request, outcome, took);
+            self.writer.push(&self.format.line(level, text, fields));
         }
     }
 }
 
-/// A line with its time, and its end.
-fn dated(line: &str) -> String {
-    format!("{:.3} {line}\n", Timestamp::now())
+/// A line that is not about a request.
+fn message_line(format: LogFormat, level: LogLevel, message: &str) -> String {
+    let text = || format!("{}: {message}", format::word(level));
+    let fields = || Map::from_iter([("message".to_owned(), message.into())]);
+    format.line(level, text, fields)
+}
+
+/// What the line for a request says, for JSON.
+fn request_fields(request: &Request, outcome: &Outcome, took: Duration) -> Map<String, Value> {
+    let claims = || request.header("x-onegate-vmid").and_then(parse_id);
+    let path = path(outcome.route, outcome.parameter.as_deref());
+    let milliseconds = (took.as_secs_f64() * 100_000.0).round() / 100.0;
+    let fields = [
+        ("vm", outcome.vm.map(Value::from)),
+        (
+            "claims",
+            outcome.vm.is_none().then(claims).flatten().map(Value::from),
+        ),
+        ("method", Some(request.method.as_str().into())),
+        ("path", Some(path.into())),
+        ("status", Some(outcome.response.status.into())),
+        ("ms", Some(milliseconds.into())),
+        (
+            "cause",
+            outcome.cause.as_deref().map(|cause| harmless(cause).into()),
+        ),
+    ];
+    fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
 }
 
 /// The line for a request.

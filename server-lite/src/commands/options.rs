@@ -2,9 +2,10 @@
 //! checks its value while the command line is read.
 
 use super::cli::Command::{
-    self, Context, Serve, ServiceRecover, ServiceShow, StateExport, StateImport, Token,
+    self, Check, Context, Serve, ServiceRecover, ServiceShow, StateExport, StateImport, Token,
 };
 use super::cli::{UsageError, shown};
+use super::log::format::LogFormat;
 use crate::objects::document::Id;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub struct CommandOptions {
     pub endpoint: Option<String>,
     /// `--json`
     pub json: bool,
+    /// `--log`; `None` is text
+    pub log: Option<LogFormat>,
     /// `--salvage`
     pub salvage: bool,
 }
@@ -66,14 +69,14 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "listen",
         value: Some("ADDRESS:PORT"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one",
         set: |options, value| text(&mut options.listen, value),
     },
     OptionEntry {
         name: "cloud",
         value: Some("FILE"),
-        commands: &[Serve, Token, Context, StateImport],
+        commands: &[Serve, Check, Token, Context, StateImport],
         help: "The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation's PANACEA service]",
         set: |options, value| path(&mut options.cloud, value),
     },
@@ -82,6 +85,7 @@ pub const OPTIONS: &[OptionEntry] = &[
         value: Some("DIR"),
         commands: &[
             Serve,
+            Check,
             Token,
             Context,
             ServiceShow,
@@ -95,28 +99,28 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "config",
         value: Some("FILE"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "OpenNebula's onegate-server.conf: permissions, restricted attributes and actions, …",
         set: |options, value| path(&mut options.config, value),
     },
     OptionEntry {
         name: "tls-cert",
         value: Some("FILE"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "Serve TLS with this certificate chain (PEM); read again on SIGHUP",
         set: |options, value| path(&mut options.tls_cert, value),
     },
     OptionEntry {
         name: "tls-key",
         value: Some("FILE"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "The certificate's private key (PEM)",
         set: |options, value| path(&mut options.tls_key, value),
     },
     OptionEntry {
         name: "opennebula",
         value: None,
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "Stand in front of a real OpenNebula, in place of --cloud and --state",
         set: |options, _| {
             options.opennebula = true;
@@ -126,28 +130,28 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "auth-file",
         value: Some("FILE"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "serveradmin's name and password, with --opennebula [/var/lib/one/.one/onegate_auth]",
         set: |options, value| path(&mut options.auth_file, value),
     },
     OptionEntry {
         name: "vm-step",
         value: Some("TIME"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "How long a VM takes for each step from one state to the next [300ms]",
         set: |options, value| duration(&mut options.vm_step, value),
     },
     OptionEntry {
         name: "cooldown",
         value: Some("TIME"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "A service's cooldown after scaling, where its roles and policies say nothing [2s]",
         set: |options, value| duration(&mut options.cooldown, value),
     },
     OptionEntry {
         name: "flow-interval",
         value: Some("TIME"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "How often elasticity policies are evaluated [10s]",
         set: |options, value| duration(&mut options.flow_interval, value),
     },
@@ -172,6 +176,20 @@ pub const OPTIONS: &[OptionEntry] = &[
         help: "Print JSON, with times in seconds",
         set: |options, _| {
             options.json = true;
+            Ok(())
+        },
+    },
+    OptionEntry {
+        name: "log",
+        value: Some("FORMAT"),
+        commands: &[Serve],
+        help: "How log lines are written: text or json [text; with priorities for systemd's journal]",
+        set: |options, value| {
+            options.log = match value.to_str() {
+                Some("text") => None,
+                Some("json") => Some(LogFormat::Json),
+                _ => return Err("expected text or json".to_owned()),
+            };
             Ok(())
         },
     },

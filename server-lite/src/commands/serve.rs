@@ -4,6 +4,7 @@ use crate::cloud::Cloud;
 use crate::cloud::embedded::Embedded;
 use crate::cloud::opennebula::{HANDLERS, OpenNebula};
 use crate::commands::config::{Config, LogLevel};
+use crate::commands::log::format::LogFormat;
 use crate::commands::log::{Log, Logged};
 use crate::commands::options::CommandOptions;
 use crate::commands::{CommandError, control, notify, setup};
@@ -32,7 +33,8 @@ pub fn serve(options: &CommandOptions) -> Result<(), CommandError> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
     let config = setup::configuration(options)?;
-    let log = Log::start(config.log_level)
+    let format = options.log.unwrap_or_else(LogFormat::of_standard_error);
+    let log = Log::start(config.log_level, format)
         .map_err(|error| format!("cannot start the log's thread: {error}"))?;
     let log = Arc::new(log);
     log_panics(&log);

@@ -148,16 +148,22 @@ impl Store {
     /// # Errors
     /// It can't be read, or what it holds is not what was written.
     pub fn read(path: &Path) -> Result<Stored, StoreError> {
+        Self::read_if_any(path)?.ok_or_else(|| StoreError::NoState {
+            directory: path.to_path_buf(),
+        })
+    }
+
+    /// The same; `None` where there never was a state.
+    ///
+    /// # Errors
+    /// It can't be read, or what it holds is not what was written.
+    pub fn read_if_any(path: &Path) -> Result<Option<Stored>, StoreError> {
         let disk = Directory::open(path).map_err(|error| unreadable(path, error))?;
-        match find(&disk, path, Access::Read)? {
-            Some(found) => Ok(Stored {
-                objects: found.contents.objects,
-                scenario: found.contents.facts.scenario,
-            }),
-            None => Err(StoreError::NoState {
-                directory: path.to_path_buf(),
-            }),
-        }
+        let found = find(&disk, path, Access::Read)?;
+        Ok(found.map(|found| Stored {
+            objects: found.contents.objects,
+            scenario: found.contents.facts.scenario,
+        }))
     }
 
     /// What can still be read of a damaged state directory, and what can't.

@@ -6,6 +6,7 @@ use crate::support::process::{Running, printed};
 use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::cloud::embedded::Embedded;
 use onegate_server_lite::commands::config::LogLevel;
+use onegate_server_lite::commands::log::format::LogFormat;
 use onegate_server_lite::commands::log::{Log, Logged};
 use onegate_server_lite::flow;
 use onegate_server_lite::gate::conditional;
@@ -33,7 +34,7 @@ impl Held {
         let cloud = Arc::new(cloud);
         let handler = Logged::new(
             Gate::new(Arc::clone(&cloud) as Arc<dyn Cloud>, Rules::default()),
-            Arc::new(Log::start(LogLevel::Error).unwrap()),
+            Arc::new(Log::start(LogLevel::Error, LogFormat::Text).unwrap()),
             false,
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

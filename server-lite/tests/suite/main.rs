@@ -40,6 +40,7 @@ mod opennebula_shared;
 mod opennebula_updates;
 mod opennebula_watching;
 mod operations;
+mod operations_guide;
 mod recordings;
 mod references;
 mod scenario;

@@ -5,6 +5,7 @@ use crate::support::upstream::bench::settings;
 use crate::support::upstream::{StandIn, done, refused};
 use onegate_server_lite::cloud::opennebula::{Ages, OpenNebula, Settings};
 use onegate_server_lite::commands::config::LogLevel;
+use onegate_server_lite::commands::log::format::LogFormat;
 use onegate_server_lite::commands::log::{Log, Logged};
 use onegate_server_lite::gate::routes::Gate;
 use onegate_server_lite::gate::rules::Rules;
@@ -106,7 +107,7 @@ fn a_hundred_guests_that_watch_a_service_cost_one_call_a_look() {
     let cloud = Arc::new(OpenNebula::new(settings, Arc::new(|_| ())).unwrap());
     let handler = Logged::new(
         Gate::new(Arc::clone(&cloud) as _, Rules::default()),
-        Arc::new(Log::start(LogLevel::Error).unwrap()),
+        Arc::new(Log::start(LogLevel::Error, LogFormat::Text).unwrap()),
         true,
     );
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -138,3 +138,144 @@ fn what_is_wrong_is_said_before_the_address_is_listened_on() {
     assert_eq!(code, 1, "{message}");
     assert!(message.contains("another server has it"), "{message}");
 }
+
+#[test]
+fn a_check_looks_at_each_thing_and_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = directory.path().join(name);
+        fs::write(&file, content).unwrap();
+        file.display().to_string()
+    };
+    let state = directory.path().join("state").display().to_string();
+    let good = file("good.conf", ":permissions:\n  :vm:\n    :show: true\n");
+    let free = ["--listen", "127.0.0.1:0", "--state", &state];
+    let check = |options: &[&str]| {
+        let output = program().arg("check").args(options).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), said)
+    };
+    let (code, said) = check(&[&free[..], &["--config", &good]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    for line in [
+        "ok      configuration: ",
+        "-       certificate: ",
+        "-       scenario: ",
+        "-       state: ",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(
+        !directory.path().join("state").exists(),
+        "it made the state"
+    );
+    Running::start(&["--state", &state]).stop();
+    assert!(check(&free).1.contains("is whole"));
+    fs::write(directory.path().join("state/journal"), "").unwrap();
+    let bad = file("bad.conf", ":port: here\n");
+    let cloud = file("cloud.json", "{");
+    let (code, said) = check(&[
+        "--state",
+        &state,
+        "--config",
+        &bad,
+        "--cloud",
+        &cloud,
+        "--listen",
+        "here",
+        "--tls-cert",
+        &bad,
+        "--tls-key",
+        &bad,
+    ]);
+    assert_eq!(code, Some(1), "{said}");
+    for words in [
+        "FAILED  configuration: ",
+        "FAILED  certificate: ",
+        "FAILED  scenario: ",
+        "journal is damaged: it is empty",
+        "FAILED  address: cannot listen on here",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let nobody = ":one_xmlrpc: http://127.0.0.1:1/RPC2\n:oneflow_server: http://127.0.0.1:1\n:permissions:\n  :vm:\n    :show: true\n";
+    let nobody = file("nobody.conf", nobody);
+    let auth = file("auth", "serveradmin:secret\n");
+    let (code, said) = check(&[
+        "--opennebula",
+        "--config",
+        &nobody,
+        "--auth-file",
+        &auth,
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    assert_eq!(code, Some(1), "{said}");
+    for words in [
+        "ok      auth file: ",
+        "FAILED  oned: http://127.0.0.1:1/RPC2: ",
+        "FAILED  OneFlow: http://127.0.0.1:1: ",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
+fn the_log_is_json_where_that_is_asked_for() {
+    let server = Running::start(&["--log", "json"]);
+    let token = printed(&["token", "8"]);
+    server.send("GET /vm", &credentials("8", token.trim_end()), b"");
+    server.send("GET /vm", &credentials("8", "wrong"), b"");
+    let (_, log) = server.stop();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["vm"] == 8 && line["path"] == "/vm" && line["status"] == 200)
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["claims"] == 8 && line["status"] == 401),
+        "{log}"
+    );
+}
+
+#[test]
+fn the_journal_gets_priorities_and_no_times() {
+    use std::os::unix::fs::MetadataExt;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let metadata = file.as_file().metadata().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let run = |journal: String| {
+        file.as_file().set_len(0).unwrap();
+        // A directory that is open to others is a warning, a state that is not one ends the server.
+        fs::set_permissions(
+            directory.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
+        let status = program()
+            .args(["serve", "--listen", "192.0.2.1:1", "--state"])
+            .arg(directory.path())
+            .env("JOURNAL_STREAM", journal)
+            .stderr(
+                fs::OpenOptions::new()
+                    .append(true)
+                    .open(file.path())
+                    .unwrap(),
+            )
+            .status()
+            .unwrap();
+        assert!(!status.success());
+        fs::read_to_string(file.path()).unwrap()
+    };
+    let log = run(format!("{}:{}", metadata.dev(), metadata.ino()));
+    assert!(log.starts_with("<4>warning: "), "{log}");
+    let log = run("1:1".to_owned());
+    assert!(log.starts_with("20"), "{log}");
+}

@@ -55,7 +55,7 @@ fn bad_lines_name_the_word_and_what_is_expected() {
     let cases = [
         (
             "",
-            "no command given: the commands are serve, token, context",
+            "no command given: the commands are serve, check, token, context",
         ),
         ("start", "unknown command 'start'"),
         ("-x", "unknown option -x"),

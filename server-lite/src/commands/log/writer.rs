@@ -43,7 +43,7 @@ impl Writer {
     /// The system refuses a thread.
     pub fn start(
         mut out: impl Write + Send + 'static,
-        note: fn(usize) -> String,
+        note: impl Fn(usize) -> String + Send + 'static,
     ) -> std::io::Result<Writer> {
         let queue = Arc::<Queue>::default();
         let writer = Writer {
@@ -90,7 +90,7 @@ impl Queue {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_to(&self, out: &mut impl Write, note: fn(usize) -> String) {
+    fn write_to(&self, out: &mut impl Write, note: impl Fn(usize) -> String) {
         let mut batch = Vec::new();
         loop {
             let mut lines = self.lock();

@@ -1,0 +1,191 @@
+//! `onegate-server-lite check`: looks at everything that `serve` with the same options would use, one line for each,
+//! and changes nothing. A server may run meanwhile.
+
+use super::log::Log;
+use super::log::format::LogFormat;
+use super::options::CommandOptions;
+use super::{CommandError, setup};
+use crate::cloud::embedded::Scenario;
+use crate::cloud::opennebula::OpenNebula;
+use crate::cloud::{Cloud, User};
+use crate::commands::config::{Config, LogLevel};
+use crate::objects::document::Id;
+use crate::objects::refusal::Refusal;
+use crate::store::database::Store;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What came of a step: what was found, or why there is nothing to look at.
+enum Step {
+    Ok(String),
+    Skipped(String),
+}
+
+/// What came of a step, or what is wrong and what to do.
+type Checked = Result<Step, String>;
+
+/// Prints the steps.
+#[derive(Default)]
+struct Report {
+    failed: usize,
+}
+
+impl Report {
+    fn add(&mut self, name: &str, checked: &Checked) -> Result<(), CommandError> {
+        let (word, text) = match checked {
+            Ok(Step::Ok(text)) => ("ok", text),
+            Ok(Step::Skipped(text)) => ("-", text),
+            Err(text) => {
+                self.failed += 1;
+                ("FAILED", text)
+            }
+        };
+        Ok(super::print(&format!("{word:<7} {name}: {text}"))?)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Something would keep the server from starting, or from answering.
+pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
+    let mut report = Report::default();
+    let config = setup::configuration(options).map_err(|error| error.to_string());
+    report.add("configuration", &configuration(options, &config))?;
+    report.add("certificate", &certificate(options))?;
+    let config = config.unwrap_or_default();
+    match options.opennebula {
+        true => {
+            let log =
+                Log::start(LogLevel::Error, LogFormat::Text).map_err(|error| error.to_string())?;
+            let cloud = setup::opennebula(options, &config, &Arc::new(log));
+            let checked = match &cloud {
+                Ok(_) => Ok(Step::Ok("can be read".to_owned())),
+                Err(error) => Err(error.to_string()),
+            };
+            report.add("auth file", &checked)?;
+            let cloud = cloud.ok();
+            report.add("oned", &oned(cloud.as_deref(), &config))?;
+            report.add("OneFlow", &oneflow(cloud.as_deref(), &config))?;
+        }
+        false => {
+            report.add("scenario", &scenario(options))?;
+            report.add("state", &state(options.state.as_deref()))?;
+        }
+    }
+    report.add("address", &address(&setup::address(options, &config)))?;
+    match report.failed {
+        0 => Ok(()),
+        1 => Err(CommandError::Failed("one check failed".to_owned())),
+        failed => Err(CommandError::Failed(format!("{failed} checks failed"))),
+    }
+}
+
+fn configuration(options: &CommandOptions, config: &Result<Config, String>) -> Checked {
+    let config = config.as_ref().map_err(String::clone)?;
+    let mut text = match (&options.config, options.opennebula) {
+        (Some(file), _) => format!("{} is good", file.display()),
+        (None, true) => "OpenNebula's onegate-server.conf is good".to_owned(),
+        (None, false) => return Ok(Step::Skipped("no --config: the defaults".to_owned())),
+    };
+    for warning in &config.warnings {
+        text += &format!("\n        warning: {warning}");
+    }
+    Ok(Step::Ok(text))
+}
+
+fn certificate(options: &CommandOptions) -> Checked {
+    match setup::certificate(options) {
+        Ok(Some(_)) => Ok(Step::Ok("can be read, and the key is its own".to_owned())),
+        Ok(None) => Ok(Step::Skipped(
+            "no --tls-cert: tokens cross the network in the clear".to_owned(),
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn scenario(options: &CommandOptions) -> Checked {
+    let Some(file) = &options.cloud else {
+        return Ok(Step::Skipped(
+            "no --cloud: the documentation's PANACEA service".to_owned(),
+        ));
+    };
+    let scenario = Scenario::load(file).map_err(|error| error.to_string())?;
+    let mut text = format!("{} is good", file.display());
+    for warning in &scenario.warnings {
+        text += &format!("\n        warning: {warning}");
+    }
+    Ok(Step::Ok(text))
+}
+
+fn state(directory: Option<&Path>) -> Checked {
+    let Some(directory) = directory else {
+        return Ok(Step::Skipped(
+            "no --state: changes last as long as the server".to_owned(),
+        ));
+    };
+    if !directory.exists() {
+        let text = format!("{} is not there yet: serve makes it", directory.display());
+        return Ok(Step::Skipped(text));
+    }
+    match Store::read_if_any(directory) {
+        Ok(Some(_)) => Ok(Step::Ok(format!("{} is whole", directory.display()))),
+        Ok(None) => Ok(Step::Skipped(format!(
+            "{} holds no state yet: serve fills it",
+            directory.display()
+        ))),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// An id that no object has: what is asked for it needs the other server, and finds nothing.
+const NOBODY: Id = Id::MAX;
+
+fn oned(cloud: Option<&OpenNebula>, config: &Config) -> Checked {
+    let Some(cloud) = cloud else {
+        return Ok(Step::Skipped("not asked without an auth file".to_owned()));
+    };
+    reached(
+        &config.one_xmlrpc,
+        ":one_xmlrpc",
+        cloud.vm_to_authenticate(NOBODY).map(drop),
+    )
+}
+
+fn oneflow(cloud: Option<&OpenNebula>, config: &Config) -> Checked {
+    let Some(cloud) = cloud else {
+        return Ok(Step::Skipped("not asked without an auth file".to_owned()));
+    };
+    let user = User {
+        id: 0,
+        name: "oneadmin".to_owned(),
+    };
+    reached(
+        &config.oneflow_server,
+        ":oneflow_server",
+        cloud.service(&user, NOBODY).map(drop),
+    )
+}
+
+fn reached(url: &str, key: &str, answer: Result<(), Refusal>) -> Checked {
+    match answer {
+        Ok(()) | Err(Refusal::NotFound) => Ok(Step::Ok(format!("{url} answers, and knows us"))),
+        Err(refusal) => Err(format!(
+            "{url}: {}: does it run there ({key})? Is the password in the auth file serveradmin's?",
+            refusal.cause()
+        )),
+    }
+}
+
+fn address(address: &str) -> Checked {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(Step::Ok(format!("{address} is free"))),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Ok(Step::Skipped(format!(
+            "{address} is in use: fine if that is this server"
+        ))),
+        Err(error) => Err(format!(
+            "cannot listen on {address}: {error}: choose another with --listen"
+        )),
+    }
+}
