@@ -1,11 +1,16 @@
 //! The scripts of contrib/ do what they promise, in every shell that a guest may have, against the real server.
 
 use crate::support::server::{Server, token};
-use crate::support::{skipped, stderr, stdout};
+use crate::support::{Listener, skipped, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const SHELLS: &[&[&str]] = &[&["dash"], &["bash", "--posix"], &["busybox", "ash"]];
+const SHELLS: &[&[&str]] = &[
+    &["dash"],
+    &["bash"],
+    &["bash", "--posix"],
+    &["busybox", "ash"],
+];
 
 fn contrib() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib")
@@ -149,6 +154,126 @@ fn a_role_grows_from_inside() {
     });
 }
 
+/// What a server may put where a number is meant, if it wants a command run. `LEFT` is the file that tells.
+const HOSTILE: &[&str] = &[
+    "PATH[$(>LEFT)]",
+    "a[$(>LEFT)0]",
+    "$(>LEFT)",
+    "`>LEFT`",
+    "1; >LEFT",
+    "1\n>LEFT",
+    "$((PATH[$(>LEFT)]))",
+    "*",
+    "08",
+    "-1",
+    "1+1",
+    "99999999999999999999",
+    "",
+];
+
+#[test]
+fn nothing_that_a_server_sends_is_run() {
+    let place = tempfile::tempdir().unwrap();
+    let left = place.path().join("left");
+    in_every_shell(|script, _| {
+        for hostile in HOSTILE {
+            let hostile = hostile.replace("LEFT", left.to_str().unwrap());
+            let quoted = serde_json::to_string(&hostile).unwrap();
+            let vm = format!(
+                r#"{{"ID":{quoted},"NAME":{quoted},"STATE":"3","LCM_STATE":"3",
+                "USER_TEMPLATE":{{"JOIN":{quoted}}},"TEMPLATE":{{"NIC":[{{"IP":{quoted}}}]}}}}"#
+            );
+            let service = format!(
+                r#"{{"SERVICE":{{"id":"1","name":"s","state":2,"roles":[{{"name":"slave","state":2,
+                "cardinality":{quoted},"nodes":[{{"deploy_id":{quoted},"vm_info":{{"VM":{vm}}}}}]}}]}}}}"#
+            );
+            let server = Listener::new(Box::new(move |_, request| {
+                let sent = match request.line.contains("/service") {
+                    true => service.clone(),
+                    false => format!("{{\"VM\":{vm}}}"),
+                };
+                crate::support::answer("200 OK", &sent)
+            }));
+            for (name, args) in [
+                ("scale-up", &["slave"][..]),
+                ("scale-up", &["slave", &hostile]),
+                ("fetch-token", &["JOIN", "slave"]),
+                ("peers-hosts", &["slave"]),
+            ] {
+                let output = script(8, name, args)
+                    .env("ONEGATE_ENDPOINT", server.url())
+                    .current_dir(place.path())
+                    .output()
+                    .unwrap();
+                let said = format!("{name} {args:?}: {hostile:?}: {}", stderr(&output));
+                assert!(!left.exists(), "{said}");
+                // Where an id is meant, any number will do.
+                let digits = hostile.bytes().all(|b| b.is_ascii_digit()) && !hostile.is_empty();
+                if name == "scale-up" || !digits {
+                    assert_eq!(stdout(&output), "", "{said}");
+                    let refused = name != "peers-hosts";
+                    assert_eq!(output.status.success(), !refused, "{said}");
+                }
+            }
+            let scaled = |line: &str| line.starts_with("PUT");
+            assert!(
+                !server.received().iter().any(|r| scaled(&r.line)),
+                "{hostile:?} was scaled to"
+            );
+        }
+    });
+}
+
+#[test]
+fn scripts_check_numbers_before_they_calculate() {
+    in_every_shell(|script, _| {
+        for (name, value) in [("READY_TIMEOUT", "PATH[$(id)]"), ("READY_PAUSE", "5 s")] {
+            let refused = script(8, "report-ready", &["false"])
+                .env(name, value)
+                .output()
+                .unwrap();
+            assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+            assert!(stderr(&refused).contains("whole numbers of seconds"));
+        }
+    });
+}
+
+/// In every script and every page: no `eval`, but of `onegate context env`, which quotes; and `$(( ))` only in scripts
+/// that check their numbers.
+#[test]
+fn examples_evaluate_nothing_that_was_not_checked() {
+    let mut left = vec![
+        contrib(),
+        contrib().join("../README.md"),
+        contrib().join("../docs"),
+    ];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        for line in text.lines() {
+            let evaluates = line.split_whitespace().next() == Some("eval");
+            assert!(
+                !evaluates || line.contains("onegate context env"),
+                "{}: {line}",
+                path.display()
+            );
+        }
+        let calculates = text
+            .lines()
+            .any(|line| line.contains("$((") && !line.contains('`'));
+        assert!(
+            !calculates || text.contains("*[!0-9]*"),
+            "{} calculates with unchecked numbers",
+            path.display()
+        );
+    }
+}
+
 #[test]
 fn the_binary_takes_the_ruby_clients_place_in_a_tree_of_context_packages() {
     let tree = tempfile::tempdir().unwrap();
@@ -157,6 +282,11 @@ fn the_binary_takes_the_ruby_clients_place_in_a_tree_of_context_packages() {
     for name in ["onegate##linux", "onegate.rb", "onesysprep"] {
         std::fs::write(bin.join(name), "before").unwrap();
     }
+    std::fs::write(
+        tree.path().join("generate.sh"),
+        "    fpm --architecture all \\\n        --output-type \"${TYPE}\"\n",
+    )
+    .unwrap();
     let binary = env!("CARGO_BIN_EXE_onegate");
     let apply = || {
         Command::new("sh")
@@ -170,11 +300,13 @@ fn the_binary_takes_the_ruby_clients_place_in_a_tree_of_context_packages() {
     let read = |name: &str| std::fs::read(bin.join(name)).unwrap();
     assert!(read("onegate##linux") == std::fs::read(binary).unwrap());
     assert!(
-        String::from_utf8(read("onegate.rb"))
+        String::from_utf8(read("onegate.rb##linux"))
             .unwrap()
             .ends_with("exec '/usr/bin/onegate', *ARGV\n")
     );
     assert_eq!(read("onesysprep"), b"before");
+    // BSD keeps the Ruby client.
+    assert_eq!(read("onegate.rb##bsd"), b"before");
 
     std::fs::remove_dir_all(&bin).unwrap();
     assert_eq!(apply().status.code(), Some(1));
