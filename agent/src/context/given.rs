@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
+use super::endpoint::without_password;
 use super::search::{Search, why};
 use super::{Field, VARIABLES, Variable};
 use crate::files::{Located, Root};
@@ -31,7 +32,10 @@ pub(super) fn options(search: &mut Search<'_>) {
                 &Root::own(),
             )
         {
-            search.refuse(format!("option {name}"), format!("{value:?} is {what}"));
+            search.refuse(
+                format!("option {name}"),
+                format!("{:?} is {what}", without_password(value)),
+            );
         }
     }
     if let Some(path) = lookup
@@ -68,7 +72,7 @@ pub(super) fn environment(search: &mut Search<'_>) {
         if let Err(what) = search.offer(variable, value.as_bytes(), &place, &Root::own()) {
             let what = match variable.field {
                 Field::Token => what,
-                _ => format!("{value:?} is {what}"),
+                _ => format!("{:?} is {what}", without_password(&value.to_string_lossy())),
             };
             search.refuse(place, what);
         }
