@@ -63,15 +63,20 @@ pub fn sanitize_lines(text: &str) -> String {
 fn spelled_out(text: &str, kept: &[char]) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if matches!(c, ' '..='~') || kept.contains(&c) {
+        if kept.contains(&c) || is_printable(c) {
             out.push(c);
         } else {
-            // What Unicode calls printable stays; a combining mark does after another character, so one is put in front.
-            let pair = String::from_iter(['-', c]);
-            out.extend(pair.escape_debug().skip(1));
+            out.extend(c.escape_unicode());
         }
     }
     out
+}
+
+/// Can it be printed to a terminal? What Unicode calls printable can, which neither a character that reorders text nor
+/// one that is not seen is.
+pub fn is_printable(c: char) -> bool {
+    // A combining mark is printable after another character, so one is put in front.
+    matches!(c, ' '..='~') || String::from_iter(['-', c]).escape_debug().nth(1) == Some(c)
 }
 
 #[cfg(test)]
@@ -86,7 +91,7 @@ mod tests {
                 "\u{1b}[2J\u{7}\u{7f}\u{9b}",
                 "\\u{1b}[2J\\u{7}\\u{7f}\\u{9b}",
             ),
-            ("a\tb\nc\r", "a\\tb\\nc\\r"),
+            ("a\tb\nc\r", "a\\u{9}b\\u{a}c\\u{d}"),
             ("é ☃ 日本 e\u{301} 🚀", "é ☃ 日本 e\u{301} 🚀"),
             (
                 "a\u{202e}b\u{2066}c\u{200f}",

@@ -3,6 +3,7 @@
 //! (agent/tests/fixtures/client.jsonl, cases `vnet_show_json` and `vm_show_peer_json`)
 
 use crate::objects::document::{Node, is_white, string_length, word_length};
+use crate::world::is_printable;
 
 /// The value over several lines, with a newline at the end.
 pub fn pretty(node: Node<'_>) -> String {
@@ -62,23 +63,22 @@ fn next_token<'a>(rest: &mut &'a str) -> Option<&'a str> {
     Some(token)
 }
 
-/// A string in JSON's eyes the same, but DEL and the C1 controls, which JSON lets pass raw, escaped for terminals; any
-/// other token as it is.
+/// A string in JSON's eyes the same, but what could drive a terminal or reorder its text escaped; any other token as it
+/// is. JSON itself lets DEL, the C1 controls and all of Unicode pass raw.
 fn push(out: &mut String, token: &str) {
-    // In UTF-8 a C1 control begins with C2.
-    if !token.bytes().any(|b| b == 0x7f || b == 0xc2) {
+    if token.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         out.push_str(token);
         return;
     }
     for c in token.chars() {
-        if matches!(c, '\u{7f}'..='\u{9f}') {
-            out.push_str("\\u00");
-            let byte = c as u32;
-            out.extend(
-                [byte >> 4, byte & 15].map(|digit| char::from_digit(digit, 16).unwrap_or('0')),
-            );
-        } else {
+        if is_printable(c) {
             out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            out.push_str("\\u");
+            let digit = |shift: u32| char::from_digit(u32::from(*unit) >> shift & 15, 16);
+            out.extend([12, 8, 4, 0].map(|shift| digit(shift).unwrap_or('0')));
         }
     }
 }
@@ -126,6 +126,10 @@ mod tests {
                 "{\n  \"a\": 12345678901234567890123,\n  \"a\": \"\\u00fc\\/\"\n}\n",
             ),
             ("\"\u{7f}\u{9b}ü\"", "\"\\u007f\\u009bü\"\n"),
+            (
+                "\"日本 e\u{301}\u{202e}\u{e0041}\"",
+                "\"日本 e\u{301}\\u202e\\udb40\\udc41\"\n",
+            ),
             ("7", "7\n"),
             (&deep, &deep_printed),
         ] {

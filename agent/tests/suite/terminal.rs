@@ -46,7 +46,7 @@ fn peers_in_columns() {
 /// In every way of printing, and in what goes wrong.
 #[test]
 fn nothing_drives_the_terminal() {
-    let evil = "\\u001b]0;owned\\u0007\\u009b2J\u{9b}\u{7f}\\r";
+    let evil = "\\u001b]0;owned\\u0007\\u009b2J\u{9b}\u{7f}\\r\u{202e}\\u202d\u{2066}\\u200b\u{200f}\u{feff}\u{e0041}\u{2028}";
     let vm = format!(
         r#"{{"VM":{{"ID":"8","NAME":"{evil}","STATE":"{evil}","{evil}":1,"TEMPLATE":{{"NIC":{{"IP":"{evil}"}}}}}}}}"#
     );
@@ -58,9 +58,10 @@ fn nothing_drives_the_terminal() {
             .replace("\u{1b}[1m", "")
             .replace("\u{1b}[4m", "")
             .replace("\u{1b}[0m", "")
+            .replace("\r\u{1b}[K", "")
             .replace("\r\n", "\n");
         assert!(
-            !text.contains(|c: char| c.is_control() && c != '\n'),
+            !text.contains(|c: char| c != '\n' && !c.is_ascii_graphic() && c != ' '),
             "{text:?}"
         );
         assert!(text.contains("owned"), "{text:?}");
@@ -77,8 +78,28 @@ fn nothing_drives_the_terminal() {
         let listener = Listener::answering("200 OK", body);
         harmless(&terminal::run(onegate(&listener.url(), &[], args)).0);
     }
-    let listener = Listener::answering("400 Bad Request", "\u{1b}]0;owned\u{7}\u{9b}");
-    harmless(&terminal::run_stderr(onegate(&listener.url(), &[], &["vm", "show"])).0);
+    let evil = "\u{1b}]0;owned\u{7}\u{9b}\u{202e}\u{2069}\u{200d}\u{61c}\u{feff}";
+    for (status, args) in [
+        ("400 Bad Request", &["vm", "show"][..]),
+        ("500 Internal Server Error", &["vm", "update", "A=1"]),
+        ("401 Unauthorized", &["doctor"]),
+        ("503 Busy", &["vm", "wait", "A", "--timeout", "0"]),
+    ] {
+        let listener = Listener::answering(status, evil);
+        harmless(&terminal::run_stderr(onegate(&listener.url(), &[], args)).0);
+    }
+    let listener = Listener::answering("401 Unauthorized", evil);
+    harmless(&terminal::run(onegate(&listener.url(), &[], &["doctor"])).0);
+    for head in [
+        "302 Found\r\nLocation: http://\u{202e}owned",
+        "200 OK\r\nContent-Type: \u{202e}owned",
+    ] {
+        let head = format!("HTTP/1.1 {head}\r\nContent-Length: 1\r\n\r\n1").into_bytes();
+        let listener = Listener::new(Box::new(move |_, _| head.clone()));
+        let args = ["vm", "update", "A=1"];
+        let printed = terminal::run_stderr(onegate(&listener.url(), &[], &args)).0;
+        harmless(&(printed + "owned"));
+    }
     harmless(
         &terminal::run_stderr(onegate(
             "http://127.0.0.1:9/\u{1b}owned\u{7}",
