@@ -5,8 +5,10 @@
 
 mod authorities;
 mod buffer;
+pub mod date;
 mod failure;
 pub mod jitter;
+mod names;
 mod provider;
 mod proxy;
 pub mod request;
@@ -18,11 +20,12 @@ pub use failure::{Failure, Phase};
 pub use proxy::{Proxies, Proxy};
 
 use crate::context::{Endpoint, Token};
+use failure::{Broken, NOT_ONEGATE};
 use request::{Method, Request};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use ureq::http::HeaderValue;
+use ureq::http::{HeaderMap, HeaderValue, Version};
 
 /// The largest answer that is read, in bytes.
 pub const MAX_ANSWER: u64 = 16 << 20;
@@ -77,8 +80,8 @@ pub struct Response {
     pub location: Option<String>,
     /// What time it is, as the server says.
     pub date: Option<String>,
-    /// When the server wants to be asked again.
-    pub retry_after: Option<Duration>,
+    /// Content-Type.
+    pub content_type: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -88,6 +91,12 @@ impl Response {
     pub fn is_passing(&self) -> bool {
         matches!(self.status, 429 | 502 | 503 | 504)
     }
+
+    /// Does a 200 confirm a change, as OneGate does it: JSON by its type, and an empty body?
+    pub fn confirms(&self) -> bool {
+        let json = |kind: &str| kind.starts_with("application/json");
+        self.body.is_empty() && self.content_type.as_deref().is_none_or(json)
+    }
 }
 
 /// Sends requests in one VM's name, over one connection as long as it lasts.
@@ -96,6 +105,8 @@ pub struct Client {
     servers: Vec<Server>,
     /// The one that was reached last.
     current: Cell<usize>,
+    /// What the last answer said.
+    retry_after: Cell<Duration>,
     place: String,
     vmid: HeaderValue,
     token: HeaderValue,
@@ -134,6 +145,7 @@ impl Client {
         Ok(Client {
             servers: servers.collect(),
             current: Cell::new(0),
+            retry_after: Cell::new(Duration::ZERO),
             place: settings.place,
             vmid,
             token,
@@ -177,9 +189,7 @@ impl Client {
                 Ok(answer) => answer.is_passing() && request.repeatable,
                 Err(failure) => !failure.may_have_arrived() || request.repeatable,
             };
-            let asked = outcome.as_ref().ok().and_then(|answer| answer.retry_after);
-            // On top of what the server asks for: all who were sent away at once shall not be back at once.
-            let wait = asked.unwrap_or_default().min(LONGEST_PAUSE) + jitter::spread(pause);
+            let wait = self.wait(pause);
             if !again || left == 0 || until.is_some_and(|until| Instant::now() + wait >= until) {
                 return outcome;
             }
@@ -187,6 +197,12 @@ impl Client {
             left -= 1;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// How long to wait before the next request where `pause` would do. What the server asked for comes on top: all who
+    /// were sent away at once shall not be back at once.
+    pub fn wait(&self, pause: Duration) -> Duration {
+        self.retry_after.get() + jitter::spread(pause)
     }
 
     /// Tries each server once, from the one that was reached last on, until one can be reached.
@@ -202,6 +218,7 @@ impl Client {
             server
                 .route
                 .set_deadline(until.map_or(deadline, |until| until.min(deadline)));
+            self.retry_after.set(Duration::ZERO);
             let error = match self.attempt(server, request) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -244,6 +261,7 @@ impl Client {
                     .send(body.text.as_str())?
             }
         };
+        framing(answer.version(), answer.headers())?;
         let header = |name| {
             answer
                 .headers()
@@ -251,10 +269,12 @@ impl Client {
                 .and_then(|value: &HeaderValue| value.to_str().ok())
         };
         let location = header("Location").map(str::to_owned);
+        let content_type = header("Content-Type").map(str::to_owned);
         let date = header("Date").map(str::to_owned);
-        let retry_after = header("Retry-After")
-            .and_then(|seconds| seconds.parse().ok())
-            .map(Duration::from_secs);
+        if let Some(value) = header("Retry-After") {
+            let pause = date::pause(value, date.as_deref());
+            self.retry_after.set(pause.min(LONGEST_PAUSE));
+        }
         let body = answer
             .body_mut()
             .with_config()
@@ -264,9 +284,30 @@ impl Client {
             status: answer.status().as_u16(),
             location,
             date,
-            retry_after,
+            content_type,
             body,
         })
+    }
+}
+
+/// How long an answer is must not be a matter of opinion: where two readers could differ, it is refused. Lengths that
+/// contradict each other and lines that are folded are ureq's to refuse. (RFC 9112, 6.1 and 6.3)
+fn framing(version: Version, headers: &HeaderMap) -> Result<(), Broken> {
+    let mut codings = headers.get_all("Transfer-Encoding").into_iter();
+    let Some(coding) = codings.next() else {
+        return Ok(());
+    };
+    let plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        && codings.next().is_none()
+        && version == Version::HTTP_11
+        && !headers.contains_key("Content-Length");
+    match plain {
+        true => Ok(()),
+        false => Err(Broken::new(
+            Phase::Receive,
+            "its header gives the length of the answer in a way that HTTP/1.1 forbids",
+        )
+        .advising(NOT_ONEGATE)),
     }
 }
 
@@ -282,8 +323,7 @@ impl Server {
             .max_idle_connections(1)
             .user_agent(concat!("OpenNebula onegate/", env!("CARGO_PKG_VERSION")))
             .build();
-        let agent =
-            ureq::Agent::with_parts(config, wire::Connect::new(&route), wire::Names::new(&route));
+        let agent = ureq::Agent::with_parts(config, wire::Connect::new(&route), wire::Unresolved);
         Server { agent, route }
     }
 }

@@ -66,7 +66,7 @@ fn spelled_out(text: &str, kept: &[char]) -> String {
         if kept.contains(&c) || is_printable(c) {
             out.push(c);
         } else {
-            out.extend(c.escape_unicode());
+            out.extend(c.escape_debug());
         }
     }
     out
@@ -91,7 +91,7 @@ mod tests {
                 "\u{1b}[2J\u{7}\u{7f}\u{9b}",
                 "\\u{1b}[2J\\u{7}\\u{7f}\\u{9b}",
             ),
-            ("a\tb\nc\r", "a\\u{9}b\\u{a}c\\u{d}"),
+            ("a\tb\nc\r", "a\\tb\\nc\\r"),
             ("é ☃ 日本 e\u{301} 🚀", "é ☃ 日本 e\u{301} 🚀"),
             (
                 "a\u{202e}b\u{2066}c\u{200f}",

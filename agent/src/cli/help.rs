@@ -208,10 +208,10 @@ context.",
 pub const ENVIRONMENT: &[(&str, &str)] = &[
     (
         "http_proxy, https_proxy",
-        "The proxy on the way to an http or https endpoint. Lower case alone counts.",
+        "The proxy on the way to an http or https endpoint. HTTPS_PROXY counts too, HTTP_PROXY never.",
     ),
     (
-        "no_proxy",
+        "no_proxy, NO_PROXY",
         "Hosts that are reached without it: names, addresses, networks such as 10.0.0.0/8, or *.",
     ),
     ("NO_COLOR", "Not empty: nothing bold or underlined."),

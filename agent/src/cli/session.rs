@@ -4,7 +4,7 @@ use super::command::Command;
 use super::options::{
     CACERT, CONNECT_TIMEOUT, ENDPOINT, INSECURE, Options, RETRY, ROOT, TIMEOUT, TOKEN_FILE, VMID,
 };
-use crate::client::request::Request;
+use crate::client::request::{Method, Request};
 use crate::client::{Client, Proxies, Response, Settings, Timeouts, Trust};
 use crate::context::{self, Context, Lookup, Missing};
 use crate::error::Error;
@@ -84,10 +84,11 @@ impl Session<'_, '_> {
     /// # Errors
     /// [`Error::Endpoint`], if a proxy's or a certificate authority's setting can't be used.
     pub fn client_of(&self, context: Context) -> Result<Client, Error> {
+        let variable = |name| self.world.variable(name);
         let proxies = Proxies {
-            http: self.world.variable("http_proxy"),
-            https: self.world.variable("https_proxy"),
-            none: self.world.variable("no_proxy"),
+            http: variable("http_proxy"),
+            https: variable("https_proxy").or_else(|| variable("HTTPS_PROXY")),
+            none: variable("no_proxy").or_else(|| variable("NO_PROXY")),
         };
         let trust = self.trust(&context.tls)?;
         let endpoints = context.endpoint.value.into_iter().map(|endpoint| {
@@ -156,20 +157,23 @@ pub fn send(client: &Client, request: &Request) -> Result<Vec<u8>, Error> {
     accept(response, request)
 }
 
-/// The body of a response that means success.
+/// The body of a response that means success. What changes something is confirmed with an empty body, which is
+/// docs/protocol.md, "Routes"; anything else, as from a captive portal, confirms nothing.
 ///
 /// # Errors
-/// [`Error::Refused`] with the server's own words, [`Error::Answer`] for a redirect.
+/// [`Error::Refused`] with the server's own words; [`Error::Answer`] for a redirect, and for what OneGate doesn't answer.
 pub fn accept(response: Response, request: &Request) -> Result<Vec<u8>, Error> {
+    let reads = request.method == Method::Get;
     match response.status {
-        200..300 => Ok(response.body),
+        200 if reads || response.confirms() => Ok(response.body),
+        204 if !reads => Ok(response.body),
         status @ 300..400 => Err(Error::Answer(format!(
             "The server answered {} with a redirect ({status}) to {}, which is not followed: the token would go along.\n\
              If OneGate has moved, change ONEGATE_ENDPOINT.",
             request.path,
             response.location.unwrap_or_else(|| "nowhere".to_owned())
         ))),
-        status => {
+        status @ 400.. => {
             let words = String::from_utf8_lossy(&response.body);
             let words = words.trim();
             Err(Error::Refused(if words.is_empty() {
@@ -178,5 +182,17 @@ pub fn accept(response: Response, request: &Request) -> Result<Vec<u8>, Error> {
                 words.to_owned()
             }))
         }
+        status => Err(Error::Answer(format!(
+            "The server answered {} with status {status} and {} bytes of {}, which is no answer of OneGate's.\n{}\
+             Does something else than OneGate listen there, such as a captive portal or a proxy?",
+            request.path,
+            response.body.len(),
+            response.content_type.as_deref().unwrap_or("no type"),
+            if reads {
+                ""
+            } else {
+                "Nothing shows that what was asked for was done.\n"
+            },
+        ))),
     }
 }

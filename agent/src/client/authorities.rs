@@ -1,7 +1,8 @@
 //! Whom to believe over TLS: the authorities of `--cacert`, of the context, or of the system.
 //!
 //! Of the hundreds that a system trusts, only those that the server's certificates name as an issuer are kept; whether
-//! the chain is good is then for rustls to judge. That is a third of the work of taking them all in.
+//! the chain is good is then for rustls to judge. That is a third of the work of taking them all in. A server's own
+//! certificate may be listed as well.
 
 use super::failure::{Broken, Phase};
 use crate::files::{Located, Root};
@@ -166,6 +167,24 @@ fn subject(der: &[u8]) -> Option<&[u8]> {
     name.get(..length)
 }
 
+/// The common name in the name of a subject; the last one if it has several.
+fn common_name(subject: &[u8]) -> Option<&[u8]> {
+    let mut rest = subject;
+    let mut found = None;
+    while let Some((length, set)) = value(rest) {
+        let (_, attribute) = value(set.get(..length)?)?;
+        if let Some(text) = attribute.strip_prefix(COMMON_NAME) {
+            let (length, text) = value(text)?;
+            found = text.get(..length);
+        }
+        rest = set.get(length..)?;
+    }
+    found
+}
+
+/// The object identifier 2.5.4.3.
+const COMMON_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x03];
+
 /// The length of the DER value at the beginning, and what there is from its first byte on.
 fn value(der: &[u8]) -> Option<(usize, &[u8])> {
     let (length, header) = match *der.get(1..4)? {
@@ -217,6 +236,48 @@ fn issuers_of<'a>(pem: &str, chain: impl Iterator<Item = &'a CertificateDer<'a>>
     store
 }
 
+/// Is it exactly one of those in the text?
+fn is_listed(pem: &str, server: &CertificateDer<'_>) -> bool {
+    certificates(pem).any(|base64| decode(base64, usize::MAX).as_deref() == Some(server.as_ref()))
+}
+
+impl Authorities {
+    /// A certificate that is listed itself needs nobody's word: that it is an authority's own, as those made with
+    /// `openssl req -x509` are, or that its issuer is unknown, is no fault then. Its dates and its name still count.
+    fn verify_itself(
+        &self,
+        server: &CertificateDer<'_>,
+        cert: &ParsedCertificate<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let mut store = RootCertStore::empty();
+        store.add(server.to_owned().into_owned())?;
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        // webpki judges the dates before either of these; a test has it expired.
+        match verify_server_cert_signed_by_trust_anchor(cert, &store, &[], now, algorithms) {
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {}
+            Err(Error::InvalidCertificate(CertificateError::Other(other)))
+                if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) => {}
+            other => other?,
+        }
+        match verify_server_name(cert, name) {
+            // Without a subjectAltName its common name counts, as long as it is listed.
+            Err(Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+                presented,
+                ..
+            })) if presented.is_empty()
+                && subject(server)
+                    .and_then(common_name)
+                    .is_some_and(|own| own.eq_ignore_ascii_case(name.to_str().as_bytes())) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
 impl ServerCertVerifier for Authorities {
     fn verify_server_cert(
         &self,
@@ -229,15 +290,25 @@ impl ServerCertVerifier for Authorities {
         let Some(pem) = &self.pem else {
             return Ok(ServerCertVerified::assertion());
         };
-        let store = issuers_of(pem, std::iter::once(server).chain(intermediates));
-        if store.is_empty() {
-            return Err(CertificateError::UnknownIssuer.into());
-        }
-        // What rustls' own WebPkiServerVerifier does, less the revocation lists, of which we have none.
         let cert = ParsedCertificate::try_from(server)?;
         let algorithms = self.provider.signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&cert, &store, intermediates, now, algorithms)?;
-        verify_server_name(&cert, name)?;
+        let store = issuers_of(pem, std::iter::once(server).chain(intermediates));
+        // What rustls' own WebPkiServerVerifier does, less the revocation lists, of which we have none.
+        let outcome = match store.is_empty() {
+            true => Err(CertificateError::UnknownIssuer.into()),
+            false => verify_server_cert_signed_by_trust_anchor(
+                &cert,
+                &store,
+                intermediates,
+                now,
+                algorithms,
+            )
+            .and_then(|()| verify_server_name(&cert, name)),
+        };
+        match outcome {
+            Err(_) if is_listed(pem, server) => self.verify_itself(server, &cert, name, now)?,
+            other => other?,
+        }
         Ok(ServerCertVerified::assertion())
     }
 

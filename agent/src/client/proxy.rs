@@ -1,6 +1,8 @@
 //! `http_proxy`, `https_proxy` and `no_proxy`: whether the way to the server leads through a proxy.
 //!
-//! Lower-case names only, as the Ruby client reads them. No host is exempt by itself, loopback neither.
+//! `HTTP_PROXY` in upper case is never read: in a CGI program a client sets it, with the header `Proxy`. Loopback and
+//! link-local addresses are always reached directly: a proxy elsewhere can't reach them for us, and the token must not
+//! go astray.
 
 use crate::context::Endpoint;
 use base64::Engine as _;
@@ -44,11 +46,8 @@ impl Proxies {
         else {
             return Ok(None);
         };
-        if self
-            .none
-            .as_deref()
-            .is_some_and(|list| exempt(list, endpoint))
-        {
+        let none = self.none.as_deref().unwrap_or_default();
+        if is_local(&endpoint.host) || exempt(none, endpoint) {
             return Ok(None);
         }
         parse(url)
@@ -65,10 +64,9 @@ fn parse(url: &str) -> Result<Proxy, String> {
             "a proxy of the kind {scheme}://: only http:// is known"
         ));
     }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (user, address) = match authority.rsplit_once('@') {
+    let (user, address) = match rest.rsplit_once('@') {
         Some((user, address)) => (Some(user), address),
-        None => (None, authority),
+        None => (None, rest),
     };
     let address = Endpoint::parse(&format!("http://{address}"))?;
     let authorization = user.map(|user| {
@@ -103,11 +101,27 @@ fn unescaped(text: &str) -> Vec<u8> {
     out
 }
 
+/// Is it an address of this machine or of this link, which no proxy elsewhere could reach? OpenNebula's transparent
+/// proxy listens on 169.254.16.9.
+fn is_local(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    match address(host).map(|address| address.to_canonical()) {
+        Some(IpAddr::V4(v4)) => v4.is_loopback() || v4.is_link_local(),
+        Some(IpAddr::V6(v6)) => v6.is_loopback() || v6.is_unicast_link_local(),
+        None => name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
+/// An address, without the interface that it may have.
+fn address(host: &str) -> Option<IpAddr> {
+    host.split('%').next()?.parse().ok()
+}
+
 /// Is the server in the list? Entries are separated by commas or blanks: `*`, a host and those below it
-/// (`example.com`, `.example.com`), an address, a network (`10.0.0.0/8`), each maybe with a port.
+/// (`example.com`, `.example.com`, `*.example.com`), an address, a network (`10.0.0.0/8`), each maybe with a port.
 fn exempt(list: &str, endpoint: &Endpoint) -> bool {
-    let host = endpoint.host.to_ascii_lowercase();
-    let address: Option<IpAddr> = host.parse().ok();
+    let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
+    let address = address(&host);
     list.split([',', ' ', '\t', '\n'])
         .filter(|entry| !entry.is_empty())
         .any(|entry| {
@@ -128,7 +142,8 @@ fn exempt(list: &str, endpoint: &Endpoint) -> bool {
             match address {
                 Some(address) => name == "*" || within(&name, address),
                 None => {
-                    let domain = name.trim_start_matches('.');
+                    let domain = name.strip_prefix('*').unwrap_or(&name);
+                    let domain = domain.trim_start_matches('.').trim_end_matches('.');
                     name == "*"
                         || (!domain.is_empty()
                             && (host == domain || host.ends_with(&format!(".{domain}"))))
@@ -184,12 +199,21 @@ mod tests {
     fn which_way() {
         let through = |proxy: &str| Ok(Some(proxy.to_owned()));
         for (http, none, url, expected) in [
-            (
-                "http://127.0.0.1:9",
-                "",
-                "http://127.0.0.1:5030",
-                through("127.0.0.1:9"),
-            ),
+            ("p:1", "", "http://10.0.0.1:5030", through("p:1")),
+            ("p:1", "", "http://127.0.0.1:5030", Ok(None)),
+            ("p:1", "", "http://127.9.9.9", Ok(None)),
+            ("p:1", "", "https://[::1]:5030", Ok(None)),
+            ("p:1", "", "http://[::ffff:127.0.0.1]", Ok(None)),
+            ("p:1", "", "http://LocalHost", Ok(None)),
+            ("p:1", "", "http://gate.localhost.:1", Ok(None)),
+            ("p:1", "", "http://notlocalhost", through("p:1")),
+            ("p:1", "", "http://169.254.16.9:5030", Ok(None)),
+            ("p:1", "", "https://169.254.16.9:5030", Ok(None)),
+            ("p:1", "", "http://169.253.0.1", through("p:1")),
+            ("p:1", "", "http://[fe80::1%eth0]", Ok(None)),
+            ("p:1", "", "http://[febf::1%eth0]", Ok(None)),
+            ("p:1", "", "http://[fec0::1]", through("p:1")),
+            ("%%%", "", "http://169.254.16.9", Ok(None)),
             (
                 "p.example:3128",
                 "",
@@ -233,6 +257,15 @@ mod tests {
             ("p:1", "2001:db8::/32", "http://[2001:db8::1]", Ok(None)),
             ("p:1", "[2001:db8::1]:80", "http://[2001:db8::1]", Ok(None)),
             ("p:1", "10.0.0.0/8", "http://[a00::1]", through("p:1")),
+            ("p:1", "*.example.com", "http://a.example.com", Ok(None)),
+            ("p:1", "EXAMPLE.com.", "http://a.example.COM", Ok(None)),
+            ("p:1", "example.com", "http://example.com.", Ok(None)),
+            ("p:1", "10.1.2.3/33", "http://10.1.2.3", through("p:1")),
+            ("p:1", "10.1.2.3/32:80", "http://10.1.2.3", Ok(None)),
+            ("p:1", "10.1.2.3:81", "http://10.1.2.3", through("p:1")),
+            ("p:1", "a*", "http://one", through("p:1")),
+            ("p:1", ",. ,", "http://one", through("p:1")),
+            ("p:1", "a\tb,one", "http://one", Ok(None)),
         ] {
             assert_eq!(
                 way(http, none, url),
@@ -240,10 +273,16 @@ mod tests {
                 "http_proxy={http} no_proxy={none} {url}"
             );
         }
-        for http in ["socks5://p:1", "https://p:1", "http://user:secret@"] {
+        for http in [
+            "socks5://p:1",
+            "https://p:1",
+            "http://user:secret@",
+            "http://user:se/cret@p:x",
+            "http://user:se,cret@p:0",
+        ] {
             let what = way(http, "", "http://one").expect_err(http);
             assert!(
-                what.starts_with("http_proxy ") && !what.contains("secret"),
+                what.starts_with("http_proxy ") && !what.contains("cret"),
                 "{what}"
             );
         }

@@ -65,30 +65,30 @@ fn certificate(fault: &CertificateError) -> (String, &'static str) {
         }
         CertificateError::UnknownIssuer => (
             "the server's certificate is from an authority that is not trusted here",
-            "Name that authority's certificate with --cacert FILE or ONEGATE_CA_FILE, or in the context as \
-             ONEGATE_CA_CERT (base64 of the PEM).",
+            "Name that authority's certificate, or the server's own if it is self-signed, with --cacert FILE or \
+             ONEGATE_CA_FILE, or in the context as ONEGATE_CA_CERT (base64 of the PEM).",
         ),
         CertificateError::BadSignature => (
             "the server's certificate bears the name of an authority that is trusted here, but not its signature",
             "Has the authority been made anew? Then its certificate here (--cacert, ONEGATE_CA_FILE) is the old one.",
         ),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let names = if presented.is_empty() {
-                "nobody".to_owned()
-            } else {
-                presented.join(", ")
+            let what = match presented.is_empty() {
+                true => "the server's certificate has no subjectAltName".to_owned(),
+                false => {
+                    let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+                    format!("the server's certificate is for {}", names.join(", "))
+                }
             };
-            return (
-                format!("the server's certificate is for {names}"),
-                ANOTHER_NAME,
-            );
+            return (what, ANOTHER_NAME);
         }
         CertificateError::NotValidForName => {
             ("the server's certificate is for another name", ANOTHER_NAME)
         }
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => (
             "the server's certificate is an authority's own",
-            "A server needs one of its own, with basicConstraints CA:FALSE, be it self-signed.",
+            "A server needs one of its own, with basicConstraints CA:FALSE; or name exactly this one with --cacert FILE or \
+             ONEGATE_CA_FILE.",
         ),
         other => {
             return (
@@ -98,6 +98,14 @@ fn certificate(fault: &CertificateError) -> (String, &'static str) {
         }
     };
     (why.to_owned(), advice)
+}
+
+/// rustls' `DnsName("one.example")` without what is around it.
+fn bare(presented: &str) -> &str {
+    let inner = presented
+        .split_once('(')
+        .map_or(presented, |(_, inner)| inner);
+    inner.trim_matches(['"', '(', ')'])
 }
 
 const ANOTHER_NAME: &str =

@@ -1,18 +1,21 @@
 //! The way to the server: names to addresses, TCP, a proxy, TLS; what ureq calls resolver, connector and transport.
 //!
-//! Written here, and not taken from ureq, for four reasons: every stage says in its own words what broke; a plain-http
+//! Written here, and not taken from ureq, for five reasons: every stage says in its own words what broke; a plain-http
 //! proxy gets an absolute-form request, as proxies that only let port 5030 through expect; the look-up of a name ends
-//! with the deadline, and an address costs no thread; and rustls comes with few suites, which is small.
+//! with the deadline, and an address costs no thread; a refusal is read even if the request was not sent to its end; and
+//! rustls comes with few suites, which is small.
 
 use super::authorities::Trust;
 use super::buffer::Buffer;
 use super::failure::{Broken, NOT_ONEGATE, Phase};
+use super::names::{self, Names};
 use super::proxy::Proxy;
 use super::tls;
 use crate::context::Endpoint;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::config::Config;
@@ -63,7 +66,7 @@ impl Route {
 
     /// When a connection that is begun now must be there.
     fn connect_deadline(&self) -> Deadline {
-        Deadline(self.deadline().0.min(Instant::now() + self.connect))
+        self.deadline().or(self.connect)
     }
 
     /// Whom to connect to.
@@ -74,66 +77,20 @@ impl Route {
     }
 }
 
-/// Turns the name of the next hop into addresses.
+/// ureq wants an address before it connects. [`Connect`] finds it out itself: names are looked up while it connects.
 #[derive(Debug)]
-pub(super) struct Names(Arc<Route>);
+pub(super) struct Unresolved;
 
-impl Names {
-    pub(super) fn new(route: &Arc<Route>) -> Names {
-        Names(route.clone())
-    }
-}
-
-impl Resolver for Names {
+impl Resolver for Unresolved {
     fn resolve(
         &self,
         _: &Uri,
         _: &Config,
         _: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let hop = self.0.next_hop();
-        let mut found = self.empty();
-        // An address needs no look-up, and no thread.
-        match hop.to_string().parse() {
-            Ok(address) => found.push(address),
-            Err(_) => look_up(hop, self.0.connect_deadline())?
-                .into_iter()
-                .take(MAX_ADDRESSES)
-                .for_each(|a| found.push(a)),
-        }
-        Ok(found)
-    }
-}
-
-/// What a [`ResolvedSocketAddrs`] has room for.
-const MAX_ADDRESSES: usize = 16;
-
-/// libc's look-up knows no deadline: it runs in a thread, which is left behind when it takes too long.
-fn look_up(hop: &Endpoint, deadline: Deadline) -> Result<Vec<SocketAddr>, Broken> {
-    let broken = |why: String| Broken::new(Phase::Resolve, format!("{}: {why}", hop.host));
-    // Not a channel: the thread needs to hand over one value, and a channel is five times the code.
-    let found = Arc::new(Mutex::new(None));
-    let (name, slot) = ((hop.host.clone(), hop.port), found.clone());
-    let asker = std::thread::current();
-    let thread = std::thread::Builder::new().spawn(move || {
-        let outcome = name.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-        asker.unpark();
-    });
-    thread.map_err(|e| broken(format!("no thread for it: {e}")))?;
-    loop {
-        match found.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(Ok(addresses)) if !addresses.is_empty() => return Ok(addresses),
-            Some(Ok(_)) => return Err(broken("it has no address".to_owned())),
-            Some(Err(_)) => {
-                return Err(broken(
-                    "no such name, or no name server that answers".to_owned(),
-                ));
-            }
-            None => {}
-        }
-        let late = |_| broken("no answer from the name servers in time".to_owned());
-        std::thread::park_timeout(deadline.left().map_err(late)?);
+        let mut nowhere = self.empty();
+        nowhere.push(SocketAddr::from(([0, 0, 0, 0], 0)));
+        Ok(nowhere)
     }
 }
 
@@ -150,15 +107,11 @@ impl Connect {
 impl Connector for Connect {
     type Out = Wire;
 
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        _: Option<()>,
-    ) -> Result<Option<Wire>, ureq::Error> {
+    fn connect(&self, _: &ConnectionDetails, _: Option<()>) -> Result<Option<Wire>, ureq::Error> {
         let route = &*self.0;
         let deadline = route.connect_deadline();
         let mut socket = Socket {
-            stream: tcp(&details.addrs, deadline)?,
+            stream: reach(route.next_hop(), deadline)?,
             deadline,
         };
         let mut absolute = None;
@@ -185,6 +138,7 @@ impl Connector for Connect {
             buffer: Buffer::new(),
             absolute,
             at_head: true,
+            cut: None,
             route: self.0.clone(),
         }))
     }
@@ -192,10 +146,10 @@ impl Connector for Connect {
 
 /// When to give up.
 #[derive(Debug, Clone, Copy)]
-struct Deadline(Instant);
+pub(super) struct Deadline(Instant);
 
 impl Deadline {
-    fn left(self) -> io::Result<Duration> {
+    pub(super) fn left(self) -> io::Result<Duration> {
         let left = self.0.saturating_duration_since(Instant::now());
         if left.is_zero() {
             Err(io::ErrorKind::TimedOut.into())
@@ -203,13 +157,39 @@ impl Deadline {
             Ok(left)
         }
     }
+
+    /// In that time, if it is sooner.
+    pub(super) fn or(self, time: Duration) -> Deadline {
+        Deadline(self.0.min(Instant::now() + time))
+    }
 }
 
-/// Tries each address, the first ones with the larger part of what time is left.
-fn tcp(addresses: &[SocketAddr], deadline: Deadline) -> Result<TcpStream, Broken> {
+/// Connects to the first address of a host that lets us.
+fn reach(hop: &Endpoint, deadline: Deadline) -> Result<TcpStream, Broken> {
+    // An address needs no look-up, and no thread.
+    if let Ok(address) = hop.to_string().parse() {
+        return tcp(&[address], false, deadline);
+    }
+    if hop.host.contains(':') {
+        return tcp(&names::scoped(hop)?, false, deadline);
+    }
+    let mut names = Names::look_up(hop)?;
+    let mut outcome = tcp(&names.next(deadline)?, names.is_open(), deadline);
+    while outcome.is_err() && names.is_open() {
+        let more = names.next(deadline)?;
+        if more.is_empty() {
+            break;
+        }
+        outcome = tcp(&more, names.is_open(), deadline);
+    }
+    outcome
+}
+
+/// Tries each address, with half of what time is left while there are others, or may be.
+fn tcp(addresses: &[SocketAddr], more: bool, deadline: Deadline) -> Result<TcpStream, Broken> {
     let mut last = None;
     for (at, address) in addresses.iter().enumerate() {
-        let others = addresses.len() - at > 1;
+        let others = more || addresses.len() - at > 1;
         let attempt = deadline.left().and_then(|left| {
             TcpStream::connect_timeout(address, if others { left / 2 } else { left })
         });
@@ -320,6 +300,8 @@ pub(super) struct Wire {
     absolute: Option<Absolute>,
     /// Is what is sent next the beginning of a request, what is read next that of an answer?
     at_head: bool,
+    /// Why sending ended before all was sent. What the server answered by then counts all the same.
+    cut: Option<io::Error>,
     route: Arc<Route>,
 }
 
@@ -347,6 +329,9 @@ impl Transport for Wire {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        if self.cut.is_some() {
+            return Ok(());
+        }
         self.stream.socket().deadline = self.route.deadline();
         let output = &self.buffer.output()[..amount];
         let rewritten = self
@@ -355,12 +340,24 @@ impl Transport for Wire {
             .filter(|_| self.at_head)
             .map(|absolute| absolute.rewrite(output));
         let output = rewritten.as_deref().unwrap_or(output);
-        self.at_head = false;
         let sent = match &mut self.stream {
-            Stream::Plain(socket) => socket.write_all(output),
+            Stream::Plain(socket) if self.at_head => socket.write_all(output),
+            Stream::Plain(socket) => socket.write_unless_answered(output),
             Stream::Tls(stream) => stream.write_all(output).and_then(|()| stream.flush()),
         };
-        Ok(sent.map_err(|e| Broken::io(Phase::Send, &e))?)
+        self.at_head = false;
+        match sent {
+            Err(e)
+                if !matches!(
+                    e.kind(),
+                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+                ) =>
+            {
+                self.cut = Some(e);
+                Ok(())
+            }
+            other => Ok(other.map_err(|e| Broken::io(Phase::Send, &e))?),
+        }
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
@@ -377,6 +374,13 @@ impl Transport for Wire {
             Stream::Plain(socket) => socket.read(input),
             Stream::Tls(stream) => stream.read(input),
         };
+        if let Some(why) = self.cut.as_ref().filter(|_| first) {
+            // Of a request that did not arrive whole, only a refusal can be the answer.
+            match read {
+                Ok(amount) if is_refusal(&input[..amount]) => {}
+                _ => return Err(Broken::io(Phase::Send, why).into()),
+            }
+        }
         let amount = match read {
             Ok(amount) => amount,
             // Many servers hang up without TLS's goodbye; where that cuts an answer short, HTTP notices.
@@ -401,6 +405,9 @@ impl Transport for Wire {
 
     fn is_open(&mut self) -> bool {
         // A silent connection is open; one with something to read was closed, or can't be trusted.
+        if self.cut.is_some() {
+            return false;
+        }
         let stream = &self.stream.socket().stream;
         let silent = stream.set_nonblocking(true).is_ok()
             && matches!(stream.peek(&mut [0]), Err(e) if e.kind() == io::ErrorKind::WouldBlock);
@@ -412,11 +419,43 @@ impl Transport for Wire {
     }
 }
 
+/// The beginning of an answer of the given class: 1 for 1xx, and so on.
+fn begins_with_class(answer: &[u8]) -> Option<u8> {
+    let rest = answer.strip_prefix(b"HTTP/1.")?;
+    rest.get(2).filter(|_| rest[1] == b' ').copied()
+}
+
+fn is_refusal(answer: &[u8]) -> bool {
+    matches!(begins_with_class(answer), Some(b'4' | b'5'))
+}
+
 /// A TCP stream whose every read and write ends by the deadline.
 #[derive(Debug)]
 struct Socket {
     stream: TcpStream,
     deadline: Deadline,
+}
+
+impl Socket {
+    /// Sends more of a request, unless there is an answer already, or the server has hung up: a server that refuses a
+    /// request need not read the rest of it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ConnectionAborted`] where that is so.
+    fn write_unless_answered(&mut self, output: &[u8]) -> io::Result<()> {
+        let mut event = [PollFd::new(&self.stream, PollFlags::IN | PollFlags::OUT)];
+        let left = Timespec::try_from(self.deadline.left()?).ok();
+        poll(&mut event, left.as_ref())?;
+        if event[0].revents().contains(PollFlags::IN) {
+            let mut head = [0; 10];
+            let amount = self.stream.peek(&mut head)?;
+            if begins_with_class(&head[..amount]) != Some(b'1') {
+                let why = "the server stopped reading it";
+                return Err(io::Error::new(io::ErrorKind::ConnectionAborted, why));
+            }
+        }
+        self.write_all(output)
+    }
 }
 
 impl Read for Socket {

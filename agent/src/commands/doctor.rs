@@ -4,7 +4,7 @@
 
 use crate::cli::command::{Command, Surplus};
 use crate::cli::session::Session;
-use crate::client::{Client, Failure, Phase, Response, request};
+use crate::client::{Client, Failure, Phase, Response, date, request};
 use crate::context::{Context, Missing, urls};
 use crate::error::Error;
 use crate::objects::document::{Document, Node};
@@ -279,18 +279,18 @@ impl Report {
 
     /// A wrong clock breaks TLS, and makes a log hard to read.
     fn clock(&mut self, date: Option<&str>) {
-        let Some(date) = date else {
+        let Some(text) = date else {
             return self.line(
                 Mark::Open,
                 "clock",
                 "cannot be checked: the server does not say what time it is (no Date header)",
             );
         };
-        let Some(there) = seconds(date) else {
+        let Some(there) = date::seconds(text) else {
             return self.line(
                 Mark::Odd,
                 "clock",
-                &format!("the server says that it is '{date}'"),
+                &format!("can't be checked: the server says that it is '{text}'"),
             );
         };
         let here = SystemTime::now()
@@ -314,63 +314,9 @@ impl Report {
 /// How many seconds two clocks may differ.
 const TOLERABLE: u64 = 60;
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, IMF-fixdate) in seconds since 1970.
-fn seconds(date: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let mut words = date.split_once(", ")?.1.split(' ');
-    let day: u64 = words
-        .next()?
-        .parse()
-        .ok()
-        .filter(|day| (1..=31).contains(day))?;
-    let name = words.next()?;
-    let month = MONTHS.iter().position(|month| *month == name)? as u64 + 1;
-    let year: u64 = words
-        .next()?
-        .parse()
-        .ok()
-        .filter(|year| (1970..10_000).contains(year))?;
-    let mut clock = words
-        .next()?
-        .split(':')
-        .map(|number| number.parse::<u64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    if words.next()? != "GMT" || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    // Years that begin in March end with the leap day.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
-    (days * 86_400 + hour * 3600 + minute * 60 + second).checked_sub(719_468 * 86_400)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_become_seconds() {
-        for (date, expected) in [
-            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
-            ("Tue, 29 Feb 2000 23:59:59 GMT", Some(951_868_799)),
-            ("Sun, 22 Nov 2026 12:54:53 GMT", Some(1_795_352_093)),
-            ("Sun, 06 Nov 1994 24:49:37 GMT", None),
-            ("Sun, 06 Foo 1994 08:49:37 GMT", None),
-            ("Sun, 99 Nov 1994 08:49:37 GMT", None),
-            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
-            ("now", None),
-            ("", None),
-        ] {
-            assert_eq!(seconds(date), expected, "{date}");
-        }
-    }
 
     #[test]
     fn after_a_failure_nothing_is_known() {

@@ -83,7 +83,10 @@ fn run(session: &mut Session<'_, '_>) -> Result<(), Error> {
         let Some(every) = every else {
             return Ok(());
         };
-        let mut pause = every.saturating_sub(start.elapsed());
+        let rest = every.saturating_sub(start.elapsed());
+        let mut pause = client
+            .as_ref()
+            .map_or(rest, |client| rest.max(client.wait(rest)));
         if trouble.is_some() {
             // A server that is sent too much by many is to have some rest.
             pause += jitter::spread(every);

@@ -115,13 +115,13 @@ fn show(
     let client = session.client()?;
     let document = document(session::send(&client, request)?)?;
     let root = document.root();
+    require(root, outer)?;
     let json = session.options.has(&JSON);
     let text = if let Some(path) = session.options.get(&GET) {
         results(&path.select(root, outer), json, session.world.terminal)?
     } else if json {
         json::pretty(root)
     } else {
-        require(root, outer)?;
         let plain = !session.world.terminal
             || (session.world.environment)("NO_COLOR").is_some_and(|value| !value.is_empty());
         render(root, if plain { Style::Plain } else { Style::Terminal })

@@ -2,14 +2,15 @@
 
 mod condition;
 
+use super::show::{document, require};
 use crate::cli::command::{Command, Surplus};
 use crate::cli::duration;
 use crate::cli::options::{Opt, Options, ROLE};
 use crate::cli::session::{self, Session, accept};
+use crate::client::Client;
 use crate::client::request::{self, Request};
-use crate::client::{Client, jitter};
 use crate::error::Error;
-use crate::objects::document::{Document, Node};
+use crate::objects::document::Node;
 use crate::objects::record::node_id;
 use crate::objects::state;
 use crate::world::{World, sanitize};
@@ -165,6 +166,14 @@ impl Goal {
         }
     }
 
+    /// What the document is about.
+    fn record(&self) -> &'static str {
+        match self.subject {
+            Subject::Vm => "VM",
+            Subject::Service | Subject::Role { .. } => "SERVICE",
+        }
+    }
+
     /// What is missing in this document, a line each; nothing when the goal is reached.
     ///
     /// # Errors
@@ -289,17 +298,13 @@ fn wait(
     let mut progress = Progress { shown: 0, start };
     let mut pause = FIRST_PAUSE;
     loop {
-        let mut asked = None;
         let missing = match ask(goal, request, client, end) {
             Ok(missing) if missing.is_empty() => {
                 progress.clear(world);
                 return Ok(());
             }
             Ok(missing) => missing,
-            Err(Asked::Trouble(what, after)) => {
-                asked = after;
-                vec![what]
-            }
+            Err(Asked::Trouble(what)) => vec![what],
             Err(Asked::Failed(error)) => {
                 progress.clear(world);
                 return Err(error);
@@ -315,19 +320,14 @@ fn wait(
                 missing.join("\n  ")
             )));
         }
-        std::thread::sleep(next(pause, asked).min(left));
+        std::thread::sleep(client.wait(pause).min(left));
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }
 
-/// How long until it is asked again: at random, and not before the server wants to be.
-fn next(pause: Duration, asked: Option<Duration>) -> Duration {
-    asked.unwrap_or_default().min(LONGEST_PAUSE) + jitter::spread(pause)
-}
-
 enum Asked {
-    /// May pass; after so long, if the server said so.
-    Trouble(String, Option<Duration>),
+    /// May pass.
+    Trouble(String),
     /// Won't.
     Failed(Error),
 }
@@ -344,20 +344,16 @@ fn ask(
     let until = end.max(Instant::now() + LAST_ANSWER);
     let answer = client
         .send(request, Some(until))
-        .map_err(|failure| Asked::Trouble(failure.in_a_line(), None))?;
+        .map_err(|failure| Asked::Trouble(failure.in_a_line()))?;
     if matches!(answer.status, 401 | 429 | 500..) {
         let words = String::from_utf8_lossy(&answer.body);
         let first = sanitize(words.lines().next().unwrap_or_default()).into_owned();
         let what = format!("the server answers {}: {first}", answer.status);
-        return Err(Asked::Trouble(what, answer.retry_after));
+        return Err(Asked::Trouble(what));
     }
     let body = accept(answer, request).map_err(Asked::Failed)?;
-    let not_json = |why| {
-        Asked::Failed(Error::Answer(format!(
-            "The server's answer is not JSON: {why}."
-        )))
-    };
-    let document = Document::new(body).map_err(not_json)?;
+    let document = document(body).map_err(Asked::Failed)?;
+    require(document.root(), goal.record()).map_err(Asked::Failed)?;
     goal.missing(document.root()).map_err(Asked::Failed)
 }
 

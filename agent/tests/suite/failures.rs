@@ -3,6 +3,8 @@
 //! stands in none of them.
 
 use crate::support::{Listener, answer, as_vm, closed_port, run_as, stderr, stdout};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Output;
 
 const TOKEN: &str = "o7Y9bRvAiQmfUZzJo5eZTA==";
@@ -172,6 +174,240 @@ fn odd_answers_that_are_good() {
             stdout(&output).starts_with("VM 6\nNAME                : a "),
             "{what}"
         );
+    }
+}
+
+/// A 200 from a captive portal or a proxy is no success: OneGate confirms a change with an empty body, and answers a
+/// question with a record.
+#[test]
+fn answers_that_are_not_onegates() {
+    let portal = |status: &str, kind: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let changes = [
+        &["vm", "update", "READY=YES"][..],
+        &["vm", "update", "--data", "READY=YES"],
+        &["vm", "update", "--erase", "READY"],
+        &["vm", "update", "9", "READY=YES"],
+        &["vm", "poweroff", "6"],
+        &["service", "scale", "--role", "a", "--cardinality", "1"],
+        &["metrics", "--push"],
+    ];
+    let questions = [
+        &["vm", "show"][..],
+        &["vm", "show", "--json"],
+        &["vm", "show", "--get", "$"],
+        &["service", "show", "--json"],
+        &["vrouter", "show", "--json"],
+        &["vnet", "show", "0", "--json"],
+        &["service", "peers"],
+        &["vm", "wait", "READY=YES"],
+    ];
+    let html = portal("200 OK", "text/html", "<html>Log in</html>");
+    let empty_html = portal("200 OK", "text/html; charset=utf-8", "");
+    let json = portal("200 OK", "application/json", r#"{"login":"http://portal"}"#);
+    let typeless = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned();
+    let (created, accepted) = (
+        portal("201 Created", "application/json", ""),
+        portal("202 Accepted", "application/json", ""),
+    );
+    let partial = portal("206 Partial Content", "application/json", VM);
+    let transformed = portal("203 Non-Authoritative Information", "application/json", VM);
+    let nothing = "HTTP/1.1 204 No Content\r\n\r\n".to_owned();
+    let redirect = "HTTP/1.1 302 Found\r\nLocation: http://portal/\r\nContent-Length: 0\r\n\r\n";
+    let redirect = redirect.to_owned();
+    for (commands, answers) in [
+        (
+            &changes[..],
+            vec![
+                &html,
+                &empty_html,
+                &json,
+                &typeless,
+                &created,
+                &accepted,
+                &redirect,
+            ],
+        ),
+        (
+            &questions,
+            vec![
+                &html,
+                &empty_html,
+                &json,
+                &typeless,
+                &partial,
+                &transformed,
+                &nothing,
+                &redirect,
+            ],
+        ),
+    ] {
+        for bytes in answers {
+            for args in commands {
+                let answer = bytes.clone().into_bytes();
+                let listener = Listener::new(Box::new(move |_, _| answer.clone()));
+                let output = run_as(&listener.url(), "6", TOKEN, *args);
+                let what = format!("{args:?} answered with {bytes:?}");
+                assert_eq!(output.status.code(), Some(255), "{what}");
+                assert_eq!(stdout(&output), "", "{what}");
+                let said = stderr(&output);
+                assert!(said.contains("The server"), "{what}: {said}");
+                let change = commands.len() == changes.len();
+                let doubt = said.contains("Nothing shows that what was asked for was done");
+                assert_eq!(doubt, change && *bytes != redirect, "{what}: {said}");
+            }
+        }
+    }
+    // What OneGate does answer.
+    for bytes in [
+        portal("200 OK", "application/json;charset=utf-8", ""),
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        nothing,
+    ] {
+        for args in changes {
+            let answer = bytes.clone().into_bytes();
+            let listener = Listener::new(Box::new(move |_, _| answer.clone()));
+            let output = run_as(&listener.url(), "6", TOKEN, args);
+            assert_eq!(
+                output.status.code(),
+                Some(0),
+                "{args:?} {}",
+                stderr(&output)
+            );
+        }
+    }
+}
+
+/// Heads of which two readers could make two different answers.
+#[test]
+fn lengths_that_are_a_matter_of_opinion() {
+    let chunked = format!("{:x}\r\n{VM}\r\n0\r\n\r\n", VM.len());
+    let length = VM.len();
+    for (head, body) in [
+        (
+            format!("Content-Length: {length}\r\nTransfer-Encoding: chunked"),
+            &chunked,
+        ),
+        (
+            format!("Transfer-Encoding: chunked\r\nContent-Length: {length}"),
+            &chunked,
+        ),
+        (
+            format!(
+                "Transfer-Encoding: chunked\r\nContent-Length: {}",
+                chunked.len()
+            ),
+            &chunked,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked".to_owned(),
+            &chunked,
+        ),
+        ("Transfer-Encoding: gzip, chunked".to_owned(), &chunked),
+        ("Transfer-Encoding: chunked, identity".to_owned(), &chunked),
+        ("Transfer-Encoding: identity".to_owned(), &VM.to_owned()),
+        ("Transfer-Encoding:\x0bchunked".to_owned(), &chunked),
+        ("Transfer-Encoding : chunked".to_owned(), &chunked),
+        ("X: a\r\n Transfer-Encoding: chunked".to_owned(), &chunked),
+        (
+            format!("Content-Length: {length}\r\nContent-Length: {}", length - 1),
+            &VM.to_owned(),
+        ),
+        (
+            format!("Content-Length: {length}, {}", length + 1),
+            &VM.to_owned(),
+        ),
+        (format!("Content-Length: +{length}"), &VM.to_owned()),
+        (format!("Content-Length: 0x{length:x}"), &VM.to_owned()),
+        (format!("Content-Length: -{length}"), &VM.to_owned()),
+        ("Content-Length: ".to_owned(), &VM.to_owned()),
+        (
+            "Content-Length: 99999999999999999999".to_owned(),
+            &VM.to_owned(),
+        ),
+        (format!("Content-Length:\r\n {length}"), &VM.to_owned()),
+    ] {
+        let bytes = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}").into_bytes();
+        let listener = Listener::closing(Box::new(move |_, _| bytes.clone()), true);
+        assert_failed(
+            &head,
+            &show(&listener.url()),
+            &["Error waiting for the server's answer"],
+        );
+    }
+    let bytes =
+        format!("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}").into_bytes();
+    let listener = Listener::closing(Box::new(move |_, _| bytes.clone()), true);
+    assert_failed("HTTP/1.0", &show(&listener.url()), &["Error waiting for"]);
+}
+
+/// A server that refuses a request need not read the rest of it: its words are what counts, not that sending failed.
+#[test]
+fn a_refusal_before_the_request_is_sent_to_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("large");
+    std::fs::write(&file, "x".repeat(12 << 20)).unwrap();
+    let value = format!("A=@{}", file.display());
+    let refusal =
+        "HTTP/1.1 413 Content Too Large\r\nContent-Length: 16\r\n\r\nat most 1024 KiB".to_owned();
+    let confirmation = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned();
+    for (what, said, hang_up, words) in [
+        (
+            "hangs up at once",
+            &refusal,
+            true,
+            "ERROR: \nat most 1024 KiB\n",
+        ),
+        (
+            "reads no more",
+            &refusal,
+            false,
+            "ERROR: \nat most 1024 KiB\n",
+        ),
+        (
+            "continues",
+            &format!("HTTP/1.1 100 Continue\r\n\r\n{refusal}"),
+            false,
+            "may or may not",
+        ),
+        (
+            "confirms what it has not read",
+            &confirmation,
+            true,
+            "may or may not have arrived",
+        ),
+        (
+            "says nothing",
+            &String::new(),
+            true,
+            "may or may not have arrived",
+        ),
+        (
+            "speaks no HTTP",
+            &"go away\r\n".to_owned(),
+            true,
+            "may or may not have arrived",
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answer = said.clone();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+            stream.write_all(answer.as_bytes()).unwrap();
+            (!hang_up).then_some(stream)
+        });
+        let args = ["vm", "update", &value, "--timeout", "5"];
+        let output = run_as(&url, "6", TOKEN, args);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(255), "{what}: {said}");
+        assert!(said.contains(words), "{what}: {said}");
+        drop(server.join().unwrap());
     }
 }
 

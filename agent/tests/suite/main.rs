@@ -25,6 +25,7 @@ mod failures;
 mod files;
 mod generated;
 mod metrics;
+mod names;
 mod networks;
 mod readme;
 mod requests;

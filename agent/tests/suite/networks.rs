@@ -21,11 +21,11 @@ fn run(endpoint: &str, environment: &[(&str, &str)], args: &[&str]) -> Output {
 /// A listener that answers 503 `failures` times, then well; Retry-After keeps the test short.
 fn in_trouble(failures: usize) -> Listener {
     let trouble = b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 4\r\n\r\nbusy".to_vec();
-    Listener::new(Box::new(move |number, _| {
+    Listener::new(Box::new(move |number, request| {
         if number < failures {
             trouble.clone()
         } else {
-            answer("200 OK", VM)
+            request.answer(VM)
         }
     }))
 }
@@ -114,7 +114,7 @@ fn the_next_endpoint_when_one_cannot_be_reached() {
 /// A plain-http proxy gets an absolute-form request, and never a CONNECT.
 #[test]
 fn through_a_proxy_for_plain_http() {
-    let proxy = Listener::answering("200 OK", VM);
+    let proxy = Listener::onegate(VM);
     let address = proxy.url().replace("http://", "http://user:p%40ss@");
     let server = "http://onegate.invalid:5030";
     for (args, line, body) in [
@@ -145,26 +145,66 @@ fn through_a_proxy_for_plain_http() {
             Some("Basic dXNlcjpwQHNz")
         );
     }
-    // Other names of the variable mean nothing, and no_proxy keeps it out.
-    let direct = Listener::answering("200 OK", VM);
+    // Not read, or kept out: the name is then looked up here, and there is none.
     for environment in [
         &[
             ("HTTP_PROXY", address.as_str()),
             ("ALL_PROXY", &address),
             ("https_proxy", &address),
         ][..],
-        &[
-            ("http_proxy", &address),
-            ("no_proxy", "10.0.0.1,127.0.0.0/8"),
-        ],
+        &[("http_proxy", &address), ("no_proxy", "a, invalid")],
+        &[("http_proxy", &address), ("NO_PROXY", "*.invalid")],
     ] {
-        assert!(
-            run(&direct.url(), environment, &["vm", "show"])
-                .status
-                .success()
-        );
+        let said = stderr(&run(server, environment, &["vm", "show"]));
+        assert!(said.contains("Error looking up"), "{environment:?}: {said}");
     }
-    assert_eq!((proxy.received().len(), direct.received().len()), (2, 2));
+    // Of the two spellings the lower-case one wins.
+    let environment = [
+        ("http_proxy", address.as_str()),
+        ("no_proxy", "elsewhere"),
+        ("NO_PROXY", "*"),
+    ];
+    assert!(run(server, &environment, &["vm", "show"]).status.success());
+    assert_eq!(proxy.received().len(), 3);
+}
+
+/// The token must not go to a proxy elsewhere where only this machine or this link can be meant.
+#[test]
+fn no_proxy_to_loopback() {
+    let proxy = Listener::answering("200 OK", VM);
+    let server = Listener::answering("200 OK", VM);
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("http://{host}:{}", server.port);
+        let output = run(&url, &[("http_proxy", &proxy.url())], &["vm", "show"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    assert_eq!((proxy.received().len(), server.received().len()), (0, 2));
+}
+
+/// An endpoint that is no URL is named, the password in it is not.
+#[test]
+fn endpoints_that_are_none() {
+    for (endpoint, words) in [
+        (
+            "http://user:secret@h:1",
+            "http://***@h:1\" is a URL with a user name",
+        ),
+        ("http://u:a/secret@[::1]:1", "is a URL with a user name"),
+        ("user:secret@h", "***@h\" is not a URL"),
+        (
+            "http://a:1,http://b:2",
+            "several URLs are separated by blanks",
+        ),
+        ("http://[fe80::1]", "without its interface"),
+    ] {
+        let by_option = run("", &[], &["vm", "show", "--endpoint", endpoint]);
+        for output in [run(endpoint, &[], &["vm", "show"]), by_option] {
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(255), "{endpoint}: {said}");
+            assert!(said.contains(words), "{endpoint}: {said}");
+            assert!(!said.contains("secret"), "{endpoint}: {said}");
+        }
+    }
 }
 
 /// For https the proxy is asked for a tunnel, and sees neither path nor token.
@@ -199,6 +239,65 @@ fn an_ipv6_address() {
         (stdout(&output).as_str(), stderr(&output).as_str()),
         ("master_0_(service_1)\n", "")
     );
+}
+
+/// A link-local address with its interface, by name or number, as RFC 6874 writes it and as people do. The server
+/// hears nothing of the interface, which means nothing to it.
+#[test]
+fn a_link_local_address() {
+    let Some((address, interface, index)) = link_local() else {
+        println!("SKIPPED: a link-local address: no interface has one here");
+        return;
+    };
+    let server = TcpListener::bind(&*format!("[{address}%{index}]:0"));
+    let server = server.unwrap();
+    let port = server.local_addr().unwrap().port();
+    let hosts = std::thread::spawn(move || {
+        let served = (0..4).map(|_| {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap();
+            stream.write_all(&answer("200 OK", VM)).unwrap();
+            String::from_utf8_lossy(&request[..length]).to_lowercase()
+        });
+        served.collect::<Vec<_>>()
+    });
+    for zone in [
+        interface.clone(),
+        format!("25{interface}"),
+        index.clone(),
+        format!("25{index}"),
+    ] {
+        let url = format!("http://[{address}%{zone}]:{port}");
+        let output = run(&url, &[], &["vm", "show"]);
+        assert_eq!(output.status.code(), Some(0), "{url}: {}", stderr(&output));
+    }
+    for request in hosts.join().unwrap() {
+        assert!(
+            request.contains(&format!("host: [{address}]:{port}\r\n")),
+            "{request}"
+        );
+    }
+    let output = run("http://[fe80::1%nosuch0]:1", &[], &["vm", "show"]);
+    assert!(
+        stderr(&output).contains("is there a network interface 'nosuch0'?"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// An IPv6 link-local address of this machine, its interface and the number of that.
+fn link_local() -> Option<(String, String, String)> {
+    let table = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
+    table.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let bits = u128::from_str_radix(fields.first()?, 16).ok()?;
+        let address = std::net::Ipv6Addr::from_bits(bits);
+        let index = u32::from_str_radix(fields.get(1)?, 16).ok()?;
+        address
+            .is_unicast_link_local()
+            .then(|| (address.to_string(), fields[5].to_owned(), index.to_string()))
+    })
 }
 
 /// A server that never comes to an end, however busy it looks: the whole attempt has one deadline.

@@ -139,24 +139,169 @@ fn good_certificates_over_both_versions() {
     }
 }
 
-/// What many a front-end has: a certificate that is its own authority.
+/// What many a front-end has: a certificate that is its own authority, or an authority's own, as `openssl req -x509` and
+/// OpenNebula's guide make it. It is trusted where exactly it is listed; its name and its dates count all the same.
 #[test]
-fn a_self_signed_certificate_that_is_trusted_by_name() {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let issued = Issued {
-        certificate: params.self_signed(&key).unwrap(),
-        key,
+fn a_certificate_that_is_listed_itself() {
+    type Change = fn(&mut CertificateParams);
+    let ca: Change = |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let common_name = |params: &mut CertificateParams, name: &str| {
+        ca(params);
+        params.subject_alt_names.clear();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let mut push = |kind, text: &str| params.distinguished_name.push(kind, text);
+        push(rcgen::DnType::OrganizationName, "127.0.0.1 Ltd.");
+        push(rcgen::DnType::CommonName, name);
     };
+    let good = |what: &'static str, change: &dyn Fn(&mut CertificateParams)| {
+        (what, self_signed(change), None)
+    };
+    let bad = |what: &'static str, change: &dyn Fn(&mut CertificateParams), words| {
+        (what, self_signed(change), Some(words))
+    };
+    for (what, issued, refused) in [
+        good("its own authority", &|_| {}),
+        good("CA:FALSE", &|params| params.is_ca = IsCa::ExplicitNoCa),
+        good("CA:TRUE", &ca),
+        good("CA:TRUE, a path length", &|params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        }),
+        good("CA:TRUE, several names", &|params| {
+            ca(params);
+            let other = rcgen::SanType::DnsName("one.example".try_into().unwrap());
+            params.subject_alt_names.push(other);
+        }),
+        good("a common name alone", &|params| {
+            common_name(params, "127.0.0.1")
+        }),
+        bad(
+            "another common name",
+            &|params| common_name(params, "127.0.0.10"),
+            "has no subjectAltName",
+        ),
+        bad(
+            "a common name beside a subjectAltName",
+            &|params| {
+                common_name(params, "127.0.0.1");
+                let other = rcgen::SanType::DnsName("one.example".try_into().unwrap());
+                params.subject_alt_names.push(other);
+            },
+            "is for one.example",
+        ),
+        bad(
+            "expired",
+            &|params| {
+                ca(params);
+                params.not_after = date_time_ymd(2001, 1, 1);
+            },
+            "has expired",
+        ),
+        bad(
+            "expired, a common name alone",
+            &|params| {
+                common_name(params, "127.0.0.1");
+                params.not_after = date_time_ymd(2001, 1, 1);
+            },
+            "has expired",
+        ),
+        bad(
+            "not yet",
+            &|params| {
+                ca(params);
+                params.not_before = date_time_ymd(2999, 1, 1);
+            },
+            "not valid yet",
+        ),
+        bad(
+            "another name",
+            &|params| {
+                ca(params);
+                let other = rcgen::SanType::DnsName("one.example".try_into().unwrap());
+                params.subject_alt_names = vec![other];
+            },
+            "is for one.example",
+        ),
+        bad(
+            "another address",
+            &|params| {
+                ca(params);
+                let other = rcgen::SanType::IpAddress([127, 0, 0, 2].into());
+                params.subject_alt_names = vec![other];
+            },
+            "is for 127.0.0.2",
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("server.pem");
+        // Among others, as in a system's store.
+        let pem = Authority::new().issuer.pem() + &issued.certificate.pem();
+        std::fs::write(&file, pem).unwrap();
+        let (url, request) = serve(&issued, rustls::ALL_VERSIONS);
+        let output = show(&url, &[], &["--cacert", file.to_str().unwrap()]);
+        let (said, sent) = (stderr(&output), request.recv().unwrap());
+        match refused {
+            None => {
+                assert_eq!(
+                    (output.status.code(), said),
+                    (Some(0), String::new()),
+                    "{what}"
+                );
+                assert_ne!(sent, "", "{what}");
+            }
+            Some(words) => {
+                assert_eq!(output.status.code(), Some(255), "{what}: {said}");
+                assert!(said.contains(words), "{what}: {said}");
+                assert_eq!(sent, "", "{what}: something was sent");
+            }
+        }
+    }
+}
+
+/// Listed, but from an issuer that is not; and one that only looks like what is listed.
+#[test]
+fn exactly_what_is_listed() {
+    let authority = Authority::new();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("server.pem");
-    std::fs::write(&file, issued.certificate.pem()).unwrap();
-    let (url, _request) = serve(&issued, rustls::ALL_VERSIONS);
-    let output = show(&url, &[], &["--cacert", file.to_str().unwrap()]);
-    assert_eq!(
-        (output.status.code(), stderr(&output)),
-        (Some(0), String::new())
-    );
+    let ca = |params: &mut CertificateParams| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    };
+    let expired = authority.issue("127.0.0.1", |params| {
+        params.not_after = date_time_ymd(2001, 1, 1)
+    });
+    let twin = (self_signed(&ca), self_signed(&ca));
+    for (what, listed, issued, refused) in [
+        ("issued", authority.issue("127.0.0.1", |_| {}), None, None),
+        ("issued, expired", expired, None, Some("has expired")),
+        (
+            "another key under the same name",
+            twin.0,
+            Some(twin.1),
+            Some("an authority's own"),
+        ),
+    ] {
+        std::fs::write(&file, listed.certificate.pem()).unwrap();
+        let issued = issued.unwrap_or(listed);
+        let (url, request) = serve(&issued, rustls::ALL_VERSIONS);
+        let output = show(&url, &[], &["--cacert", file.to_str().unwrap()]);
+        let said = stderr(&output);
+        assert_eq!(output.status.success(), refused.is_none(), "{what}: {said}");
+        assert!(said.contains(refused.unwrap_or("")), "{what}: {said}");
+        assert_eq!(
+            request.recv().unwrap().is_empty(),
+            refused.is_some(),
+            "{what}: what was sent"
+        );
+    }
+}
+
+/// A certificate of 127.0.0.1, unless changed, and signed with its own key.
+fn self_signed(change: &dyn Fn(&mut CertificateParams)) -> Issued {
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    Issued { certificate, key }
 }
 
 /// Nothing is sent to a server that isn't who it should be.
@@ -314,7 +459,9 @@ fn tunnel() -> (String, Receiver<String>) {
             head.push(byte[0]);
         }
         let head = String::from_utf8(head).unwrap();
-        let mut server = TcpStream::connect(head.split(' ').nth(1).unwrap()).unwrap();
+        // Every name is one of this machine.
+        let (_, port) = head.split(' ').nth(1).unwrap().split_once(':').unwrap();
+        let mut server = TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
         sender.send(head).unwrap();
         client
             .write_all(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n")
@@ -331,24 +478,29 @@ fn tunnel() -> (String, Receiver<String>) {
 #[test]
 fn through_a_tunnel() {
     let authority = Authority::new();
-    let (url, request) = serve(&authority.issue("127.0.0.1", |_| {}), rustls::ALL_VERSIONS);
-    let (proxy, asked) = tunnel();
     let file = authority.file();
-    let output = show(
-        &url,
-        &[("https_proxy", &proxy)],
-        &["--cacert", file.to_str().unwrap()],
-    );
-    assert_eq!(
-        (output.status.code(), stderr(&output)),
-        (Some(0), String::new())
-    );
-    let server = url.strip_prefix("https://").unwrap();
-    assert_eq!(
-        asked.recv().unwrap(),
-        format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n\r\n")
-    );
-    assert!(request.recv().unwrap().starts_with("GET /vm HTTP/1.1\r\n"));
+    for variable in ["https_proxy", "HTTPS_PROXY"] {
+        let issued = authority.issue("onegate.invalid", |_| {});
+        let (url, request) = serve(&issued, rustls::ALL_VERSIONS);
+        let url = url.replace("127.0.0.1", "onegate.invalid");
+        let (proxy, asked) = tunnel();
+        let output = show(
+            &url,
+            &[(variable, &proxy)],
+            &["--cacert", file.to_str().unwrap()],
+        );
+        assert_eq!(
+            (output.status.code(), stderr(&output)),
+            (Some(0), String::new()),
+            "{variable}"
+        );
+        let server = url.strip_prefix("https://").unwrap();
+        assert_eq!(
+            asked.recv().unwrap(),
+            format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n\r\n")
+        );
+        assert!(request.recv().unwrap().starts_with("GET /vm HTTP/1.1\r\n"));
+    }
 }
 
 #[test]

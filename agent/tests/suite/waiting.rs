@@ -1,7 +1,7 @@
 //! `vm wait` and `service wait` against the real server: met, not met, and through a restart.
 
 use crate::support::server::{Server, token};
-use crate::support::{as_vm, closed_port, run_as, stderr, stdout};
+use crate::support::{Listener, as_vm, closed_port, run_as, stderr, stdout};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Stdio};
 
@@ -164,4 +164,15 @@ fn outlives_the_servers_restart() {
             .success()
     );
     assert!(child.wait().unwrap().success());
+}
+
+/// A server that asks for a pause is left alone: asked at the beginning and at the end, not in between.
+#[test]
+fn what_the_server_asks_for_is_waited_for() {
+    let trouble = b"HTTP/1.1 503 Busy\r\nRetry-After: 60\r\nContent-Length: 4\r\n\r\nbusy".to_vec();
+    let listener = Listener::new(Box::new(move |_, _| trouble.clone()));
+    let args = ["vm", "wait", "A", "--timeout", "2"];
+    let output = run_as(&listener.url(), "8", &token(8), args);
+    assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));
+    assert_eq!(listener.received().len(), 2);
 }

@@ -29,6 +29,18 @@ impl Received {
             .find(|(n, _)| n.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
     }
+
+    /// What OneGate answers: this body to a question, an empty one to a change.
+    pub fn answer(&self, body: &str) -> Vec<u8> {
+        answer(
+            "200 OK",
+            if self.line.starts_with("GET ") {
+                body
+            } else {
+                ""
+            },
+        )
+    }
 }
 
 /// Gives the bytes of the answer to a request, the first, the second, …
@@ -74,6 +86,12 @@ impl Listener {
     pub fn answering(status: &str, body: &str) -> Listener {
         let answer = answer(status, body);
         Listener::new(Box::new(move |_, _| answer.clone()))
+    }
+
+    /// Answers as OneGate does: a question with this body, a change with none.
+    pub fn onegate(body: &str) -> Listener {
+        let body = body.to_owned();
+        Listener::new(Box::new(move |_, request| request.answer(&body)))
     }
 
     pub fn url(&self) -> String {

@@ -135,21 +135,3 @@ fn what_is_asked_for() {
         assert_eq!(goal(line).unwrap().needs_vms(), extended, "{line}");
     }
 }
-
-#[test]
-fn the_next_question_is_not_before_the_server_wants_it_and_not_everybodys_at_once() {
-    let seconds = std::time::Duration::from_secs;
-    for (pause, asked, least, most) in [
-        (2, None, 1, 2),
-        (2, Some(5), 6, 7),
-        (2, Some(0), 1, 2),
-        (8, Some(3600), 34, 38),
-    ] {
-        let waits: Vec<_> = (0..100)
-            .map(|_| super::next(seconds(pause), asked.map(seconds)))
-            .collect();
-        let allowed = seconds(least)..=seconds(most);
-        assert!(waits.iter().all(|wait| allowed.contains(wait)), "{waits:?}");
-        assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
-    }
-}
