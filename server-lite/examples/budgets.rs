@@ -276,11 +276,9 @@ fn hold(target: &Target, count: usize, bytes: &[u8]) -> Result<(), Failure> {
     };
     let mut streams = Vec::new();
     while !target.over.load(SeqCst) {
-        streams.retain(|stream: &TcpStream| {
-            match stream.peek(&mut [0; 1]) {
-                Ok(count) => count > 0,
-                Err(error) => error.kind() == ErrorKind::WouldBlock,
-            }
+        streams.retain(|stream: &TcpStream| match stream.peek(&mut [0; 1]) {
+            Ok(count) => count > 0,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
         });
         if streams.len() < count {
             streams.push(open()?);
