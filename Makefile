@@ -42,10 +42,11 @@ bench: static ## what a request costs the agent and the server, beside curl and 
 image-gain: package ## what a guest's image gains without Ruby: packages, bytes, time; root
 	@packaging/guest/measure
 
-fleet: ## VMS=N guests for SECONDS=S against a server of our own, or URL=http://HOST:PORT with its CLOUD=FILE
+fleet: ## VMS=N guests for SECONDS=S against a server of our own, URL=http://HOST:PORT with its CLOUD=FILE, or ONED=CALLS a second
 	@$(CARGO) build --quiet --profile bench -p onegate-server-lite --bins --example fleet
 	@target/release/examples/fleet --vms $(or $(VMS),1000) --seconds $(or $(SECONDS),30) \
-		$(if $(URL),--url $(URL)) $(if $(CLOUD),--cloud $(CLOUD))
+		$(if $(URL),--url $(URL)) $(if $(CLOUD),--cloud $(CLOUD)) \
+		$(if $(ONED),--oned $(ONED)) $(if $(MAX_AGE),--max-age $(MAX_AGE)) $(if $(SERVER),--server $(SERVER))
 
 cost: ## counts instructions: no parser and no route costs more than its input grows; needs valgrind, takes minutes
 	$(CARGO) test -p onegate-server-lite --test cost -- --ignored

@@ -7,22 +7,39 @@ use std::collections::HashMap;
 
 /// VMs of one service of the made-up cloud.
 const SERVICE: usize = 10;
+/// Its users; each owns as many services as the others.
+const OWNERS: usize = 50;
+
+/// UID of the owner of a service.
+fn owner(service: usize) -> String {
+    (2 + service % OWNERS).to_string()
+}
+
+/// UNAME of the same.
+fn uname(service: usize) -> String {
+    format!("user{}", service % OWNERS)
+}
 
 /// A cloud of so many running VMs, ten to a service, whose policies are evaluated like any.
 pub(crate) fn made_up(vms: usize) -> String {
     let permissions = json!({"OWNER_U": "1", "OWNER_M": "1", "OWNER_A": "0", "GROUP_U": "0", "GROUP_M": "0",
         "GROUP_A": "0", "OTHER_U": "0", "OTHER_M": "0", "OTHER_A": "0"});
-    let user = json!({"ID": "2", "GID": "1", "GNAME": "users", "NAME": "johndoe",
-        "TEMPLATE": {"TOKEN_PASSWORD": "0badc0de".repeat(8)}});
+    let users: Vec<Value> = (0..OWNERS)
+        .map(|user| {
+            json!({"ID": owner(user), "GID": "1", "GNAME": "users", "NAME": format!("user{user}"),
+                "TEMPLATE": {"TOKEN_PASSWORD": "0badc0de".repeat(8)}})
+        })
+        .collect();
     let name = |vm: usize| format!("work_{}_(service_{})", vm % SERVICE, vm / SERVICE);
     let records: Vec<Value> = (0..vms)
         .map(|vm| {
             let [_, b, c, d] = (vm as u32).to_be_bytes();
             json!({
-                "ID": vm.to_string(), "UID": "2", "GID": "1", "UNAME": "johndoe", "GNAME": "users", "NAME": name(vm),
+                "ID": vm.to_string(), "UID": owner(vm / SERVICE), "GID": "1", "UNAME": uname(vm / SERVICE),
+                "GNAME": "users", "NAME": name(vm),
                 "PERMISSIONS": permissions, "STATE": "3", "LCM_STATE": "3", "RESCHED": "0",
                 "STIME": (1_700_000_000 + vm).to_string(), "ETIME": "0", "MONITORING": {},
-                "TEMPLATE": {"CREATED_BY": "2", "VMID": vm.to_string(),
+                "TEMPLATE": {"CREATED_BY": owner(vm / SERVICE), "VMID": vm.to_string(),
                     "CONTEXT": {"TOKEN": "YES", "VMID": vm.to_string()},
                     "NIC": {"NETWORK": "vnet", "NETWORK_ID": "0", "NIC_ID": "0", "IP": format!("10.{b}.{c}.{d}"),
                         "MAC": format!("02:00:0a:{b:02x}:{c:02x}:{d:02x}")}},
@@ -34,21 +51,21 @@ pub(crate) fn made_up(vms: usize) -> String {
         .map(|service| {
             let nodes: Vec<Value> = (service * SERVICE..vms.min((service + 1) * SERVICE))
                 .map(|vm| {
-                    json!({"deploy_id": vm, "vm_info": {"VM": {"ID": vm.to_string(), "UID": "2", "GID": "1",
-                        "UNAME": "johndoe", "GNAME": "users", "NAME": name(vm)}}})
+                    json!({"deploy_id": vm, "vm_info": {"VM": {"ID": vm.to_string(), "UID": owner(service),
+                        "GID": "1", "UNAME": uname(service), "GNAME": "users", "NAME": name(vm)}}})
                 })
                 .collect();
             let role = json!({"name": "work", "type": "vm", "cardinality": nodes.len(), "min_vms": 1, "max_vms": 20,
                 "state": 2, "nodes": nodes, "elasticity_policies": [
                     {"expression": "CPU_USED_PERC > 100", "type": "CHANGE", "adjust": 1}]});
-            json!({"ID": service.to_string(), "UID": "2", "GID": "1", "UNAME": "johndoe", "GNAME": "users",
-                "NAME": format!("service {service}"), "PERMISSIONS": permissions,
+            json!({"ID": service.to_string(), "UID": owner(service), "GID": "1", "UNAME": uname(service),
+                "GNAME": "users", "NAME": format!("service {service}"), "TYPE": "100", "PERMISSIONS": permissions,
                 "TEMPLATE": {"BODY": {"name": "s", "state": 2, "roles": [role]}}})
         })
         .collect();
     let network = json!({"ID": "0", "UID": "0", "GID": "0", "NAME": "vnet", "PERMISSIONS": permissions,
         "TEMPLATE": {}, "AR_POOL": {}});
-    json!({"users": [user], "vms": records, "vnets": [network], "services": services}).to_string()
+    json!({"users": users, "vms": records, "vnets": [network], "services": services}).to_string()
 }
 
 /// The first VMs of a cloud that run and may speak, each with its token.

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) every: Duration,
     /// How long guests go on polling.
     pub(crate) length: Duration,
+    /// Whether that is over as soon as all have booted.
+    pub(crate) boot_only: bool,
 }
 
 /// What a guest wants.
@@ -327,6 +329,11 @@ impl Driver {
         let (want, wait) = match guest.want {
             Want::BootShow => (Want::BootReady, Duration::ZERO),
             Want::BootReady => (Want::BootService, Duration::ZERO),
+            _ if self.plan.boot_only => {
+                // It has booted and wants nothing more.
+                guest.moment = now + self.plan.length;
+                return;
+            }
             _ if fraction(&mut guest.random) < 0.3 => (Want::Report, rest),
             _ => (Want::Poll, rest),
         };

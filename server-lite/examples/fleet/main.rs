@@ -5,12 +5,16 @@
 //! own token, every request its own connection, as from 10,000 machines; a few threads drive them all. What gets 503
 //! or no connection is tried again as an agent would.
 //!
+//! `make fleet VMS=N ONED=CALLS`: the same guests boot, and then rest, with the server before a stand-in for oned that
+//! answers so many calls a second.
+//!
 //! Without a URL a server is started on loopback with a made-up cloud. With one, `--cloud FILE` is the cloud that is
 //! served there (a dump with TOKEN_PASSWORD, or what `--write FILE` made): the tokens come from it. Nothing but that
 //! URL is ever spoken to.
 
 mod cloud;
 mod guests;
+mod oned;
 mod report;
 mod wire;
 
@@ -27,12 +31,19 @@ struct Options {
     seconds: u64,
     every: u64,
     threads: usize,
+    oned: Option<u32>,
+    max_age: Option<u64>,
+    server: Option<PathBuf>,
     url: Option<String>,
     cloud: Option<PathBuf>,
     write: Option<PathBuf>,
 }
 
+/// How long a fleet may take to boot before a limited oned.
+const LONGEST_BOOT: Duration = Duration::from_secs(900);
+
 const USAGE: &str = "usage: fleet [--vms N] [--seconds S] [--every SECONDS] [--threads N] [--url http://HOST:PORT --cloud FILE]
+       fleet [--vms N] [--threads N] --oned CALLS [--max-age SECONDS] [--server PROGRAM]
        fleet --vms N --write FILE";
 
 fn main() -> ExitCode {
@@ -52,6 +63,9 @@ fn options() -> Result<Options, String> {
         seconds: 30,
         every: 10,
         threads: 4,
+        oned: None,
+        max_age: None,
+        server: None,
         url: None,
         cloud: None,
         write: None,
@@ -77,6 +91,9 @@ fn options() -> Result<Options, String> {
             "seconds" => options.seconds = number()?.into(),
             "every" => options.every = number()?.max(1).into(),
             "threads" => options.threads = number()?.clamp(1, 64) as usize,
+            "oned" => options.oned = Some(number()?.max(1)),
+            "max-age" => options.max_age = Some(number()?.into()),
+            "server" => options.server = Some(value.into()),
             "url" => options.url = Some(value),
             "cloud" => options.cloud = Some(value.into()),
             "write" => options.write = Some(value.into()),
@@ -111,21 +128,31 @@ fn run(options: &Options) -> Result<bool, String> {
         None => cloud::made_up(options.vms),
     };
     let tokens = cloud::tokens(&text, options.vms)?;
+    let oned = match options.oned {
+        Some(calls) => Some(oned::Oned::start(&text, calls)?),
+        None => None,
+    };
     let (url, server) = match &options.url {
         Some(url) => (url.clone(), None),
         None => {
-            let server = Server::start(&text)?;
+            let server = Server::start(&text, oned.as_ref(), options)?;
             (server.url.clone(), Some(server))
         }
     };
     let address = resolve(&url)?;
-    println!(
-        "{} guests against {url} for {} s, each polling about every {} s, from {} threads",
-        tokens.len(),
-        options.seconds,
-        options.every,
-        options.threads
-    );
+    match options.oned {
+        Some(calls) => println!(
+            "{} guests boot against {url}, before a oned that answers {calls} calls a second",
+            tokens.len()
+        ),
+        None => println!(
+            "{} guests against {url} for {} s, each polling about every {} s, from {} threads",
+            tokens.len(),
+            options.seconds,
+            options.every,
+            options.threads
+        ),
+    }
     let plan = Plan {
         address,
         host: url
@@ -134,12 +161,19 @@ fn run(options: &Options) -> Result<bool, String> {
             .to_string(),
         boot: Duration::from_secs(1),
         every: Duration::from_secs(options.every),
-        length: Duration::from_secs(options.seconds),
+        length: match &oned {
+            Some(_) => LONGEST_BOOT,
+            None => Duration::from_secs(options.seconds),
+        },
+        boot_only: oned.is_some(),
     };
     let tally = Fleet::new(plan, tokens, options.threads)?.run()?;
     drop(server);
     let lost = tally.lost();
     print!("{}", tally.text());
+    if let Some(oned) = oned {
+        println!("{}", oned.calls());
+    }
     Ok(lost == 0)
 }
 
@@ -164,23 +198,44 @@ struct Server {
 }
 
 impl Server {
-    fn start(cloud: &str) -> Result<Self, String> {
+    fn start(cloud: &str, oned: Option<&oned::Oned>, options: &Options) -> Result<Self, String> {
         let fail = |what: &str, error: std::io::Error| format!("{what}: {error}");
         let own = std::env::current_exe().map_err(|error| fail("cannot find myself", error))?;
-        let program = own
+        let built = own
             .ancestors()
             .map(|directory| directory.join("onegate-server-lite"))
-            .find(|program| program.is_file())
+            .find(|program| program.is_file());
+        let program = options
+            .server
+            .clone()
+            .or(built)
             .ok_or("onegate-server-lite is not built: `make fleet` builds it")?;
         let directory = std::env::temp_dir().join(format!("fleet-{}", std::process::id()));
         std::fs::create_dir(&directory).map_err(|error| fail("cannot make a directory", error))?;
-        let file = directory.join("cloud.json");
-        std::fs::write(&file, cloud).map_err(|error| fail("cannot write the cloud", error))?;
-        let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--cloud"])
-            .arg(&file)
-            .arg("--state")
-            .arg(directory.join("state"))
+        let write = |name: &str, text: &str| {
+            let file = directory.join(name);
+            std::fs::write(&file, text).map_err(|error| fail("cannot write a file", error))?;
+            Ok::<_, String>(file)
+        };
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        match oned {
+            Some(oned) => {
+                let (config, auth) = oned::configuration(oned, options.max_age);
+                command.arg("--opennebula");
+                command
+                    .arg("--config")
+                    .arg(write("onegate-server.conf", &config)?);
+                command
+                    .arg("--auth-file")
+                    .arg(write("onegate_auth", &auth)?);
+            }
+            None => {
+                command.arg("--cloud").arg(write("cloud.json", cloud)?);
+                command.arg("--state").arg(directory.join("state"));
+            }
+        }
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -345,12 +345,23 @@ impl<S: Stream> Connection<S> {
 
     /// Answers with a refusal and ends the connection. [`Connection::advance`] must be called to send it.
     pub fn refuse(&mut self, refusal: Rejection) {
+        self.refuse_for(refusal, None);
+    }
+
+    /// The same, with the seconds after which to try again.
+    pub fn refuse_for(&mut self, refusal: Rejection, seconds: Option<u64>) {
         self.parser = Parser::default();
         self.forget_input();
         self.refusal = Some(refusal);
         // Of a request that is not whole, the method does not count.
         self.head &= self.phase == Phase::Handling;
-        self.respond(Response::from(&refusal), true);
+        let mut response = Response::from(&refusal);
+        if let Some(seconds) = seconds {
+            response
+                .headers
+                .push(("Retry-After", seconds.to_string().into()));
+        }
+        self.respond(response, true);
     }
 
     /// The deadline of [`Connection::timer`] is over.

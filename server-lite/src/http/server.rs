@@ -182,6 +182,8 @@ struct Shared {
     clients: Clients,
     open: AtomicUsize,
     running: AtomicUsize,
+    /// How long the handler took of late, on average.
+    mean_micros: AtomicU64,
     queue: Mutex<Queue>,
     /// The queue's length: it is empty most of the time, and then nobody takes its lock.
     waiting: AtomicUsize,
@@ -257,6 +259,7 @@ impl Shared {
             clients: Clients::default(),
             open: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
+            mean_micros: AtomicU64::new(0),
             queue: Mutex::new(Queue::default()),
             waiting: AtomicUsize::new(0),
             held: Mutex::default(),

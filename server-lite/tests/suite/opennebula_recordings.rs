@@ -115,7 +115,7 @@ fn as_recorded(line: &Value, answer: &Answer, case: &Case) -> Result<(), String>
     let ours = answer.text();
     let same = match (
         serde_json::from_str::<Value>(body),
-        serde_json::from_str::<Value>(&ours),
+        serde_json::from_str::<Value>(ours),
     ) {
         // As texts, since the keys' order counts too.
         (Ok(theirs), Ok(ours)) => {
@@ -124,7 +124,7 @@ fn as_recorded(line: &Value, answer: &Answer, case: &Case) -> Result<(), String>
         }
         // 7.1 and later say no more than this; we say why, as 7.0.x did.
         _ if body == "Internal server error" => match case.reason() {
-            Some(reason) => without_ids(reason) == without_ids(&ours),
+            Some(reason) => without_ids(reason) == without_ids(ours),
             None => !ours.is_empty() && ours != body,
         },
         _ => body == ours,

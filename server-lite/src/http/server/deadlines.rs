@@ -81,7 +81,8 @@ impl Shared {
             };
             let mut seat = lock(&self.slots[slot].seat);
             if let Some(live) = seat.as_mut() {
-                live.connection.refuse(BUSY);
+                let seconds = self.seconds_of_queue();
+                live.connection.refuse_for(BUSY, Some(seconds));
                 let step = live.connection.advance(&mut worker.scratch);
                 self.go_on(slot, &mut seat, step, worker);
             }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
@@ -139,7 +139,8 @@ impl Shared {
                     if self.begin() {
                         self.answer(number, live, request, worker);
                     } else if let Some(refusal) = self.enqueue(number, live, request) {
-                        live.connection.refuse(refusal);
+                        let busy = (refusal == BUSY).then(|| self.seconds_of_queue());
+                        live.connection.refuse_for(refusal, busy);
                     } else {
                         break;
                     }
@@ -204,7 +205,9 @@ impl Shared {
             self.running.fetch_sub(1, SeqCst);
             return live.connection.refuse(MEMORY.refusal);
         }
+        let began = Instant::now();
         let answer = self.ask(number, live, request);
+        self.took(began.elapsed());
         self.running.fetch_sub(1, SeqCst);
         let Some(answer) = answer else { return };
         let refusal = match answer {
@@ -264,6 +267,20 @@ impl Shared {
         let limit = self.limits.queue;
         let taken = self.with_queue(|queue| queue.push(live.client_id, waiting, limit));
         if taken { None } else { Some(BUSY) }
+    }
+
+    /// Keeps an average of how long requests take; it need not be exact.
+    fn took(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let before = self.mean_micros.load(SeqCst);
+        let after = before - before / 16 + micros / 16;
+        self.mean_micros.store(after, SeqCst);
+    }
+
+    /// How long the requests in the queue will take, in whole seconds, for Retry-After.
+    pub(super) fn seconds_of_queue(&self) -> u64 {
+        let waiting = self.waiting.load(SeqCst);
+        seconds(self.mean_micros.load(SeqCst), waiting, self.limits.handlers)
     }
 
     pub(super) fn with_queue<T>(&self, act: impl FnOnce(&mut Queue) -> T) -> T {
@@ -345,5 +362,37 @@ impl Shared {
     pub(super) fn depart(&self, client: ClientId) {
         self.clients.leave(client);
         self.open.fetch_sub(1, SeqCst);
+    }
+}
+
+/// How long so many requests and one more take so many handlers, in whole seconds from 1 to 60.
+fn seconds(mean_micros: u64, waiting: usize, handlers: usize) -> u64 {
+    let micros = mean_micros.saturating_mul(waiting as u64 + 1);
+    (micros / handlers.max(1) as u64)
+        .div_ceil(1_000_000)
+        .clamp(1, 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn retry_after_grows_with_the_queue_and_the_work() {
+        for (mean_micros, waiting, handlers, expected) in [
+            (0, 1023, 64, 1),
+            (200, 1023, 16, 1),
+            (200_000, 1023, 64, 4),
+            (200_000, 1023, 16, 13),
+            (2_000_000, 1023, 64, 32),
+            (u64::MAX, 1023, 64, 60),
+            (1, 0, 0, 1),
+        ] {
+            assert_eq!(
+                seconds(mean_micros, waiting, handlers),
+                expected,
+                "{mean_micros} {waiting} {handlers}"
+            );
+        }
     }
 }
