@@ -136,7 +136,7 @@ fn what_keeps_it_from_starting_is_named() {
             "--auth-file",
             auth,
         ]);
-        assert_eq!(code, 1, "{error}");
+        assert_eq!(code, 78, "{error}");
         assert!(error.contains(words), "{error}");
         assert!(!error.contains("the_password"), "{error}");
     }
