@@ -13,7 +13,7 @@ pub mod session;
 use crate::error::Error;
 use command::{Command, Surplus};
 use lexopt::Arg;
-use options::{COMMON, HELP, ONLINE, OptionEntry, Options, VERSION};
+use options::{BETWEEN, COMMON, HELP, Kind, ONLINE, OptionEntry, Options, VERSION};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
@@ -77,13 +77,17 @@ pub fn parse(
             words.extend(rest(&mut parser));
             break;
         }
-        let value = match entry.value() {
+        let what = format!("the value of --{}", entry.long);
+        let mut value = match entry.value() {
             None => String::new(),
-            Some(_) => text(
-                parser.value().map_err(|e| misread(commands, &e))?,
-                &format!("the value of --{}", entry.long),
-            )?,
+            Some(_) => text(parser.value().map_err(|e| misread(commands, &e))?, &what)?,
         };
+        if let Kind::Rest(_) = entry.kind {
+            for word in parser.raw_args().map_err(|e| misread(commands, &e))? {
+                value.push(BETWEEN);
+                value += &text(word, &what)?;
+            }
+        }
         given.push((entry, value));
     }
     if help || words.first().is_some_and(|word| word == "help") {

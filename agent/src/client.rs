@@ -82,6 +82,8 @@ pub struct Response {
     pub date: Option<String>,
     /// Content-Type.
     pub content_type: Option<String>,
+    /// The document's entity tag.
+    pub tag: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -214,7 +216,8 @@ impl Client {
         let mut before: Vec<String> = Vec::new();
         loop {
             let server = &self.servers[self.current.get()];
-            let deadline = Instant::now() + self.timeouts.total;
+            let held = request.known.as_ref().map_or(0, |known| known.wait);
+            let deadline = Instant::now() + self.timeouts.total + Duration::from_secs(held.into());
             server
                 .route
                 .set_deadline(until.map_or(deadline, |until| until.min(deadline)));
@@ -236,14 +239,22 @@ impl Client {
 
     fn attempt(&self, server: &Server, request: &Request) -> Result<Response, ureq::Error> {
         let url = format!("{}{}", server.route.endpoint.url(), request.path);
-        let credentials = [
-            ("X-ONEGATE-TOKEN", &self.token),
-            ("X-ONEGATE-VMID", &self.vmid),
+        let mut fields = vec![
+            ("X-ONEGATE-TOKEN", self.token.clone()),
+            ("X-ONEGATE-VMID", self.vmid.clone()),
         ];
+        if let Some(known) = &request.known {
+            // A tag came in a header, so it can go in one.
+            fields.extend(HeaderValue::from_str(&known.tag).map(|tag| ("If-None-Match", tag)));
+            if known.wait > 0 {
+                let wait = HeaderValue::from_str(&format!("wait={}", known.wait));
+                fields.extend(wait.map(|wait| ("Prefer", wait)));
+            }
+        }
         let mut answer = match (&request.body, request.method) {
             (None, _) => {
                 let call = server.agent.get(url);
-                credentials
+                fields
                     .into_iter()
                     .fold(call, |call, (name, value)| call.header(name, value))
                     .call()?
@@ -254,7 +265,7 @@ impl Client {
                     Method::Put => server.agent.put(url),
                     Method::Post => server.agent.post(url),
                 };
-                let call = credentials
+                let call = fields
                     .into_iter()
                     .fold(call, |call, (name, value)| call.header(name, value));
                 call.header("Content-Type", body.content_type)
@@ -271,6 +282,7 @@ impl Client {
         let location = header("Location").map(str::to_owned);
         let content_type = header("Content-Type").map(str::to_owned);
         let date = header("Date").map(str::to_owned);
+        let tag = header("ETag").map(str::to_owned);
         if let Some(value) = header("Retry-After") {
             let pause = date::pause(value, date.as_deref());
             self.retry_after.set(pause.min(LONGEST_PAUSE));
@@ -285,6 +297,7 @@ impl Client {
             location,
             date,
             content_type,
+            tag,
             body,
         })
     }

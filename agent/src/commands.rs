@@ -2,6 +2,7 @@
 //! [`COMMANDS`].
 
 mod act;
+mod condition;
 pub mod context;
 mod doctor;
 mod metrics;
@@ -10,6 +11,7 @@ mod scale;
 pub mod show;
 mod update;
 mod wait;
+pub(crate) mod watch;
 
 use crate::cli::command::Command;
 use act::{FORCED, act};
@@ -41,9 +43,10 @@ pub static COMMANDS: &[Command] = &[
     act("vm shutdown", FORCED, "OpenNebula 4's word for 'terminate'"),
     show::SERVICE,
     scale::SCALE,
-    peers::PEERS,
+    peers::SERVICE,
     wait::SERVICE,
     show::VROUTER,
+    peers::VROUTER,
     show::VNET,
     metrics::METRICS,
     doctor::DOCTOR,

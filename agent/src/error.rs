@@ -51,6 +51,8 @@ pub enum Error {
     TimedOut(String),
     /// `--get` leads nowhere: nothing to say.
     NoMatch,
+    /// A signal ends the agent, by its number.
+    Signal(i32),
     /// stdout can't be written.
     Output(io::Error),
 }
@@ -61,6 +63,8 @@ impl Error {
         match self {
             Error::TimedOut(_) => TIMED_OUT,
             Error::Option(_) | Error::NoMatch => MISREAD_OR_NO_MATCH,
+            // As shells have it.
+            Error::Signal(number) => u8::try_from(128 + number).unwrap_or(FAILED),
             // Whoever reads stdout has seen enough, as in `onegate --help | head -1`.
             Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => OK,
             Error::Usage(_)
@@ -87,7 +91,7 @@ impl fmt::Display for Error {
             Error::Connection(failure) => format!("ERROR: \n{failure}"),
             Error::Refused(words) => format!("ERROR: \n{words}"),
             Error::Answer(what) => format!("ERROR: \n{what}"),
-            Error::NoMatch => return Ok(()),
+            Error::NoMatch | Error::Signal(_) => return Ok(()),
             Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             Error::Output(e) => format!("onegate: cannot write to standard output: {e}"),
         };

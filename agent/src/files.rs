@@ -138,6 +138,14 @@ impl Root {
         Ok(names)
     }
 
+    /// Opens a directory, to have its entries written to the disk.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        self.open_with(path, OFlags::DIRECTORY)
+    }
+
     /// A handle on whatever is at a path, good for asking about it but not for reading.
     ///
     /// # Errors

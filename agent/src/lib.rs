@@ -3,7 +3,7 @@
 //! A command line is parsed ([`cli`]), the function in the command's table row is run ([`commands`]), and the result
 //! becomes the exit code ([`error`]). A command finds the credentials ([`context`]), sends requests ([`client`]) and
 //! prints what [`objects`] makes of the responses. Imports point downwards only: commands, cli, error, client, context,
-//! objects, then mountinfo, files and world.
+//! objects, then mountinfo, replace, files and world.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // Tests make and read files of their own.
 
@@ -15,17 +15,25 @@ pub mod error;
 pub mod files;
 pub mod mountinfo;
 pub mod objects;
+pub mod replace;
 pub mod world;
 
 use cli::session::Session;
 use cli::{Invocation, Parsed};
 use commands::COMMANDS;
+use commands::watch::child;
 use error::Error;
 use std::ffi::OsString;
 use world::World;
 
 /// Does what the command line says; the result is the exit code. `args` is without the program's name.
 pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> u8 {
+    let mut args = args.into_iter().peekable();
+    if args.next_if(|word| word == child::START).is_some() {
+        let (code, why) = child::become_program(args);
+        world.say(&format!("onegate: {why}"));
+        return code;
+    }
     let outcome = cli::parse(COMMANDS, args).and_then(|parsed| match parsed {
         Parsed::Print(text) => world.print(&text).map_err(Error::Output),
         Parsed::Run(invocation) => carry_out(invocation, world),

@@ -36,7 +36,12 @@ pub enum Kind {
     Duration(Duration),
     /// A path into a JSON document.
     JsonPath,
+    /// A program and its arguments: the rest of the line.
+    Rest(&'static str),
 }
+
+/// Between the words of a [`Kind::Rest`] while they are one text: no argument of a program can hold it.
+pub(super) const BETWEEN: char = '\0';
 
 /// Longer durations are refused: a year.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -46,7 +51,7 @@ impl OptionEntry {
     pub fn value(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Switch => None,
-            Kind::Text(name) | Kind::Path(name) => Some(name),
+            Kind::Text(name) | Kind::Path(name) | Kind::Rest(name) => Some(name),
             Kind::Number(..) => Some("N"),
             Kind::Duration(_) => Some("DURATION"),
             Kind::JsonPath => Some("PATH"),
@@ -78,6 +83,10 @@ impl OptionEntry {
                 }
             },
             Kind::JsonPath => JsonPath::parse(&text).map(Value::JsonPath),
+            Kind::Rest(_) if text.is_empty() => Err("expected a program".to_owned()),
+            Kind::Rest(_) => Ok(Value::Words(
+                text.split(BETWEEN).map(str::to_owned).collect(),
+            )),
         };
         value.map_err(|why| format!("--{} '{text}': {why}", self.long))
     }
@@ -99,6 +108,7 @@ pub enum Value {
     Number(u32),
     Duration(Duration),
     JsonPath(JsonPath),
+    Words(Vec<String>),
 }
 
 /// The type that an option's value has.
@@ -119,7 +129,7 @@ macro_rules! typed {
         }
     )+};
 }
-typed!(String: Text, PathBuf: Path, u32: Number, Duration: Duration, JsonPath: JsonPath);
+typed!(String: Text, PathBuf: Path, u32: Number, Duration: Duration, JsonPath: JsonPath, Vec<String>: Words);
 
 /// An option whose values have the type `T`: [`Options`] can't be asked for another one. A switch has `()`.
 #[derive(Debug)]
@@ -207,6 +217,16 @@ impl Opt<Duration> {
         help: &'static str,
     ) -> Opt<Duration> {
         Opt::new(long, Kind::Duration(least), help)
+    }
+}
+
+impl Opt<Vec<String>> {
+    pub(crate) const fn rest(
+        long: &'static str,
+        value: &'static str,
+        help: &'static str,
+    ) -> Opt<Vec<String>> {
+        Opt::new(long, Kind::Rest(value), help)
     }
 }
 

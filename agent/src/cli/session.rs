@@ -10,6 +10,7 @@ use crate::context::{self, Context, Lookup, Missing};
 use crate::error::Error;
 use crate::files::Located;
 use crate::world::World;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// One run of one command.
@@ -67,9 +68,18 @@ impl Session<'_, '_> {
     /// Looks for the credentials and makes a client with them; warns if it trusts any server.
     ///
     /// # Errors
-    /// [`Error::Missing`], and those of [`Session::client_of`].
+    /// [`Error::Missing`], and those of [`Session::client_with`].
     pub fn client(&mut self) -> Result<Client, Error> {
-        let client = self.client_of(self.context().map_err(Error::Missing)?)?;
+        let context = self.context().map_err(Error::Missing)?;
+        self.client_with(context)
+    }
+
+    /// A client for credentials; warns if it trusts any server.
+    ///
+    /// # Errors
+    /// Those of [`Session::client_of`].
+    pub fn client_with(&mut self, context: Context) -> Result<Client, Error> {
+        let client = self.client_of(context)?;
         if client.is_unverified() {
             self.world.warn(
                 "the server's certificate is not verified (--insecure or ONEGATE_INSECURE): anybody on the way can \
@@ -77,6 +87,20 @@ impl Session<'_, '_> {
             );
         }
         Ok(client)
+    }
+
+    /// Puts what the options say of TLS in the place of what was found, for programs that this one runs.
+    pub fn override_tls(&self, variables: &mut [(&'static str, Option<OsString>)]) {
+        for (name, value) in variables {
+            match *name {
+                "ONEGATE_CA_FILE" if self.options.has(&CACERT) => {
+                    *value = self.options.get(&CACERT).map(|file| file.clone().into());
+                }
+                "ONEGATE_CA_CERT" if self.options.has(&CACERT) => *value = None,
+                "ONEGATE_INSECURE" if self.options.has(&INSECURE) => *value = Some("YES".into()),
+                _ => {}
+            }
+        }
     }
 
     /// A client for credentials, as options and environment want it.

@@ -34,6 +34,18 @@ pub struct Request {
     pub body: Option<Body>,
     /// May it be sent again where it may have arrived already? Not an action, nor a scale.
     pub repeatable: bool,
+    /// What is known of the document already: then 304 is an answer too.
+    pub known: Option<Known>,
+}
+
+/// Makes a request conditional (RFC 9110, 13.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The entity tag that came with the document.
+    pub tag: String,
+    /// How many seconds the server may keep the answer back until the document differs (RFC 7240, 4.3); 0 for none. A
+    /// server that knows nothing of it answers at once.
+    pub wait: u32,
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -78,6 +90,7 @@ fn get(path: String, extended: bool) -> Request {
             text: "extended=true".to_owned(),
         }),
         repeatable: true,
+        known: None,
     }
 }
 
@@ -104,6 +117,7 @@ pub fn put(path: &str, data: &str, change: Change, more: &str) -> Request {
             text: format!("data={}&type={}{more}", form(data), change as u8),
         }),
         repeatable: true,
+        known: None,
     }
 }
 
@@ -115,6 +129,7 @@ pub fn action(id: &str, name: &str, hard: bool) -> Request {
         path: format!("/vms/{id}/action"),
         body: json(format!(r#"{{"action":{{"perform":"{name}"{params}}}}}"#)),
         repeatable: false,
+        known: None,
     }
 }
 
@@ -126,6 +141,7 @@ pub fn scale(role: &str, cardinality: u32) -> Request {
         path: format!("/service/role/{}", percent(role, b"-._~", None)),
         body: json(format!(r#"{{"cardinality":"{cardinality}"}}"#)),
         repeatable: false,
+        known: None,
     }
 }
 

@@ -1,202 +1,254 @@
-//! `service peers`: the VMs of the service, a line each.
+//! `service peers` and `vrouter peers`: the VMs of the service, or those that a virtual router serves, a line each.
 
-use super::show::{document, require};
+mod format;
+mod list;
+
+use super::condition::Condition;
+use super::show::{complete, decoded, require};
+use super::watch::{self, Output, watched};
 use crate::cli::command::{Command, Surplus};
-use crate::cli::options::{JSON, ROLE};
-use crate::cli::session::{self, Session};
-use crate::client::request;
+use crate::cli::options::{JSON, Opt, Options, ROLE};
+use crate::cli::session::Session;
+use crate::client::request::{self, Request};
 use crate::error::Error;
 use crate::objects::document::{Document, Node};
-use crate::objects::record::{addresses, node_id};
-use crate::objects::{json, state};
-use crate::world::sanitize;
+use crate::objects::path::JsonPath;
+use crate::world::{sanitize, sanitize_lines};
+use format::Format;
+use list::{Layout, Peer};
+use std::collections::BTreeSet;
+
+static WHERE: Opt<String> = Opt::text(
+    "where",
+    "CONDITION",
+    "Only VMs of which this is true: KEY, KEY=VALUE or KEY!=VALUE, as in 'vm wait'; repeatable",
+);
+
+static FORMAT: Opt<String> = Opt::text(
+    "format",
+    "TEXT",
+    "A line like this for each VM, with {NAME}, {IP}, {ATTRIBUTE} or {PATH} filled in",
+);
+
+static STRICT: Opt<()> = Opt::switch(
+    "strict",
+    "Fail if a VM lacks what --format names, instead of leaving it out with a warning",
+);
+
+static LEADER: Opt<()> = Opt::switch(
+    "leader",
+    "Only the VM with the lowest id: print the id. This is not a lock: for a moment two VMs may differ about it",
+);
+
+static GET: Opt<JsonPath> = Opt::json_path(
+    "get",
+    "Print what PATH leads to in each VM's record, one result a line, strings raw (with --json as JSON)",
+);
 
 /// `service peers`
-pub(super) const PEERS: Command = Command {
+pub(super) const SERVICE: Command = Command {
     words: "service peers",
     operands: "",
     surplus: Surplus::Refused,
-    options: &[&ROLE.entry, &JSON.entry],
+    options: watched![
+        &ROLE.entry,
+        &WHERE.entry,
+        &FORMAT.entry,
+        &STRICT.entry,
+        &GET.entry,
+        &LEADER.entry,
+        &JSON.entry,
+    ],
     online: true,
     summary: "List the VMs of the service: ID, role, name, state and addresses, a line each",
-    detail: "Aligned on a terminal; elsewhere without a heading and separated by tabs.",
-    examples: &["onegate service peers --role slave | cut -f5"],
-    run,
+    detail: "\
+Aligned on a terminal; elsewhere without a heading and separated by tabs.
+--format fills in ID, ROLE, NAME, STATE and IP (the first address), an attribute by its name, or what a path leads to \
+in the VM's record; {{ and }} are braces. A value with a line break or another control character counts as lacking.",
+    examples: &[
+        "onegate service peers --role slave | cut -f5",
+        "onegate service peers --where STATE=RUNNING --format 'server {NAME} {IP}:80 check'",
+        "onegate service peers --role slave --leader",
+    ],
+    run: service,
 };
 
-fn run(session: &mut Session<'_, '_>) -> Result<(), Error> {
-    let client = session.client()?;
-    let document = document(session::send(&client, &request::service(true))?)?;
-    require(document.root(), "SERVICE")?;
-    let format = match (session.options.has(&JSON), session.world.terminal) {
-        (true, _) => Format::Json,
-        (false, true) => Format::Columns,
-        (false, false) => Format::Tabs,
-    };
-    let role = session.options.get(&ROLE).map(String::as_str);
-    let text = peers(document.root(), role, format).ok_or_else(|| {
-        let role = role.unwrap_or_default();
-        Error::Usage(format!("the service has no role '{role}'"))
-    })?;
-    session.print(&text)
+/// `vrouter peers`
+pub(super) const VROUTER: Command = Command {
+    words: "vrouter peers",
+    operands: "",
+    surplus: Surplus::Refused,
+    options: watched![
+        &WHERE.entry,
+        &FORMAT.entry,
+        &STRICT.entry,
+        &GET.entry,
+        &LEADER.entry,
+        &JSON.entry,
+    ],
+    online: true,
+    summary: "List the backends of a virtual router: ID, network, NIC, MAC and address, a line each",
+    detail: "\
+These are the leases in the networks of the virtual router, of VMs that have ONEGATE_* attributes, which is what \
+OpenNebula's HAProxy and LVS appliances read. --format, --where and --get are about the lease as 'vnet show --extended' \
+has it.",
+    examples: &[
+        "onegate vrouter peers",
+        "onegate vrouter peers --where ONEGATE_HAPROXY_LB0_PORT --format '{ID} {IP}:{ONEGATE_HAPROXY_LB0_SERVER_PORT}'",
+    ],
+    run: vrouter,
+};
+
+/// The options, read.
+struct Wanted {
+    role: Option<String>,
+    conditions: Vec<Condition>,
+    shape: Shape,
+    leader: bool,
+    strict: bool,
+    /// Is an incomplete answer an error? A plain list shows what there is.
+    complete: bool,
+    /// May the result be empty? Otherwise that nothing was found is an exit code.
+    may_be_empty: bool,
 }
 
-/// One VM of the service.
-struct Peer {
-    id: String,
-    role: String,
-    name: String,
-    state: String,
-    addresses: Vec<String>,
+enum Shape {
+    List(Layout),
+    Format(Format),
+    Get(JsonPath, bool),
+    Ids,
 }
 
-/// The headings, and the keys in JSON.
-const COLUMNS: [&str; 5] = ["ID", "ROLE", "NAME", "STATE", "IP"];
-
-/// How the list is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    /// In columns, with a heading.
-    Columns,
-    /// Separated by tabs.
-    Tabs,
-    /// A list of objects; IP is a list.
-    Json,
-}
-
-/// The VMs of the service, or of one role of it. `None` where the service has no such role.
-fn peers(root: Node<'_>, role: Option<&str>, format: Format) -> Option<String> {
-    let roles: Vec<(String, Node<'_>)> = root
-        .get("SERVICE")
-        .get("roles")
-        .each()
-        .map(|role| (role.get("name").text(), role))
-        .collect();
-    if role.is_some_and(|wanted| roles.iter().all(|(name, _)| name != wanted)) {
-        return None;
-    }
-    let wanted = roles
-        .iter()
-        .filter(|(name, _)| role.is_none_or(|wanted| name == wanted));
-    let peers: Vec<Peer> = wanted
-        .flat_map(|(name, role)| role.get("nodes").each().map(|node| peer(name, node)))
-        .collect();
-    Some(match format {
-        Format::Columns => columns(&peers),
-        Format::Tabs => peers
-            .iter()
-            .map(|peer| peer.cells().join("\t") + "\n")
-            .collect(),
-        Format::Json => objects(&peers),
-    })
-}
-
-fn peer(role: &str, node: Node<'_>) -> Peer {
-    let vm = node.get("vm_info").get("VM");
-    Peer {
-        id: node_id(node),
-        role: role.to_owned(),
-        name: vm.get("NAME").text(),
-        state: state::vm(&vm.get("STATE").text(), &vm.get("LCM_STATE").text()),
-        addresses: addresses(vm),
-    }
-}
-
-impl Peer {
-    fn cells(&self) -> [String; 5] {
-        [
-            &self.id,
-            &self.role,
-            &self.name,
-            &self.state,
-            &self.addresses.join(","),
-        ]
-        .map(|cell| sanitize(cell).into_owned())
-    }
-}
-
-fn columns(peers: &[Peer]) -> String {
-    let mut rows = vec![COLUMNS.map(str::to_owned)];
-    rows.extend(peers.iter().map(Peer::cells));
-    let widths: Vec<usize> = (0..COLUMNS.len())
-        .map(|at| {
-            rows.iter()
-                .map(|row| row[at].chars().count())
-                .max()
-                .unwrap_or(0)
+impl Wanted {
+    fn new(session: &Session<'_, '_>) -> Result<Wanted, Error> {
+        let options: &Options = &session.options;
+        let conditions: Vec<String> = options.all(&WHERE).cloned().collect();
+        let json = options.has(&JSON);
+        let terminal = session.world.terminal && !watch::is_elsewhere(options);
+        let shape = match (options.get(&FORMAT), options.get(&GET)) {
+            (Some(_), Some(_)) => {
+                return Err(Error::Usage(
+                    "--format and --get exclude each other".to_owned(),
+                ));
+            }
+            (Some(text), None) => Shape::Format(Format::parse(text).map_err(Error::Usage)?),
+            (None, Some(path)) => Shape::Get(path.clone(), json),
+            (None, None) if json => Shape::List(Layout::Json),
+            (None, None) if options.has(&LEADER) => Shape::Ids,
+            (None, None) if terminal => Shape::List(Layout::Columns),
+            (None, None) => Shape::List(Layout::Tabs),
+        };
+        if options.has(&STRICT) && !matches!(shape, Shape::Format(_)) {
+            return Err(Error::Usage("--strict needs --format".to_owned()));
+        }
+        let filters = !conditions.is_empty() || !matches!(shape, Shape::List(_));
+        Ok(Wanted {
+            role: options.get(&ROLE).cloned(),
+            conditions: Condition::parse_all(&conditions)?,
+            shape,
+            leader: options.has(&LEADER),
+            strict: options.has(&STRICT),
+            complete: filters || watch::is_strict(options),
+            may_be_empty: watch::is_strict(options),
         })
+    }
+
+    /// The result for these peers.
+    fn output(&self, mut peers: Vec<Peer<'_>>, terminal: bool) -> Result<Output, Error> {
+        peers.retain(|peer| {
+            let mut conditions = self.conditions.iter();
+            conditions.all(|condition| peer.lacks(condition).is_none())
+        });
+        if self.leader {
+            // An id that is no number comes last.
+            let number = |peer: &Peer<'_>| peer.id().parse().unwrap_or(u64::MAX);
+            let leader = peers.into_iter().min_by_key(number);
+            peers = leader.into_iter().collect();
+        }
+        let mut output = Output::default();
+        for peer in &peers {
+            let line = match &self.shape {
+                Shape::List(_) => continue,
+                Shape::Ids => Ok(peer.id().to_owned()),
+                Shape::Format(format) => format.fill(peer),
+                Shape::Get(path, json) => {
+                    let found = peer.select(path);
+                    let found = decoded(&found, *json, false)?;
+                    output.bytes.extend(match terminal {
+                        true => sanitize_lines(&String::from_utf8_lossy(&found)).into_bytes(),
+                        false => found,
+                    });
+                    continue;
+                }
+            };
+            match line {
+                Ok(line) if terminal => output.bytes.extend(sanitize(&line).bytes()),
+                Ok(line) => output.bytes.extend(line.bytes()),
+                Err(why) if self.strict => return Err(Error::Answer(why)),
+                Err(why) => {
+                    output.warnings.push(format!("{why}; it is left out"));
+                    continue;
+                }
+            }
+            output.bytes.push(b'\n');
+        }
+        if let Shape::List(layout) = self.shape {
+            output.bytes = list::render(&peers, layout).into_bytes();
+        }
+        let may_be_empty = self.may_be_empty || !matches!(self.shape, Shape::Get(..) | Shape::Ids);
+        if output.bytes.is_empty() && !may_be_empty {
+            return Err(Error::NoMatch);
+        }
+        Ok(output)
+    }
+}
+
+fn service(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let wanted = Wanted::new(session)?;
+    let terminal = session.world.terminal && !watch::is_elsewhere(&session.options);
+    let source = watch::source(&session.options, request::service(true), None);
+    let render = move |documents: &[&Document]| {
+        let root = documents
+            .first()
+            .map_or(Node::NULL, |document| document.root());
+        require(root, "SERVICE")?;
+        if wanted.complete {
+            complete(root.get("SERVICE"))?;
+        }
+        let peers = list::of_service(root, wanted.role.as_deref())?;
+        wanted.output(peers, terminal)
+    };
+    watch::run(session, source, Box::new(render))
+}
+
+fn vrouter(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let wanted = Wanted::new(session)?;
+    if wanted.conditions.iter().any(Condition::is_of_state) {
+        return Err(Error::Usage(
+            "--where STATE: a lease has no state".to_owned(),
+        ));
+    }
+    let terminal = session.world.terminal && !watch::is_elsewhere(&session.options);
+    let source = watch::source(&session.options, request::vrouter(false), Some(networks));
+    let render = move |documents: &[&Document]| {
+        let mut peers = Vec::new();
+        for network in documents.iter().skip(1) {
+            require(network.root(), "VNET")?;
+            peers.extend(list::of_network(network.root().get("VNET"))?);
+        }
+        wanted.output(peers, terminal)
+    };
+    watch::run(session, source, Box::new(render))
+}
+
+/// The networks of a virtual router's NICs, each once.
+fn networks(vrouter: &Document) -> Result<Vec<Request>, Error> {
+    let root = vrouter.root();
+    require(root, "VROUTER")?;
+    let nics = root.get("VROUTER").get("TEMPLATE").get("NIC").each();
+    let ids = nics.map(|nic| nic.get("NETWORK_ID").text());
+    let ids: BTreeSet<String> = ids
+        .filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
         .collect();
-    let line = |row: &[String; 5]| {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
-}
-
-fn objects(peers: &[Peer]) -> String {
-    let list = |items: Vec<String>| format!("[{}]", items.join(","));
-    let object = |peer: &Peer| {
-        let strings = [&peer.id, &peer.role, &peer.name, &peer.state].map(|cell| quoted(cell));
-        let addresses = list(
-            peer.addresses
-                .iter()
-                .map(|address| quoted(address))
-                .collect(),
-        );
-        let values = strings.iter().chain([&addresses]);
-        let members: Vec<String> = COLUMNS
-            .iter()
-            .zip(values)
-            .map(|(key, value)| format!("\"{key}\":{value}"))
-            .collect();
-        format!("{{{}}}", members.join(","))
-    };
-    let text = list(peers.iter().map(object).collect());
-    // What was just written can be read.
-    Document::new(text.into_bytes())
-        .map_or_else(|_| String::new(), |document| json::pretty(document.root()))
-}
-
-/// A JSON string. Writing one can't fail.
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SERVICE: &str = r#"{"SERVICE":{"roles":[{"name":"a","nodes":[{"deploy_id":7,"vm_info":{"VM":
-        {"ID":"7","NAME":"a\t0","STATE":"3","LCM_STATE":"3","TEMPLATE":{"NIC":[{"IP":"10.0.0.1"},{"IP":"10.0.0.2"}]}}}}]},
-        {"name":"longer","nodes":[{"deploy_id":12,"vm_info":null}]},{"name":"none","nodes":null}]}}"#;
-
-    fn print(role: Option<&str>, format: Format) -> Option<String> {
-        peers(
-            Document::new(SERVICE.as_bytes().to_vec()).unwrap().root(),
-            role,
-            format,
-        )
-    }
-
-    #[test]
-    fn three_formats() {
-        let columns = "ID  ROLE    NAME  STATE    IP\n7   a       a\\t0  RUNNING  10.0.0.1,10.0.0.2\n12  longer\n";
-        assert_eq!(print(None, Format::Columns).unwrap(), columns);
-        let tabs = "7\ta\ta\\t0\tRUNNING\t10.0.0.1,10.0.0.2\n12\tlonger\t\t\t\n";
-        assert_eq!(print(None, Format::Tabs).unwrap(), tabs);
-        assert_eq!(
-            print(Some("longer"), Format::Tabs).unwrap(),
-            "12\tlonger\t\t\t\n"
-        );
-        assert_eq!(print(Some("none"), Format::Tabs).unwrap(), "");
-        assert_eq!(print(Some("nobody"), Format::Tabs), None);
-        let json: serde_json::Value =
-            serde_json::from_str(&print(Some("a"), Format::Json).unwrap()).unwrap();
-        let expected = serde_json::json!([{"ID": "7", "ROLE": "a", "NAME": "a\t0", "STATE": "RUNNING", "IP": ["10.0.0.1", "10.0.0.2"]}]);
-        assert_eq!(json, expected);
-    }
+    Ok(ids.iter().map(|id| request::vnet(id, true)).collect())
 }

@@ -1,20 +1,19 @@
 //! `vm wait` and `service wait`: ask until the conditions hold or the time is over.
 
-mod condition;
-
-use super::show::{document, require};
+use super::show::require;
 use crate::cli::command::{Command, Surplus};
 use crate::cli::duration;
 use crate::cli::options::{Opt, Options, ROLE};
-use crate::cli::session::{self, Session, accept};
-use crate::client::Client;
+use crate::cli::session::{self, Session};
 use crate::client::request::{self, Request};
+use crate::commands::condition::Condition;
+use crate::commands::watch::poll::{Poll, Trouble, WAIT};
+use crate::commands::watch::{self, INTERVAL};
 use crate::error::Error;
-use crate::objects::document::Node;
+use crate::objects::document::{Document, Node};
 use crate::objects::record::node_id;
 use crate::objects::state;
 use crate::world::{World, sanitize};
-use condition::Condition;
 use std::time::{Duration, Instant};
 
 static COUNT: Opt<u32> = Opt::number("count", 0, u32::MAX, "At least this many VMs");
@@ -31,14 +30,14 @@ pub(super) const VM: Command = Command {
     words: "vm wait",
     operands: "[ID] CONDITION...",
     surplus: Surplus::Refused,
-    options: &[&TIMEOUT.entry],
+    options: &[&TIMEOUT.entry, &INTERVAL.entry],
     online: true,
     summary: "Wait until a VM's record says what CONDITIONs say",
     detail: "\
 A CONDITION is KEY (the attribute is there), KEY=VALUE, or KEY!=VALUE (it is not there, or differs), where KEY is an \
 attribute as 'vm update' sets it, or STATE with a state's name. All of them must hold.
-It asks the server often at first, then less and less, each VM at a pace of its own, and outlives the server's \
-restarts. --timeout is that of the whole (default 300 seconds); when it is over the exit code is 124, and stderr says \
+A server that can (onegate-server-lite) keeps its answer back until the record changes. Any other is asked often at \
+first, then less and less, up to once in --interval (default 30 seconds). Restarts of the server are outlived. --timeout is that of the whole (default 300 seconds); when it is over the exit code is 124, and stderr says \
 what was still missing.",
     examples: &["onegate vm wait 9 STATE=RUNNING READY!=NO --timeout 60"],
     run: vm,
@@ -49,7 +48,7 @@ pub(super) const SERVICE: Command = Command {
     words: "service wait",
     operands: "[CONDITION]...",
     surplus: Surplus::Refused,
-    options: &[&ROLE.entry, &COUNT.entry, &TIMEOUT.entry],
+    options: &[&ROLE.entry, &COUNT.entry, &TIMEOUT.entry, &INTERVAL.entry],
     online: true,
     summary: "Wait until the service, or the VMs of a role, are as CONDITIONs say",
     detail: "\
@@ -76,23 +75,17 @@ fn vm(session: &mut Session<'_, '_>) -> Result<(), Error> {
     };
     let goal = Goal::of_vm(words, &session.options)?;
     let request = request::vm(id);
-    let client = session.client()?;
-    wait(&goal, &request, &client, session.world)
+    wait(&goal, request, session)
 }
 
 fn service(session: &mut Session<'_, '_>) -> Result<(), Error> {
     let goal = Goal::of_service(&session.operands, &session.options)?;
     let request = request::service(goal.needs_vms());
-    let client = session.client()?;
-    wait(&goal, &request, &client, session.world)
+    wait(&goal, request, session)
 }
 
 /// How long to wait, unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
-/// Between the first two questions.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Between two questions, at most: a thousand VMs that wait are then some 45 requests a second.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What is waited for.
 #[derive(Debug)]
@@ -172,6 +165,18 @@ impl Goal {
             Subject::Vm => "VM",
             Subject::Service | Subject::Role { .. } => "SERVICE",
         }
+    }
+
+    /// What is missing in a new document; `None` if there is none.
+    ///
+    /// # Errors
+    /// Those of [`Goal::missing`]; and if it is not about what was asked for.
+    fn after(&self, document: Option<Document>) -> Result<Option<Vec<String>>, Error> {
+        let Some(document) = document else {
+            return Ok(None);
+        };
+        require(document.root(), self.record())?;
+        self.missing(document.root()).map(Some)
     }
 
     /// What is missing in this document, a line each; nothing when the goal is reached.
@@ -287,29 +292,38 @@ fn timeout(options: &Options) -> Duration {
 ///
 /// # Errors
 /// [`Error::TimedOut`] when the time is over, any other where waiting longer is of no use.
-fn wait(
-    goal: &Goal,
-    request: &Request,
-    client: &Client,
-    world: &mut World<'_>,
-) -> Result<(), Error> {
+fn wait(goal: &Goal, request: Request, session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let client = session.client()?;
+    let mut poll = Poll::new(request, watch::interval(&session.options));
+    let world = &mut *session.world;
     let start = Instant::now();
     let end = start + goal.timeout;
     let mut progress = Progress { shown: 0, start };
-    let mut pause = FIRST_PAUSE;
+    let mut missing = Vec::new();
     loop {
-        let missing = match ask(goal, request, client, end) {
-            Ok(missing) if missing.is_empty() => {
+        // At the very end there is time for one more answer.
+        let until = end.max(Instant::now() + LAST_ANSWER);
+        let left = end.saturating_duration_since(Instant::now()).as_secs();
+        let wait = u32::try_from(left).unwrap_or(WAIT).min(WAIT);
+        let answer = poll.ask(&client, wait, Some(until));
+        match answer.and_then(|document| goal.after(document).map_err(Trouble::Lasting)) {
+            Ok(Some(now)) if now.is_empty() => {
                 progress.clear(world);
                 return Ok(());
             }
-            Ok(missing) => missing,
-            Err(Asked::Trouble(what)) => vec![what],
-            Err(Asked::Failed(error)) => {
+            Ok(Some(now)) => missing = now,
+            // The same document: the same is missing.
+            Ok(None) => {}
+            Err(Trouble::Passing(what)) => {
+                // What was missing before may be there when it is over.
+                poll.forget();
+                missing = vec![what];
+            }
+            Err(Trouble::Lasting(error)) => {
                 progress.clear(world);
                 return Err(error);
             }
-        };
+        }
         progress.show(goal, &missing, world);
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -320,42 +334,12 @@ fn wait(
                 missing.join("\n  ")
             )));
         }
-        std::thread::sleep(client.wait(pause).min(left));
-        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        std::thread::sleep(poll.pause(&client).min(left));
     }
 }
 
-enum Asked {
-    /// May pass.
-    Trouble(String),
-    /// Won't.
-    Failed(Error),
-}
-
-/// At the very end there is time for one more answer.
+/// Time for the last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
-
-fn ask(
-    goal: &Goal,
-    request: &Request,
-    client: &Client,
-    end: Instant,
-) -> Result<Vec<String>, Asked> {
-    let until = end.max(Instant::now() + LAST_ANSWER);
-    let answer = client
-        .send(request, Some(until))
-        .map_err(|failure| Asked::Trouble(failure.in_a_line()))?;
-    if matches!(answer.status, 401 | 429 | 500..) {
-        let words = String::from_utf8_lossy(&answer.body);
-        let first = sanitize(words.lines().next().unwrap_or_default()).into_owned();
-        let what = format!("the server answers {}: {first}", answer.status);
-        return Err(Asked::Trouble(what));
-    }
-    let body = accept(answer, request).map_err(Asked::Failed)?;
-    let document = document(body).map_err(Asked::Failed)?;
-    require(document.root(), goal.record()).map_err(Asked::Failed)?;
-    goal.missing(document.root()).map_err(Asked::Failed)
-}
 
 /// On a terminal a line that is written over, elsewhere one line in all, on stderr.
 struct Progress {

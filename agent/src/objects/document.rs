@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use std::fmt;
 
 /// A JSON text, known to be valid.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document(String);
 
 /// Why a text is no document.

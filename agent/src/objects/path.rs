@@ -69,6 +69,28 @@ impl JsonPath {
         } else {
             root.get(outer)
         };
+        self.walk(start)
+    }
+
+    /// The same from a record, or else from the object that holds its attributes: `READY` of a VM is its
+    /// USER_TEMPLATE.READY.
+    pub fn select_near<'a>(&self, record: Node<'a>, attributes: Node<'a>) -> Vec<Node<'a>> {
+        let found = self.walk(record);
+        if found.is_empty() && !self.from_root {
+            return self.walk(attributes);
+        }
+        found
+    }
+
+    /// Does it lead to one value at most? Then where it leads nowhere the value is missing; else the list is empty.
+    pub fn is_singular(&self) -> bool {
+        let single = |selectors: &Vec<Selector>| {
+            matches!(selectors[..], [Selector::Name(_) | Selector::Index(_)])
+        };
+        self.segments.iter().all(single)
+    }
+
+    fn walk<'a>(&self, start: Node<'a>) -> Vec<Node<'a>> {
         self.segments.iter().fold(vec![start], |nodes, selectors| {
             let each = nodes.into_iter().flat_map(|node| {
                 selectors

@@ -14,6 +14,7 @@ const LAYERS: &[&str] = &[
     "context",
     "objects",
     "mountinfo",
+    "replace",
     "files",
     "world",
 ];

@@ -71,13 +71,13 @@ impl Condition {
             return self
                 .missing_in_state(&state::vm(&number, &vm.get("LCM_STATE").text()), &number);
         }
+        self.missing_in_attributes(vm.get("USER_TEMPLATE"))
+    }
+
+    /// The same, given the object that holds the attributes.
+    pub(super) fn missing_in_attributes(&self, attributes: Node<'_>) -> Option<String> {
         // A name given twice is a list.
-        let values: Vec<String> = vm
-            .get("USER_TEMPLATE")
-            .get(&self.key)
-            .each()
-            .map(Node::text)
-            .collect();
+        let values: Vec<String> = attributes.get(&self.key).each().map(Node::text).collect();
         self.missing_in(&values)
     }
 
