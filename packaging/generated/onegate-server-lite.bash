@@ -6,18 +6,18 @@ _onegate_server_lite() {
     case $before in
         --cloud|--config|--tls-cert|--tls-key|--auth-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --state|--out) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
-        --listen|--vm-step|--cooldown|--flow-interval|--log|--endpoint) return ;;
+        --listen|--vm-step|--cooldown|--flow-interval|--admin|--log|--endpoint) return ;;
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --listen|--cloud|--state|--config|--tls-cert|--tls-key|--auth-file|--vm-step|--cooldown|--flow-interval|--log|--out|--endpoint) ((i++)) ;;
+            --listen|--cloud|--state|--config|--tls-cert|--tls-key|--auth-file|--vm-step|--cooldown|--flow-interval|--admin|--log|--out|--endpoint) ((i++)) ;;
             -*) ;;
             *) words+=("${COMP_WORDS[i]}") ;;
         esac
     done
     local choices
     case "${words[0]-} ${words[1]-}" in
-        "serve "*) choices="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --log" ;;
+        "serve "*) choices="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --admin --log" ;;
         "check "*) choices="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval" ;;
         "token "*) choices="--cloud --state" ;;
         "context "*) choices="--cloud --state --out --endpoint" ;;

@@ -34,6 +34,7 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l auth-fi
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l vm-step -x -d 'How long a VM takes for each step from one state to the next [300ms]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l cooldown -x -d 'A service\'s cooldown after scaling, where its roles and policies say nothing [2s]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l flow-interval -x -d 'How often elasticity policies are evaluated [10s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l admin -x -d 'Where to answer /healthz, /readyz and /metrics; not where guests are answered [nowhere]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l log -x -d 'How log lines are written: text or json [text; with priorities for systemd\'s journal]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l listen -x -d 'Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'

@@ -1,11 +1,13 @@
 //! The command line and what each command does: one file and one row of `COMMANDS` ([`cli`]) for each.
 
+pub mod admin;
 pub mod check;
 pub mod cli;
 pub mod config;
 pub mod context;
 pub mod control;
 pub mod log;
+pub mod metrics;
 pub mod notify;
 pub mod options;
 pub mod serve;

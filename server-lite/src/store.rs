@@ -1,6 +1,6 @@
 //! The embedded cloud's documents: in memory, in a transaction, in the state directory.
 //!
-//! [`database`] is the store of a state directory. It keeps a [`journal`] in a [`format`] that verifies itself, on a
+//! [`database`] is the store of a state directory. It keeps a [`journal`] in a [format](mod@format) that verifies itself, on a
 //! [`disk`] that a test can make fail at any call; an [`error`] says what to do. [`state`] holds the documents,
 //! [`commit`] changes them.
 

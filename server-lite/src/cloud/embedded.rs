@@ -2,7 +2,7 @@
 //! cloud at hand.
 //!
 //! Documents come from a [`scenario`] or from a [`store`](crate::store); [`state`](crate::store::state) holds them and
-//! [`commit`](crate::store::commit) changes them; [`rights`] says who may; [`flow`](crate::flow) is what time does to
+//! [`commit`](crate::store::commit) changes them; [`rights`] says who may; [`flow`] is what time does to
 //! them. Refusals are in oned's words.
 
 pub mod export;

@@ -10,6 +10,7 @@
 pub mod format;
 pub mod writer;
 
+use super::metrics::RequestCounts;
 use crate::commands::config::LogLevel;
 use crate::gate::conditional;
 use crate::gate::routes::{Gate, Outcome, Route};
@@ -201,6 +202,8 @@ pub struct Logged {
     gate: RwLock<Arc<Gate>>,
     log: Arc<Log>,
     reads_wait: bool,
+    /// Where requests are counted, if they are.
+    counts: Option<Arc<RequestCounts>>,
 }
 
 impl Logged {
@@ -211,7 +214,21 @@ impl Logged {
             gate: RwLock::new(Arc::new(gate)),
             log,
             reads_wait,
+            counts: None,
         }
+    }
+
+    /// The same, and counts the requests.
+    pub fn counting(mut self, counts: Option<Arc<RequestCounts>>) -> Self {
+        self.counts = counts;
+        self
+    }
+
+    fn answered(&self, request: &Request, outcome: &Outcome, took: Duration) {
+        if let Some(counts) = &self.counts {
+            counts.add(outcome, took);
+        }
+        self.log.request(request, outcome, took);
     }
 
     /// Answers with another gate from now on.
@@ -228,7 +245,7 @@ impl Handler for Logged {
     fn handle(&self, request: &Request) -> Response {
         let start = Instant::now();
         let answer = self.gate().answer(request);
-        self.log.request(request, &answer, start.elapsed());
+        self.answered(request, &answer, start.elapsed());
         answer.response
     }
 
@@ -236,15 +253,19 @@ impl Handler for Logged {
         let start = Instant::now();
         let mut outcome = self.gate().answer(request);
         let Some(wait) = conditional::wait(request, &outcome) else {
-            self.log.request(request, &outcome, start.elapsed());
+            self.answered(request, &outcome, start.elapsed());
             return Reply::Now(outcome.response);
         };
         let log = Arc::clone(&self.log);
+        let counts = self.counts.clone();
         let request = request.clone();
         Reply::Held(Hold {
             topics: std::mem::take(&mut outcome.topics),
             wait,
             unchanged: Box::new(move || {
+                if let Some(counts) = counts {
+                    counts.add(&outcome, start.elapsed());
+                }
                 log.request(&request, &outcome, start.elapsed());
                 outcome.response
             }),
@@ -256,6 +277,9 @@ impl Handler for Logged {
     }
 
     fn refused(&self, client: Option<IpAddr>, refusal: &http::Rejection) {
+        if let Some(counts) = &self.counts {
+            counts.add_refused(refusal.status);
+        }
         let client = client.map_or_else(|| "-".to_owned(), |address| address.to_string());
         self.log.write(
             LogLevel::Info,

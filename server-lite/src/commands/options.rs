@@ -44,6 +44,8 @@ pub struct CommandOptions {
     pub endpoint: Option<String>,
     /// `--json`
     pub json: bool,
+    /// `--admin`, as given.
+    pub admin: Option<String>,
     /// `--log`; `None` is text
     pub log: Option<LogFormat>,
     /// `--salvage`
@@ -178,6 +180,13 @@ pub const OPTIONS: &[OptionEntry] = &[
             options.json = true;
             Ok(())
         },
+    },
+    OptionEntry {
+        name: "admin",
+        value: Some("ADDRESS:PORT"),
+        commands: &[Serve],
+        help: "Where to answer /healthz, /readyz and /metrics; not where guests are answered [nowhere]",
+        set: |options, value| text(&mut options.admin, value),
     },
     OptionEntry {
         name: "log",

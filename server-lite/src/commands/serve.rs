@@ -3,11 +3,13 @@
 use crate::cloud::Cloud;
 use crate::cloud::embedded::Embedded;
 use crate::cloud::opennebula::{HANDLERS, OpenNebula};
+use crate::commands::admin::{Admin, Readiness};
 use crate::commands::config::{Config, LogLevel};
 use crate::commands::log::format::LogFormat;
 use crate::commands::log::{Log, Logged};
+use crate::commands::metrics::RequestCounts;
 use crate::commands::options::CommandOptions;
-use crate::commands::{CommandError, control, notify, setup};
+use crate::commands::{CommandError, admin, control, notify, setup};
 use crate::gate::conditional;
 use crate::gate::routes::Gate;
 use crate::gate::watcher::Watcher;
@@ -78,11 +80,14 @@ fn serve_until_signal(
     let address = listener
         .local_addr()
         .map_err(|error| format!("cannot tell the address listened on: {error}"))?;
-    let handler = Arc::new(Logged::new(
-        Gate::new(Arc::clone(&cloud), config.rules),
-        Arc::clone(log),
-        options.opennebula,
-    ));
+    let admin = match &options.admin {
+        Some(address) => Some(setup::listen(address, log)?),
+        None => None,
+    };
+    let counts = admin.as_ref().map(|_| Arc::<RequestCounts>::default());
+    let gate = Gate::new(Arc::clone(&cloud), config.rules);
+    let handler = Logged::new(gate, Arc::clone(log), options.opennebula);
+    let handler = Arc::new(handler.counting(counts.clone()));
     let mut limits = Limits::default();
     if options.opennebula {
         limits.handlers = HANDLERS;
@@ -99,6 +104,30 @@ fn serve_until_signal(
         cloud.on_change(move |changed| bell.ring(&conditional::topics(changed)));
         start(cloud, options.state.as_deref(), log)?;
     }
+    let ready: Readiness = match (&own, &behind) {
+        (Some(cloud), _) => {
+            let cloud = Arc::clone(cloud);
+            Box::new(move || cloud.ready())
+        }
+        (None, Some(cloud)) => {
+            let cloud = Arc::clone(cloud);
+            Box::new(move || admin::opennebula_is_ready(&cloud))
+        }
+        (None, None) => Box::new(|| Ok(())),
+    };
+    let admin = match (admin, counts) {
+        (Some(listener), Some(counts)) => {
+            let server = server.bell();
+            let told = Admin {
+                counts,
+                server,
+                ready,
+            };
+            let started = admin::serve(listener, told);
+            Some(started.map_err(|error| format!("cannot start the admin server: {error}"))?)
+        }
+        _ => None,
+    };
     if let Some(cloud) = behind {
         let interval = Duration::from_secs(config.record_max_age.max(1));
         watch(cloud, server.bell(), interval)?;
@@ -117,6 +146,9 @@ fn serve_until_signal(
         reload(options, &cloud, &handler, tls.as_deref(), log);
     }
     notify::stopping(log);
+    if let Some(admin) = admin {
+        admin.stop();
+    }
     let left = server.stop();
     if let Some(cloud) = own {
         cloud.stop_clock();

@@ -21,8 +21,11 @@ pub struct Commits {
     listener: OnceLock<Listener>,
 }
 
+/// What is told which documents changed.
+type Tell = dyn Fn(&[(Kind, Id)]) + Send + Sync;
+
 /// Who is told which documents changed, once readers see it.
-struct Listener(Box<dyn Fn(&[(Kind, Id)]) + Send + Sync>);
+struct Listener(Box<Tell>);
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,6 +66,17 @@ impl Commits {
     /// Tells `listener` which documents changed, after each change from now on. The first one given stays.
     pub fn on_change(&self, listener: impl Fn(&[(Kind, Id)]) + Send + Sync + 'static) {
         let _ = self.listener.set(Listener(Box::new(listener)));
+    }
+
+    /// Whether a change could be stored, as far as can be seen.
+    ///
+    /// # Errors
+    /// The state directory is no longer what it was; in words.
+    pub fn ready(&self) -> Result<(), String> {
+        match lock(&self.store).as_ref() {
+            Some(store) => store.ready().map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
     }
 
     /// Reads what is published.

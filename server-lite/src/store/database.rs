@@ -223,6 +223,17 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the journal is still the one in the directory.
+    ///
+    /// # Errors
+    /// It was removed or replaced.
+    pub fn ready(&self) -> Result<(), StoreError> {
+        match &self.journal {
+            Some(journal) => in_place(journal, self.disk.as_ref(), &self.path.join(JOURNAL)),
+            None => Ok(()),
+        }
+    }
+
     /// Writes everything to a new journal.
     fn rewrite(&mut self, objects: &Objects, writes: &Writes) -> Result<(), StoreError> {
         let path = self.path.join(JOURNAL);

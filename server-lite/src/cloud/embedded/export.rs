@@ -56,6 +56,14 @@ fn each(
 }
 
 impl Embedded {
+    /// Whether a change could be stored ([`Commits::ready`]).
+    ///
+    /// # Errors
+    /// It could not; in words.
+    pub fn ready(&self) -> Result<(), String> {
+        self.commits.ready()
+    }
+
     /// Replaces what a state directory holds by a scenario; no server may have it.
     ///
     /// # Errors

@@ -196,7 +196,27 @@ impl Shared {
 #[derive(Clone)]
 pub struct Bell(pub(super) Arc<Shared>);
 
+/// How much a server has to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Connections open.
+    pub connections: usize,
+    /// Requests that wait for a handler.
+    pub waiting: usize,
+    /// Bytes held for all clients.
+    pub bytes: usize,
+}
+
 impl Bell {
+    /// How much the server has to do now.
+    pub fn load(&self) -> Load {
+        Load {
+            connections: self.0.open.load(SeqCst),
+            waiting: self.0.waiting.load(SeqCst),
+            bytes: self.0.clients.memory(),
+        }
+    }
+
     /// These topics changed, and readers see it already.
     pub fn ring(&self, topics: &[Topic]) {
         self.0.changed(topics);
