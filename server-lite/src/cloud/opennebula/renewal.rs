@@ -5,37 +5,26 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// The thread that renews sessions; gone with its value.
+/// The thread that renews sessions; it ends some time after its value, and nobody waits for it.
 pub(super) struct Renewal {
-    stop: mpsc::Sender<()>,
-    thread: Option<thread::JoinHandle<()>>,
+    _until_dropped: mpsc::Sender<()>,
 }
 
 impl Renewal {
     pub(super) fn start(oned: &Arc<Oned>) -> Result<Self, String> {
-        let (stop, stopped) = mpsc::channel();
+        let (sender, dropped) = mpsc::channel();
         let oned = Arc::clone(oned);
-        let thread = thread::Builder::new()
+        thread::Builder::new()
             .name("sessions".to_string())
             .spawn(move || {
                 let next = || Duration::from_secs(oned.until_next_session());
-                while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(next()) {
+                while let Err(mpsc::RecvTimeoutError::Timeout) = dropped.recv_timeout(next()) {
                     oned.renew_sessions();
                 }
             })
             .map_err(|error| format!("cannot start a thread to renew sessions: {error}"))?;
         Ok(Renewal {
-            stop,
-            thread: Some(thread),
+            _until_dropped: sender,
         })
-    }
-}
-
-impl Drop for Renewal {
-    fn drop(&mut self) {
-        let _ = self.stop.send(());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
