@@ -101,7 +101,8 @@ fn a_deployment_that_fails_again_says_why_and_stays() {
     });
     bench.recover().expect("recovered");
     bench.pass(9.0);
-    assert_eq!(bench.service(1), "RUNNING web:RUNNING/5[0,1,2,3,4]");
+    // The ids of the VMs that were taken back are used up.
+    assert_eq!(bench.service(1), "RUNNING web:RUNNING/5[4,5,6,7,8]");
 }
 
 #[test]
