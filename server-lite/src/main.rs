@@ -1,13 +1,13 @@
 //! The binary: the world in, the exit code out.
 
+use onegate_server_lite::commands::cli::{self, Invocation, PROGRAM};
+use onegate_server_lite::commands::{CommandError, complain, print};
+use std::process::ExitCode;
+
 /// musl's own allocator takes one lock for all threads, and a request allocates dozens of times.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-use onegate_server_lite::commands::cli::{self, Invocation, PROGRAM};
-use onegate_server_lite::commands::{CommandError, complain, print};
-use std::process::ExitCode;
 
 /// The command failed.
 const FAILED: u8 = 1;

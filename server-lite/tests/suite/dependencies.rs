@@ -7,18 +7,15 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap()
 }
 
-/// The names under `[dependencies]` of a manifest.
+/// The names under `[dependencies]` of a manifest, those of one target included.
 fn dependencies(manifest: &str) -> Vec<String> {
     let text = read(manifest);
-    let section = text
-        .split("\n[dependencies]\n")
-        .nth(1)
-        .unwrap()
-        .split("\n[")
-        .next()
-        .unwrap();
-    section
-        .lines()
+    let sections = text.split("\n[").filter(|section| {
+        let heading = section.lines().next().unwrap_or_default();
+        heading == "dependencies]" || heading.ends_with(".dependencies]")
+    });
+    sections
+        .flat_map(|section| section.lines().skip(1))
         .filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned()))
         .collect()
 }
