@@ -14,6 +14,7 @@ pub mod refusal;
 mod renewal;
 pub mod rights;
 pub mod session;
+mod settings;
 pub mod token_passwords;
 pub mod turns;
 pub mod updates;
@@ -35,14 +36,16 @@ use reads::{Key, Reads, RecordKind};
 use renewal::Renewal;
 use rights::{Undecided, may_use};
 use serde_json::Value;
-use session::{Lifetime, ServerAuth, Sessions};
+pub use settings::{Ages, Settings};
+
+use session::Sessions;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use token_passwords::TokenPasswords;
 use turns::Share;
 use updates::Updates;
-use upstream::{LogSink, Patience, Repeat, Upstream};
+use upstream::{LogSink, Repeat, Upstream};
 use vms::Vms;
 use xmlrpc::Parameter;
 
@@ -52,45 +55,6 @@ pub const HANDLERS: usize = 64;
 const SERVICE: &str = "100";
 /// Leases of a network of which it is looked up who holds them.
 const MAX_HOLDERS: usize = 64;
-
-/// Where OpenNebula is, and who calls it.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// `:one_xmlrpc`, as `http://localhost:2633/RPC2`.
-    pub one_xmlrpc: String,
-    /// `:oneflow_server`, as `http://localhost:2474`.
-    pub oneflow_server: String,
-    /// The content of `onegate_auth`.
-    pub auth: ServerAuth,
-    /// `:expire_delta` and `:expire_margin`.
-    pub lifetime: Lifetime,
-    /// How long calls may take.
-    pub patience: Patience,
-    /// How old answers may be.
-    pub ages: Ages,
-    /// What time it is.
-    pub clock: Clock,
-}
-
-/// How old what oned told may be when a guest is answered with it; zero turns remembering off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ages {
-    /// `:record_max_age`, of VMs, services, virtual routers and networks. One that was changed through this server
-    /// is asked for anew whatever its age.
-    pub record: Duration,
-    /// `:token_password_max_age`, of users' TOKEN_PASSWORDs.
-    pub token_password: Duration,
-}
-
-impl Default for Ages {
-    /// 1 and 5 seconds.
-    fn default() -> Self {
-        Ages {
-            record: Duration::from_secs(1),
-            token_password: Duration::from_secs(5),
-        }
-    }
-}
 
 /// A real OpenNebula.
 pub struct OpenNebula {
