@@ -20,6 +20,7 @@ pub use failure::{Failure, Phase};
 pub use proxy::{Proxies, Proxy};
 
 use crate::context::{Endpoint, Token};
+use crate::trace;
 use failure::{Broken, NOT_ONEGATE};
 use request::{Method, Request};
 use std::cell::Cell;
@@ -161,6 +162,11 @@ impl Client {
         &self.servers[self.current.get()].route.endpoint
     }
 
+    /// When the attempt that was made last was to be at its end.
+    pub fn deadline(&self) -> Instant {
+        self.servers[self.current.get()].route.deadline().0
+    }
+
     /// The proxy on the way to it.
     pub fn proxy(&self) -> Option<&Proxy> {
         self.servers[self.current.get()].route.proxy.as_ref()
@@ -195,6 +201,7 @@ impl Client {
             if !again || left == 0 || until.is_some_and(|until| Instant::now() + wait >= until) {
                 return outcome;
             }
+            trace::step(format_args!("again in {} ms", wait.as_millis()));
             std::thread::sleep(wait);
             left -= 1;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -227,6 +234,7 @@ impl Client {
                 Err(error) => error,
             };
             let mut failure = Failure::new(error, &server.route.endpoint, &self.place);
+            trace::step(format_args!("failed: {}", failure.in_a_line()));
             if failure.may_have_arrived() || before.len() + 1 == self.servers.len() {
                 failure.before = before;
                 return Err(failure);
@@ -239,6 +247,21 @@ impl Client {
 
     fn attempt(&self, server: &Server, request: &Request) -> Result<Response, ureq::Error> {
         let url = format!("{}{}", server.route.endpoint.url(), request.path);
+        if let Some(proxy) = &server.route.proxy {
+            trace::step(format_args!("proxy {}", proxy.address));
+        }
+        let method = match request.method {
+            Method::Get => "GET",
+            Method::Put => "PUT",
+            Method::Post => "POST",
+        };
+        let body = request.body.as_ref().map_or("", |body| &body.text);
+        trace::step(format_args!(
+            "{method} {url}, X-ONEGATE-VMID {}, X-ONEGATE-TOKEN of {} characters, {} bytes",
+            self.vmid.to_str().unwrap_or_default(),
+            self.token.len(),
+            body.len(),
+        ));
         let mut fields = vec![
             ("X-ONEGATE-TOKEN", self.token.clone()),
             ("X-ONEGATE-VMID", self.vmid.clone()),
@@ -292,6 +315,12 @@ impl Client {
             .with_config()
             .limit(MAX_ANSWER)
             .read_to_vec()?;
+        trace::step(format_args!(
+            "answer: status {}, {} bytes of {}",
+            answer.status().as_u16(),
+            body.len(),
+            content_type.as_deref().unwrap_or("no type"),
+        ));
         Ok(Response {
             status: answer.status().as_u16(),
             location,

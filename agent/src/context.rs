@@ -19,6 +19,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::files::Located;
+use crate::trace;
 use base64::Engine;
 pub use endpoint::{Endpoint, urls};
 use search::Search;
@@ -322,7 +323,22 @@ pub fn find(lookup: &Lookup<'_>) -> Result<Context, Box<Missing>> {
         if search.is_refused() || (search.is_complete() && !source.free) {
             break;
         }
+        trace::step(format_args!("looking at {}", source.name));
         (source.look)(&mut search);
     }
-    search.result()
+    let result = search.result();
+    match &result {
+        Ok(found) => {
+            let (endpoint, vmid, token) = (&found.endpoint, &found.vmid, &found.token);
+            let urls = urls(&endpoint.value);
+            trace::step(format_args!("endpoint {urls} from {}", endpoint.place));
+            trace::step(format_args!("VM id {} from {}", vmid.value, vmid.place));
+            trace::step(format_args!("token from {}", token.place));
+        }
+        Err(missing) => {
+            let fields = missing.fields().join(", ");
+            trace::step(format_args!("found no {fields}"));
+        }
+    }
+    result
 }

@@ -3,7 +3,7 @@
 //! A command line is parsed ([`cli`]), the function in the command's table row is run ([`commands`]), and the result
 //! becomes the exit code ([`error`]). A command finds the credentials ([`context`]), sends requests ([`client`]) and
 //! prints what [`objects`] makes of the responses. Imports point downwards only: commands, cli, error, client, context,
-//! objects, then mountinfo, replace, files and world.
+//! objects, then mountinfo, replace, files, trace and world.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // Tests make and read files of their own.
 
@@ -16,8 +16,10 @@ pub mod files;
 pub mod mountinfo;
 pub mod objects;
 pub mod replace;
+pub mod trace;
 pub mod world;
 
+use cli::options::TRACE;
 use cli::session::Session;
 use cli::{Invocation, Parsed};
 use commands::COMMANDS;
@@ -51,6 +53,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> u
 }
 
 fn carry_out(invocation: Invocation, world: &mut World<'_>) -> Result<(), Error> {
+    let variable = world.variable("ONEGATE_TRACE").unwrap_or_default();
+    if invocation.options.has(&TRACE) || !matches!(variable.as_str(), "" | "0") {
+        trace::start();
+    }
     if let Some(warning) = &invocation.warning {
         world.warn(warning);
     }

@@ -214,5 +214,6 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
         "no_proxy, NO_PROXY",
         "Hosts that are reached without it: names, addresses, networks such as 10.0.0.0/8, or *.",
     ),
+    ("ONEGATE_TRACE", "Not empty and not 0: the same as --trace."),
     ("NO_COLOR", "Not empty: nothing bold or underlined."),
 ];

@@ -299,7 +299,8 @@ pub static ROLE: Opt<String> = Opt::text("role", "ROLE", "A role of the service"
 pub static TIMEOUT: Opt<Duration> = Opt::duration(
     "timeout",
     A_MOMENT,
-    "How long one attempt may take in all (default 30), or the whole of a 'wait' (default 300)",
+    "How long one attempt may take in all (default 30), or the whole of a 'wait' (default 300); if given, printing the \
+     answer is part of it",
 );
 
 /// `--connect-timeout DURATION`
@@ -346,6 +347,12 @@ pub static TOKEN_FILE: Opt<PathBuf> =
 pub static ROOT: Opt<PathBuf> =
     Opt::path("root", "DIR", "Look for the context under DIR, not under /");
 
+/// `--trace`
+pub static TRACE: Opt<()> = Opt::switch(
+    "trace",
+    "Print each step to stderr, with the time it was taken; no token is shown",
+);
+
 /// `--help`
 pub static HELP: Opt<()> = Opt::switch("help", "Show help, for one command or for all, and exit")
     .short('h')
@@ -369,6 +376,7 @@ pub static COMMON: &[&OptionEntry] = &[
     &VMID.entry,
     &TOKEN_FILE.entry,
     &ROOT.entry,
+    &TRACE.entry,
     &HELP.entry,
     &VERSION.entry,
 ];

@@ -1,17 +1,19 @@
 //! What a command works with: its operands and options, the world around it, and the way to the server.
 
 use super::command::Command;
+use super::duration;
 use super::options::{
     CACERT, CONNECT_TIMEOUT, ENDPOINT, INSECURE, Options, RETRY, ROOT, TIMEOUT, TOKEN_FILE, VMID,
 };
 use crate::client::request::{Method, Request};
 use crate::client::{Client, Proxies, Response, Settings, Timeouts, Trust};
 use crate::context::{self, Context, Lookup, Missing};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::files::Located;
 use crate::world::World;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// One run of one command.
 pub struct Session<'a, 'w> {
@@ -179,6 +181,29 @@ pub fn id<'a>(word: &'a str, what: &str) -> Result<Option<&'a str>, Error> {
 pub fn send(client: &Client, request: &Request) -> Result<Vec<u8>, Error> {
     let response = client.send(request, None).map_err(Error::Connection)?;
     accept(response, request)
+}
+
+/// Has what is left to do, reading the answer and printing it, end in the time of `--timeout` too, if it was given.
+/// Without it a reader may take its time, as `less` does.
+///
+/// # Errors
+/// [`Error::Usage`], if there is no thread for it.
+pub fn limit(options: &Options, client: &Client) -> Result<(), Error> {
+    let Some(timeout) = options.get(&TIMEOUT) else {
+        return Ok(());
+    };
+    let (deadline, timeout) = (client.deadline(), duration::shown(*timeout));
+    let thread = std::thread::Builder::new().spawn(move || {
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            std::thread::sleep(left);
+        }
+        eprintln!("onegate: timed out after {timeout} while printing the answer");
+        std::process::exit(error::FAILED.into());
+    });
+    match thread {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::Usage(format!("no thread for --timeout: {error}"))),
+    }
 }
 
 /// The body of a response that means success. What changes something is confirmed with an empty body, which is

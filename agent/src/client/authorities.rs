@@ -182,6 +182,17 @@ fn common_name(subject: &[u8]) -> Option<&[u8]> {
     found
 }
 
+/// The common names of a certificate's subject and of its issuer, for a trace.
+pub(super) fn names(der: &CertificateDer<'_>) -> (String, String) {
+    let text = |name: Option<&[u8]>| {
+        let name = name.and_then(common_name).unwrap_or_default();
+        String::from_utf8_lossy(name).into_owned()
+    };
+    let cert = EndEntityCert::try_from(der);
+    let issuer = cert.as_ref().ok().map(|cert| cert.issuer());
+    (text(subject(der)), text(issuer))
+}
+
 /// The object identifier 2.5.4.3.
 const COMMON_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x03];
 

@@ -7,6 +7,7 @@
 use super::failure::{Broken, Phase};
 use super::wire::Deadline;
 use crate::context::Endpoint;
+use crate::trace;
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +40,7 @@ impl Names {
     /// Begins to look up a name. libc's look-up knows no deadline: a thread is left behind when it takes too long.
     pub(super) fn look_up(hop: &Endpoint) -> Result<Names, Broken> {
         let answers = Answers::default();
+        trace::step(format_args!("looking up {}", hop.host));
         for (at, family) in FAMILIES.into_iter().enumerate() {
             let (host, port, answers) = (hop.host.clone(), hop.port, answers.clone());
             let asker = std::thread::current();
@@ -72,8 +74,11 @@ impl Names {
                 let mut slots = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
                 slots.each_mut().map(Option::take)
             };
-            for answer in answers.into_iter().flatten() {
+            for (answer, family) in answers.into_iter().zip(["IPv6", "IPv4"]) {
+                let Some(answer) = answer else { continue };
                 self.seen += 1;
+                let count = answer.as_ref().map_or(0, Vec::len);
+                trace::step(format_args!("{}: {count} {family} addresses", self.host));
                 match answer {
                     Ok(more) => addresses.extend(more.into_iter().take(MAX_ADDRESSES)),
                     Err(LookupErrorKind::NoName | LookupErrorKind::NoData) => {}

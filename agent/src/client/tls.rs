@@ -1,8 +1,9 @@
 //! TLS that verifies, and what to say when a certificate isn't good.
 
-use super::authorities::{Authorities, Trust};
+use super::authorities::{self, Authorities, Trust};
 use super::failure::{Broken, Phase};
 use super::provider::provider;
+use crate::trace;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error};
 use std::io;
@@ -23,6 +24,25 @@ pub(super) fn connection(trust: &Trust, host: &str) -> Result<ClientConnection, 
         .with_custom_certificate_verifier(Arc::new(authorities))
         .with_no_client_auth();
     ClientConnection::new(Arc::new(config), name).map_err(|e| unusable(e.to_string()))
+}
+
+/// What was agreed upon, and with whom.
+pub(super) fn trace(connection: &ClientConnection) {
+    let suite = connection.negotiated_cipher_suite();
+    let suite = match suite.map(|suite| u16::from(suite.suite())) {
+        Some(0x1301) => "TLS 1.3, AES_128_GCM_SHA256",
+        Some(0x1302) => "TLS 1.3, AES_256_GCM_SHA384",
+        Some(0xc02b) => "TLS 1.2, ECDHE_ECDSA, AES_128_GCM_SHA256",
+        Some(0xc02c) => "TLS 1.2, ECDHE_ECDSA, AES_256_GCM_SHA384",
+        Some(0xc02f) => "TLS 1.2, ECDHE_RSA, AES_128_GCM_SHA256",
+        Some(0xc030) => "TLS 1.2, ECDHE_RSA, AES_256_GCM_SHA384",
+        _ => "TLS",
+    };
+    let chain = connection.peer_certificates().unwrap_or_default();
+    let (subject, issuer) = chain.first().map(authorities::names).unwrap_or_default();
+    trace::step(format_args!(
+        "{suite}; certificate of '{subject}', issued by '{issuer}'"
+    ));
 }
 
 /// What went wrong between us and the server, in words.

@@ -12,6 +12,7 @@ use super::names::{self, Names};
 use super::proxy::Proxy;
 use super::tls;
 use crate::context::Endpoint;
+use crate::trace;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
@@ -60,7 +61,7 @@ impl Route {
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
     }
 
-    fn deadline(&self) -> Deadline {
+    pub(super) fn deadline(&self) -> Deadline {
         Deadline(*self.deadline.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -125,6 +126,7 @@ impl Connector for Connect {
                     .complete_io(&mut socket)
                     .map_err(|e| tls::broken(&e))?;
             }
+            tls::trace(&connection);
             Stream::Tls(Box::new(StreamOwned::new(connection, socket)))
         } else {
             absolute = route
@@ -146,7 +148,7 @@ impl Connector for Connect {
 
 /// When to give up.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Instant);
+pub(super) struct Deadline(pub(super) Instant);
 
 impl Deadline {
     pub(super) fn left(self) -> io::Result<Duration> {
@@ -190,17 +192,22 @@ fn tcp(addresses: &[SocketAddr], more: bool, deadline: Deadline) -> Result<TcpSt
     let mut last = None;
     for (at, address) in addresses.iter().enumerate() {
         let others = more || addresses.len() - at > 1;
+        trace::step(format_args!("connecting to {address}"));
         let attempt = deadline.left().and_then(|left| {
             TcpStream::connect_timeout(address, if others { left / 2 } else { left })
         });
         match attempt {
             Ok(stream) => {
+                trace::step(format_args!("connected"));
                 stream
                     .set_nodelay(true)
                     .map_err(|e| Broken::io(Phase::Connect, &e))?;
                 return Ok(stream);
             }
-            Err(e) => last = Some(e),
+            Err(e) => {
+                trace::step(format_args!("{address}: {e}"));
+                last = Some(e);
+            }
         }
     }
     Err(last.map_or_else(
@@ -236,6 +243,7 @@ fn tunnel(socket: &mut Socket, endpoint: &Endpoint, proxy: &Proxy) -> Result<(),
     }
     let head = String::from_utf8_lossy(&head);
     let line = head.lines().next().unwrap_or_default();
+    trace::step(format_args!("tunnel through {}: {line}", proxy.address));
     match line.split(' ').nth(1) {
         Some(status)
             if line.starts_with("HTTP/1.") && status.len() == 3 && status.starts_with('2') =>

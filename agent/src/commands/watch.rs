@@ -9,7 +9,7 @@ pub(super) mod poll;
 pub(super) mod source;
 
 use crate::cli::options::{Opt, Options};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, limit};
 use crate::client::Client;
 use crate::client::request::Request;
 use crate::error::Error;
@@ -193,6 +193,10 @@ pub(super) fn run(
         watch.watch(once)
     } else {
         let documents = source.fetch(&client)?;
+        // A program that is run takes the time that it takes.
+        if !watch.target.runs_programs() {
+            limit(&session.options, &client)?;
+        }
         let output = render(&documents.iter().collect::<Vec<_>>())?;
         watch.deliver(&output).map_err(Failure::into_error)
     };

@@ -5,7 +5,7 @@
 use crate::support::{Listener, answer, as_vm, closed_port, run_as, stderr, stdout};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 const TOKEN: &str = "o7Y9bRvAiQmfUZzJo5eZTA==";
 const VM: &str = r#"{"VM":{"NAME":"a","ID":"6","STATE":"3","LCM_STATE":"3"}}"#;
@@ -408,6 +408,33 @@ fn a_refusal_before_the_request_is_sent_to_its_end() {
         assert_eq!(output.status.code(), Some(255), "{what}: {said}");
         assert!(said.contains(words), "{what}: {said}");
         drop(server.join().unwrap());
+    }
+}
+
+/// `--timeout` is about printing as well: nobody reads what is printed here, and more than a pipe holds.
+#[test]
+fn an_answer_that_nobody_reads() {
+    let large = "x".repeat(1 << 20);
+    let vm = format!(r#"{{"VM":{{"ID":"6","NAME":"{large}"}}}}"#);
+    let service = format!(r#"{{"SERVICE":{{"roles":[{{"name":"{large}","nodes":[{vm}]}}]}}}}"#);
+    for (body, args) in [
+        (&vm, &["vm", "show", "--json"][..]),
+        (&vm, &["vm", "show", "--get", "NAME"]),
+        (&service, &["service", "peers"]),
+    ] {
+        let listener = Listener::answering("200 OK", body);
+        let mut command = as_vm(&listener.url(), "6", TOKEN);
+        command.args(args).args(["--timeout", "1"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = String::new();
+        let stderr = child.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        assert_eq!(
+            said, "onegate: timed out after 1 s while printing the answer\n",
+            "{args:?}"
+        );
+        assert_eq!(child.wait().unwrap().code(), Some(255), "{args:?}");
     }
 }
 

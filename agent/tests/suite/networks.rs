@@ -181,6 +181,69 @@ fn no_proxy_to_loopback() {
     assert_eq!((proxy.received().len(), server.received().len()), (0, 2));
 }
 
+/// Every step, the token in none of them, and nothing else on stdout than without it.
+#[test]
+fn traced() {
+    let listener = in_trouble(1);
+    let url = format!("http://127.0.0.1:{} {}", closed_port(), listener.url());
+    let quiet = run(&listener.url(), &[], &["vm", "show", "--retry", "1"]);
+    assert_eq!(stderr(&quiet), "");
+    let listener = in_trouble(1);
+    let url = url.split(' ').next().unwrap().to_owned() + " " + &listener.url();
+    for (environment, args) in [
+        (&[][..], &["vm", "show", "--retry", "1", "--trace"][..]),
+        (&[("ONEGATE_TRACE", "1")], &["vm", "show", "--trace"]),
+    ] {
+        let output = run(&url, environment, args);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!(stdout(&output), stdout(&quiet));
+        let said = stderr(&output);
+        let mut steps = vec![
+            "looking at ONEGATE_ENDPOINT",
+            "endpoint http://127.0.0.1:",
+            "from environment variable ONEGATE_ENDPOINT",
+            "VM id 6 from",
+            "token from environment variable TOKENTXT",
+            "connecting to 127.0.0.1:",
+            "failed: ",
+            "GET http://127.0.0.1:",
+            "connected",
+        ];
+        if args.contains(&"--retry") {
+            steps.extend(["answer: status 503, 4 bytes of no type", "again in "]);
+        }
+        steps.push("answer: status 200, 56 bytes of application/json");
+        let mut rest = said.as_str();
+        for step in steps {
+            let at = rest.find(step);
+            let at = at.unwrap_or_else(|| panic!("{step:?} is not in its place in\n{said}"));
+            rest = &rest[at..];
+        }
+        assert!(
+            said.lines().all(|line| line.starts_with("trace: ")),
+            "{said}"
+        );
+        assert!(!said.contains(TOKEN), "{said}");
+    }
+    let output = run(
+        "http://no-such-host.invalid",
+        &[("ONEGATE_TRACE", "1")],
+        &["vm", "show"],
+    );
+    let said = stderr(&output);
+    assert!(said.contains("looking up no-such-host.invalid"), "{said}");
+    assert!(
+        said.contains("no-such-host.invalid: 0 IPv4 addresses"),
+        "{said}"
+    );
+    let output = run(
+        "http://no-such-host.invalid",
+        &[("ONEGATE_TRACE", "0")],
+        &["vm", "show"],
+    );
+    assert!(!stderr(&output).contains("trace:"));
+}
+
 /// An endpoint that is no URL is named, the password in it is not.
 #[test]
 fn endpoints_that_are_none() {

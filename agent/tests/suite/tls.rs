@@ -121,7 +121,13 @@ fn good_certificates_over_both_versions() {
             (&[("ONEGATE_CA_FILE", file)], &[]),
             (&[("ONEGATE_CA_CERT", inline.as_str())], &[]),
         ] {
-            let (url, request) = serve(&authority.issue("127.0.0.1", |_| {}), &[version]);
+            let issued = || authority.issue("127.0.0.1", |_| {});
+            let (url, _request) = serve(&issued(), &[version]);
+            let traced = [environment, &[("ONEGATE_TRACE", "1")]].concat();
+            let said = stderr(&show(&url, &traced, args));
+            let of = "; certificate of 'rcgen self signed cert', issued by 'an authority'";
+            assert!(said.contains("_GCM_SHA") && said.contains(of), "{said}");
+            let (url, request) = serve(&issued(), &[version]);
             let output = show(&url, environment, args);
             assert_eq!(
                 (output.status.code(), stderr(&output)),
