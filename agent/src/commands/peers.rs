@@ -67,7 +67,7 @@ Aligned on a terminal; elsewhere without a heading and separated by tabs.
 in the VM's record; {{ and }} are braces. A value with a line break or another control character counts as lacking.",
     examples: &[
         "onegate service peers --role slave | cut -f5",
-        "onegate service peers --where STATE=RUNNING --format 'server {NAME} {IP}:80 check'",
+        "onegate service peers --where STATE=RUNNING --format 'server vm{ID} {IP}:80 check'",
         "onegate service peers --role slave --leader",
     ],
     run: service,

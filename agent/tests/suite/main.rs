@@ -30,6 +30,7 @@ mod networks;
 mod peers;
 mod readme;
 mod requests;
+mod shop;
 mod structure;
 mod terminal;
 mod tls;
