@@ -153,7 +153,8 @@ fn responses_that_nobody_takes() {
     // More than the kernel's buffer for sending grows to.
     const SIZE: usize = 7 << 20;
     let shared: Arc<[u8]> = vec![b'x'; SIZE].into();
-    let bodies: [fn(&Arc<[u8]>) -> Body; 2] = [|b| b.to_vec().into(), |b| Arc::clone(b).into()];
+    type Make = fn(&Arc<[u8]>) -> Body;
+    let bodies: [Make; 2] = [|b| b.to_vec().into(), |b| Arc::clone(b).into()];
     for body in bodies {
         let shared = Arc::clone(&shared);
         let handler = move |_: &Request| Response {
