@@ -42,7 +42,7 @@ _onegate() {
         "metrics "*) choices="--push --every --timeout --connect-timeout --retry --cacert --insecure --endpoint --vmid --token-file --root --trace --help --version" ;;
         "doctor "*) choices="--timeout --connect-timeout --retry --cacert --insecure --endpoint --vmid --token-file --root --trace --help --version" ;;
         "context show") choices="--endpoint --vmid --token-file --root --trace --help --version" ;;
-        "context env") choices="--endpoint --vmid --token-file --root --trace --help --version" ;;
+        "context env") choices="--export --endpoint --vmid --token-file --root --trace --help --version" ;;
         "vm "*) choices="show update wait resume stop suspend terminate reboot poweroff resched unresched hold release delete shutdown --help" ;;
         "service "*) choices="show scale peers wait --help" ;;
         "vrouter "*) choices="show peers --help" ;;

@@ -424,6 +424,7 @@ complete -c onegate -n '__onegate_runs context show' -l root -x -a '(__fish_comp
 complete -c onegate -n '__onegate_runs context show' -l trace -d 'Print each step to stderr, with the time it was taken; no token is shown'
 complete -c onegate -n '__onegate_runs context show' -l help -s h -d 'Show help, for one command or for all, and exit'
 complete -c onegate -n '__onegate_runs context show' -l version -s V -d 'Print the version and exit'
+complete -c onegate -n '__onegate_runs context env' -l export -d 'Have the shell export them to its programs'
 complete -c onegate -n '__onegate_runs context env' -l endpoint -x -d 'The OneGate server, http://HOST:PORT'
 complete -c onegate -n '__onegate_runs context env' -l vmid -x -d 'The id of this VM'
 complete -c onegate -n '__onegate_runs context env' -l token-file -r -F -d 'A file with this VM\'s token'

@@ -1,6 +1,7 @@
 //! `context show` and `context env`: the credentials that were found.
 
 use crate::cli::command::{Command, Surplus};
+use crate::cli::options::Opt;
 use crate::cli::session::Session;
 use crate::context::{Context, Found, Missing, Tls, urls};
 use crate::error::Error;
@@ -20,16 +21,21 @@ pub(super) const SHOW: Command = Command {
     run: run_show,
 };
 
+static EXPORT: Opt<()> = Opt::switch("export", "Have the shell export them to its programs");
+
 /// `context env`
 pub(super) const ENV: Command = Command {
     words: "context env",
     operands: "",
     surplus: Surplus::Refused,
-    options: &[],
+    options: &[&EXPORT.entry],
     online: false,
     summary: "Print ONEGATE_ENDPOINT, VMID and TOKENTXT as shell assignments",
     detail: "For scripts that speak to the server by themselves.",
-    examples: &["eval \"$(onegate context env)\""],
+    examples: &[
+        "eval \"$(onegate context env)\"",
+        "eval \"$(onegate context env --export)\" && sh -c 'onegate vm show --vmid $VMID'",
+    ],
     run: run_env,
 };
 
@@ -42,7 +48,16 @@ fn run_show(session: &mut Session<'_, '_>) -> Result<(), Error> {
 
 fn run_env(session: &mut Session<'_, '_>) -> Result<(), Error> {
     let context = session.context().map_err(Error::Missing)?;
-    session.print(&env(&context))
+    let text = env(&context);
+    match session.options.has(&EXPORT) {
+        true => session.print(
+            &text
+                .lines()
+                .map(|line| format!("export {line}\n"))
+                .collect::<String>(),
+        ),
+        false => session.print(&text),
+    }
 }
 
 /// What was found and where, a line each, the token as `present, 24 characters`. With a [`Missing`], what was found all

@@ -274,6 +274,56 @@ fn examples_evaluate_nothing_that_was_not_checked() {
     }
 }
 
+/// Every unit is one that systemd takes, and every OpenRC script is one that a shell takes.
+#[test]
+fn units_are_valid() {
+    let read = |directory: &str| {
+        let entries = std::fs::read_dir(contrib().join(directory)).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    };
+    for script in read("openrc") {
+        let checked = Command::new("sh").arg("-n").arg(&script).status();
+        assert!(checked.unwrap().success(), "{}", script.display());
+    }
+    let units = tempfile::tempdir().unwrap();
+    let mut names = Vec::new();
+    for unit in read("systemd") {
+        let name = unit
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('@', "@x");
+        let text = std::fs::read_to_string(&unit).unwrap();
+        // What it runs and where it is documented is not installed here.
+        let text = text.replace("/usr/bin/onegate", "/bin/true");
+        let lines = text
+            .lines()
+            .filter(|line| !line.starts_with("Documentation="));
+        let path = units.path().join(name);
+        std::fs::write(
+            &path,
+            lines.map(|line| format!("{line}\n")).collect::<String>(),
+        )
+        .unwrap();
+        names.push(path);
+    }
+    let Ok(verified) = Command::new("systemd-analyze")
+        .arg("verify")
+        .args(&names)
+        .output()
+    else {
+        return skipped("systemd-analyze");
+    };
+    assert!(verified.status.success(), "{}", stderr(&verified));
+    // Of a directive that it doesn't know it only speaks.
+    assert!(
+        !stderr(&verified).contains("onegate"),
+        "{}",
+        stderr(&verified)
+    );
+}
+
 #[test]
 fn the_binary_takes_the_ruby_clients_place_in_a_tree_of_context_packages() {
     let tree = tempfile::tempdir().unwrap();
