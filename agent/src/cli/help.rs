@@ -184,7 +184,10 @@ pub const TOPICS: &[(&str, &str)] = &[
         "Paths",
         "\
 --get takes a subset of JSONPath (RFC 9535): names (.NAME, ['NAME']), indices ([0], [-1]), wildcards (.*, [*]), \
-several of them ([0,1]), and filters: [?@.name=='slave'], [?@.state!=2], [?@.READY]. No slices, no '..', no functions.
+several of them ([0,1]), at any depth (..NAME), and filters: [?@.name=='slave'], [?@.state!=2], [?@.READY]. No slices, \
+no functions.
+OpenNebula writes a list of one as the thing itself. So where this leads nowhere else, [0], [-1], [*] and filters take \
+what is no list for a list of one: TEMPLATE.NIC[0].IP and TEMPLATE.NIC[*].IP work with one NIC and with two.
 A path begins at the document's root with $, otherwise at the record itself: USER_TEMPLATE.ACTIVE of 'vm show' is \
 $.VM.USER_TEMPLATE.ACTIVE.",
     ),

@@ -225,10 +225,13 @@ pub fn accept(response: Response, request: &Request) -> Result<Vec<u8>, Error> {
         status @ 400.. => {
             let words = String::from_utf8_lossy(&response.body);
             let words = words.trim();
-            Err(Error::Refused(if words.is_empty() {
-                format!("HTTP status {status}")
-            } else {
-                words.to_owned()
+            let words = match words {
+                "" => format!("HTTP status {status}"),
+                words => words.to_owned(),
+            };
+            Err(Error::Refused(match host_check(status, &words) {
+                Some(advice) => format!("{words}\n{advice}"),
+                None => words,
             }))
         }
         status => Err(Error::Answer(format!(
@@ -244,4 +247,19 @@ pub fn accept(response: Response, request: &Request) -> Result<Vec<u8>, Error> {
             },
         ))),
     }
+}
+
+/// What to do about the host check of Sinatra 4.1, if it is that which refused a request. It comes before OneGate's own
+/// checks, and is about the name in ONEGATE_ENDPOINT, not about the VM. (OpenNebula/one#7231)
+pub fn host_check(status: u16, words: &str) -> Option<&'static str> {
+    let is_it = status == 403
+        && ["Host not permitted", "HostAuthorization"]
+            .iter()
+            .any(|sign| words.contains(sign));
+    is_it.then_some(
+        "This is not about the VM or its token: Sinatra, since version 4.1, refuses requests for a host name that it \
+         was\nnot told of, as through a reverse proxy. On the front-end, update OpenNebula; or add this line to\n\
+         /usr/lib/one/onegate/onegate-server.rb, beside its other 'set' lines, and restart opennebula-gate:\n  \
+         set :host_authorization, { permitted_hosts: [] }",
+    )
 }

@@ -178,7 +178,7 @@ fn values_are_typed() {
             "--cardinality 'x'",
         ),
         (
-            &["vm", "show", "--get", "a..b"],
+            &["vm", "show", "--get", "a...b"],
             "--get 'a..b': a name expected",
         ),
         (&["doctor", "--every", "1"], "It goes with: 'metrics'"),

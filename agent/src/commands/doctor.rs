@@ -3,7 +3,7 @@
 //! One real request is all it takes: how far that came tells which step failed.
 
 use crate::cli::command::{Command, Surplus};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, host_check};
 use crate::client::{Client, Failure, Phase, Response, date, request};
 use crate::context::{Context, Missing, urls};
 use crate::error::Error;
@@ -237,6 +237,10 @@ impl Report {
                  OneGate can't ask oned at the moment (it says the same then). Compare the VM id and where the token\n\
                  was found; 'onevm updateconf' or a restart of the VM makes a new context.",
             ),
+            403 if host_check(403, &words).is_some() => {
+                let advice = host_check(403, &words).unwrap_or_default();
+                (words, advice)
+            }
             403 => (
                 words,
                 "OneGate is configured not to let VMs read their records: :permissions in onegate-server.conf.",

@@ -172,7 +172,7 @@ impl Wanted {
                 Shape::Ids => Ok(peer.id().to_owned()),
                 Shape::Format(format) => format.fill(peer),
                 Shape::Get(path, json) => {
-                    let found = peer.select(path);
+                    let found = peer.select(path)?;
                     let found = decoded(&found, *json, false)?;
                     output.bytes.extend(match terminal {
                         true => sanitize_lines(&String::from_utf8_lossy(&found)).into_bytes(),

@@ -147,10 +147,12 @@ fn show(
             complete(root.get(outer))?;
         }
         if let Some(path) = &path {
-            let mut found = path.select(root, outer);
+            let mut found = path.select(root, outer).map_err(Error::Usage)?;
             if found.is_empty() && outer == "VM" {
                 let vm = root.get(outer);
-                found = path.select_near(vm, vm.get("USER_TEMPLATE"));
+                found = path
+                    .select_near(vm, vm.get("USER_TEMPLATE"))
+                    .map_err(Error::Usage)?;
             }
             if found.is_empty() && (path.is_singular() || !strict) {
                 return Err(Error::NoMatch);

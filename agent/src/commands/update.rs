@@ -90,7 +90,13 @@ fn requests(
         Some((first, rest)) if !first.contains('=') => (Some(first), rest),
         _ => (None, operands),
     };
-    let id = first.map_or(Ok(None), |word| session::id(word, "VM"))?;
+    let id = first.map_or(Ok(None), |word| session::id(word, "VM"));
+    let id = id.map_err(|_| {
+        let odd = first.map_or("", String::as_str);
+        Error::Usage(format!(
+            "'{odd}' is neither a VM ID nor KEY=VALUE. Nothing was sent"
+        ))
+    })?;
     let path = request::vm_path(id);
     if let Some(odd) = rest.iter().find(|word| !word.contains('=')) {
         return Err(Error::Usage(format!(
@@ -123,7 +129,7 @@ fn requests(
     let last = options
         .last_of([&DATA.entry, &ERASE.entry])
         .ok_or(Error::Words(
-            "You have to provide the data as a param (--data, --erase)",
+            "You have to provide the data: KEY=VALUE, or as a param (--data, --erase)",
         ))?;
     match options.get(&DATA) {
         Some(data) if last.long == DATA.entry.long => match verbatim::poison(data) {

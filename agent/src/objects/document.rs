@@ -3,9 +3,19 @@
 //!
 //! A [`Document`] keeps the text as it came, so that every number, string and key comes out again unchanged, order
 //! and repetitions included. serde_json judges it once; after that a [`Node`] is a slice of text known to be valid.
+//!
+//! What a server may send is limited here in depth and in values, and by [`crate::client::MAX_ANSWER`] in bytes, so that
+//! no reader of a document takes much memory or time, whatever is in it.
 
 use serde::de::IgnoredAny;
 use std::fmt;
+
+/// How deep lists and objects may be nested.
+pub const MAX_DEPTH: usize = 128;
+/// How many values a document may have, names of members included.
+pub const MAX_VALUES: usize = 1_000_000;
+/// How many blanks and newlines [`crate::objects::json::pretty`] may add to it.
+pub const MAX_INDENT: usize = 32 << 20;
 
 /// A JSON text, known to be valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +38,8 @@ impl Document {
     /// Takes an answer's body. A byte order mark in front is dropped.
     ///
     /// # Errors
-    /// [`NotJson`] where serde_json finds a fault: also in text that isn't UTF-8, or nested deeper than 128.
+    /// [`NotJson`] where serde_json finds a fault, in text that isn't UTF-8, and beyond [`MAX_DEPTH`], [`MAX_VALUES`] or
+    /// [`MAX_INDENT`].
     pub fn new(body: Vec<u8>) -> Result<Document, NotJson> {
         let text = String::from_utf8(body).map_err(|_| NotJson {
             why: "it is not UTF-8".to_owned(),
@@ -38,6 +49,7 @@ impl Document {
             .map(str::to_owned)
             .unwrap_or(text);
         serde_json::from_str::<IgnoredAny>(&text).map_err(|e| NotJson { why: e.to_string() })?;
+        within_limits(&text).map_err(|why| NotJson { why })?;
         Ok(Document(text))
     }
 
@@ -45,6 +57,45 @@ impl Document {
     pub fn root(&self) -> Node<'_> {
         Node(self.0.trim_matches(WHITE))
     }
+}
+
+/// Is a text known to be valid within the limits of depth, values and indentation?
+fn within_limits(text: &str) -> Result<(), String> {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth, mut values, mut indent) = (0, 0, 0, 0);
+    while let Some(byte) = bytes.get(at) {
+        let length = match byte {
+            b'"' => string_length(&bytes[at..]),
+            b'{' | b'[' | b'}' | b']' => 1,
+            byte if is_between(*byte) => 1,
+            _ => word_length(&bytes[at..]),
+        };
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        if !is_between(*byte) {
+            values += usize::from(!matches!(byte, b'}' | b']'));
+            // One line each, at the most.
+            indent += 2 * depth + 1;
+        }
+        let beyond = if depth > MAX_DEPTH {
+            format!("it is nested deeper than {MAX_DEPTH} levels")
+        } else if values > MAX_VALUES {
+            format!("it has more than {MAX_VALUES} values")
+        } else if indent > MAX_INDENT {
+            "it is nested too deeply for its size".to_owned()
+        } else {
+            at += length;
+            continue;
+        };
+        let before = &text[..at];
+        let line = before.matches('\n').count() + 1;
+        let column = at - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
+        return Err(format!("{beyond} at line {line} column {column}"));
+    }
+    Ok(())
 }
 
 const WHITE: [char; 4] = [' ', '\t', '\n', '\r'];
@@ -291,6 +342,43 @@ mod tests {
         assert_eq!(document.root().get("b").json(), "-1.0e5");
         assert_eq!(document.root().get("c").elements().count(), 0);
         assert!(document.root().get("d").get("e").is_null());
+    }
+
+    #[test]
+    fn depth_and_values_are_limited() {
+        let nested = |open: &str, close: &str, depth: usize| {
+            format!("{}7{}", open.repeat(depth), close.repeat(depth))
+        };
+        let hedge = |width| format!("[{}0]", (nested("[", "]", 100) + ",").repeat(width));
+        let list = |values: usize| format!("[{}0]", "0,".repeat(values - 1));
+        for (text, why) in [
+            (nested("[", "]", MAX_DEPTH), ""),
+            (nested("{\"[\":", "}", MAX_DEPTH), ""),
+            (
+                nested("[", "]", MAX_DEPTH + 1),
+                "it is nested deeper than 128 levels at line 1 column 129",
+            ),
+            (
+                nested("{\"a\":\n", "}", MAX_DEPTH + 1),
+                "it is nested deeper than 128 levels at line 129 column 1",
+            ),
+            (nested("[", "]", 40_000), "line 1 column 129"),
+            (list(MAX_VALUES - 1), ""),
+            (list(MAX_VALUES), "it has more than 1000000 values"),
+            (format!("\"{}\"", "[".repeat(200)), ""),
+            (hedge(1000), ""),
+            (
+                hedge(2000),
+                "it is nested too deeply for its size at line 1 column 3",
+            ),
+        ] {
+            match Document::new(text.into_bytes()) {
+                Ok(_) => assert_eq!(why, ""),
+                Err(refused) => {
+                    assert!(!why.is_empty() && refused.why.contains(why), "{refused}");
+                }
+            }
+        }
     }
 
     #[test]

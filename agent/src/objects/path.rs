@@ -1,16 +1,49 @@
-//! `--get PATH`: one field, without jq. A subset of JSONPath (RFC 9535): names, indices, wildcards, and filters that
-//! compare a field with a literal; no slices, no `..`, no functions.
+//! `--get PATH`: one field, without jq. A subset of JSONPath (RFC 9535): names, indices, wildcards, `..`, and filters
+//! that compare a field with a literal; no slices, no functions.
+//!
+//! OpenNebula writes a list of one as the thing itself. So an index, a wildcard or a filter takes a value that is no list
+//! for a list of that one, where what RFC 9535 says leads nowhere: `NIC[0].IP` works with one NIC and with two.
 //!
 //! A path that does not begin with `$` begins at the record itself: `USER_TEMPLATE.ACTIVE` of `vm show` is
 //! `$.VM.USER_TEMPLATE.ACTIVE`.
 
-use crate::objects::document::Node;
+mod number;
+
+use crate::objects::document::{MAX_DEPTH, Node};
+use number::Number;
+
+/// How many steps a path may have; a document is not deeper.
+const MAX_STEPS: usize = MAX_DEPTH;
+/// How many values a path may lead to.
+const MAX_FOUND: usize = 1_000_000;
+/// How long these may be together, in bytes.
+const MAX_FOUND_BYTES: usize = 32 << 20;
+/// How many bytes may be looked through, as often as they are.
+const MAX_WORK: u64 = 2 << 30;
 
 /// A path, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPath {
     from_root: bool,
-    segments: Vec<Vec<Selector>>,
+    steps: Vec<Step>,
+}
+
+/// `.name`, `[0,1]`, `..name`
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Step {
+    /// From the value and all that is in it, at any depth.
+    deep: bool,
+    selectors: Vec<Selector>,
+}
+
+impl Step {
+    /// Its selector, if it is one name or one index.
+    fn single(&self) -> Option<&Selector> {
+        match self.selectors[..] {
+            [ref one @ (Selector::Name(_) | Selector::Index(_))] if !self.deep => Some(one),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,23 +78,29 @@ impl JsonPath {
     pub fn parse(text: &str) -> Result<JsonPath, String> {
         let mut reader = Reader { text, at: 0 };
         let from_root = reader.take('$');
-        let mut segments = Vec::new();
+        let mut steps = Vec::new();
         if !from_root && !text.starts_with(['.', '[']) {
-            segments.push(vec![reader.shorthand()?]);
+            steps.push(Step {
+                deep: false,
+                selectors: vec![reader.shorthand()?],
+            });
         }
         while reader.at < text.len() {
-            segments.push(reader.segment()?);
+            steps.push(reader.step()?);
         }
-        Ok(JsonPath {
-            from_root,
-            segments,
-        })
+        if steps.len() > MAX_STEPS {
+            return Err(format!("a path has at most {MAX_STEPS} steps"));
+        }
+        Ok(JsonPath { from_root, steps })
     }
 
     /// Every value that the path leads to. `outer` is the name of the record in the document: `VM`.
-    pub fn select<'a>(&self, root: Node<'a>, outer: &str) -> Vec<Node<'a>> {
-        let names_record = match self.segments.first().map(Vec::as_slice) {
-            Some([Selector::Name(name)]) => name == outer,
+    ///
+    /// # Errors
+    /// It leads to too many values, or too much is to be looked through.
+    pub fn select<'a>(&self, root: Node<'a>, outer: &str) -> Result<Vec<Node<'a>>, String> {
+        let names_record = match self.steps.first().and_then(Step::single) {
+            Some(Selector::Name(name)) => name == outer,
             _ => false,
         };
         let start = if self.from_root || names_record {
@@ -74,43 +113,112 @@ impl JsonPath {
 
     /// The same from a record, or else from the object that holds its attributes: `READY` of a VM is its
     /// USER_TEMPLATE.READY.
-    pub fn select_near<'a>(&self, record: Node<'a>, attributes: Node<'a>) -> Vec<Node<'a>> {
-        let found = self.walk(record);
+    ///
+    /// # Errors
+    /// The same.
+    pub fn select_near<'a>(
+        &self,
+        record: Node<'a>,
+        attributes: Node<'a>,
+    ) -> Result<Vec<Node<'a>>, String> {
+        let found = self.walk(record)?;
         if found.is_empty() && !self.from_root {
             return self.walk(attributes);
         }
-        found
+        Ok(found)
     }
 
     /// Does it lead to one value at most? Then where it leads nowhere the value is missing; else the list is empty.
     pub fn is_singular(&self) -> bool {
-        let single = |selectors: &Vec<Selector>| {
-            matches!(selectors[..], [Selector::Name(_) | Selector::Index(_)])
-        };
-        self.segments.iter().all(single)
+        self.steps.iter().all(|step| step.single().is_some())
     }
 
-    fn walk<'a>(&self, start: Node<'a>) -> Vec<Node<'a>> {
-        self.segments.iter().fold(vec![start], |nodes, selectors| {
-            let each = nodes.into_iter().flat_map(|node| {
-                selectors
-                    .iter()
-                    .flat_map(move |selector| selector.select(node))
-            });
-            each.collect()
-        })
+    fn walk<'a>(&self, start: Node<'a>) -> Result<Vec<Node<'a>>, String> {
+        let mut walk = Walk {
+            found: Vec::new(),
+            bytes: MAX_FOUND_BYTES,
+            work: MAX_WORK,
+        };
+        match walk.visit(start, &self.steps) {
+            Some(()) => Ok(walk.found),
+            None => Err(format!(
+                "--get: in this response the path leads to more than {MAX_FOUND} values or {} MiB: use a narrower one",
+                MAX_FOUND_BYTES >> 20
+            )),
+        }
+    }
+}
+
+/// One path being followed, within a budget; `None` means that it is used up. A call goes one level down in the document
+/// or one step on in the path, and both are limited.
+struct Walk<'a> {
+    found: Vec<Node<'a>>,
+    /// How many bytes more may be found.
+    bytes: usize,
+    /// How many bytes more may be looked through.
+    work: u64,
+}
+
+impl<'a> Walk<'a> {
+    fn visit(&mut self, node: Node<'a>, steps: &[Step]) -> Option<()> {
+        let Some((step, rest)) = steps.split_first() else {
+            self.bytes = self.bytes.checked_sub(node.json().len())?;
+            self.found.push(node);
+            return (self.found.len() <= MAX_FOUND).then_some(());
+        };
+        if step.deep {
+            return self.descend(node, step, rest);
+        }
+        for selector in &step.selectors {
+            let before = self.found.len();
+            self.follow(node, selector, rest)?;
+            let one = !node.is_list() && !node.is_null();
+            if one && self.found.len() == before && selector.takes_a_list_of(node) {
+                self.visit(node, rest)?;
+            }
+        }
+        Some(())
+    }
+
+    /// The step from the node itself, then from all below it.
+    fn descend(&mut self, node: Node<'a>, step: &Step, rest: &[Step]) -> Option<()> {
+        for selector in &step.selectors {
+            self.follow(node, selector, rest)?;
+        }
+        self.spend(node)?;
+        children(node)
+            .into_iter()
+            .try_for_each(|child| self.descend(child, step, rest))
+    }
+
+    fn follow(&mut self, node: Node<'a>, selector: &Selector, rest: &[Step]) -> Option<()> {
+        self.spend(node)?;
+        if let Selector::Filter(path, _) = selector {
+            (0..path.len()).try_for_each(|_| self.spend(node))?;
+        }
+        selector
+            .select(node)
+            .into_iter()
+            .try_for_each(|child| self.visit(child, rest))
+    }
+
+    fn spend(&mut self, node: Node<'a>) -> Option<()> {
+        self.work = self.work.checked_sub(node.json().len() as u64 + 1)?;
+        Some(())
+    }
+}
+
+fn children(node: Node<'_>) -> Vec<Node<'_>> {
+    if node.is_list() {
+        node.elements().collect()
+    } else {
+        node.members().map(|(_, value)| value).collect()
     }
 }
 
 impl Selector {
+    /// As RFC 9535 has it.
     fn select<'a>(&self, node: Node<'a>) -> Vec<Node<'a>> {
-        let children = || {
-            if node.is_list() {
-                node.elements().collect()
-            } else {
-                node.members().map(|(_, value)| value).collect()
-            }
-        };
         match self {
             Selector::Name(name) => node.find(name).into_iter().collect(),
             Selector::Index(index) => {
@@ -122,21 +230,42 @@ impl Selector {
                     .and_then(|index| elements.get(index));
                 found.copied().into_iter().collect()
             }
-            Selector::All => children(),
-            Selector::Filter(path, comparison) => {
-                let mut children: Vec<Node<'a>> = children();
-                children.retain(|child| {
-                    let found = path
-                        .iter()
-                        .try_fold(*child, |node, step| step.select(node).first().copied());
-                    match comparison {
-                        None => found.is_some(),
-                        Some(comparison) => {
-                            found.is_some_and(|node| comparison.with.is(node)) == comparison.equal
-                        }
-                    }
-                });
+            Selector::All => children(node),
+            Selector::Filter(..) => {
+                let mut children = children(node);
+                children.retain(|child| self.keeps(*child));
                 children
+            }
+        }
+    }
+
+    /// Of a list of this one node: would it select it?
+    fn takes_a_list_of(&self, node: Node<'_>) -> bool {
+        match self {
+            Selector::Name(_) => false,
+            Selector::Index(index) => matches!(index, 0 | -1),
+            Selector::All => true,
+            Selector::Filter(..) => self.keeps(node),
+        }
+    }
+
+    /// The first that it selects, of a list of one too.
+    fn first<'a>(&self, node: Node<'a>) -> Option<Node<'a>> {
+        let one = !node.is_list() && !node.is_null() && self.takes_a_list_of(node);
+        let found = self.select(node).first().copied();
+        found.or(one.then_some(node))
+    }
+
+    /// Does a filter keep this element?
+    fn keeps(&self, element: Node<'_>) -> bool {
+        let Selector::Filter(path, comparison) = self else {
+            return true;
+        };
+        let found = path.iter().try_fold(element, |node, step| step.first(node));
+        match comparison {
+            None => found.is_some(),
+            Some(comparison) => {
+                found.is_some_and(|node| comparison.with.is(node)) == comparison.equal
             }
         }
     }
@@ -151,46 +280,6 @@ impl Literal {
             }
             Literal::Word(word) => node.json() == *word,
         }
-    }
-}
-
-/// A JSON number by its value, so that `1`, `1.0` and `10e-1` are one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Number {
-    negative: bool,
-    /// Without zeros at either end.
-    digits: String,
-    /// Of ten, behind the digits.
-    exponent: i64,
-}
-
-impl Number {
-    fn parse(text: &str) -> Option<Number> {
-        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let unsigned = mantissa.strip_prefix('-').unwrap_or(mantissa);
-        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-        let all = [whole, fraction].concat();
-        if whole.is_empty() || !all.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        let exponent: i64 = exponent.parse().ok()?;
-        let digits = all.trim_end_matches('0');
-        let cut = i64::try_from(all.len() - digits.len()).ok()?;
-        let behind = i64::try_from(fraction.len()).ok()?;
-        let digits = digits.trim_start_matches('0').to_owned();
-        if digits.is_empty() {
-            return Some(Number {
-                negative: false,
-                digits,
-                exponent: 0,
-            });
-        }
-        let exponent = exponent.checked_add(cut)?.checked_sub(behind)?;
-        Some(Number {
-            negative: mantissa.starts_with('-'),
-            digits,
-            exponent,
-        })
     }
 }
 
@@ -232,17 +321,25 @@ impl<'a> Reader<'a> {
         format!("{what} expected, {found} found at column {column}")
     }
 
-    fn segment(&mut self) -> Result<Vec<Selector>, String> {
-        if self.take('.') {
-            return Ok(vec![if self.take('*') {
+    fn step(&mut self) -> Result<Step, String> {
+        let deep = self.rest().starts_with("..");
+        self.at += if deep { 2 } else { 0 };
+        let selectors = if self.take('[') {
+            self.bracketed()?
+        } else if deep || self.take('.') {
+            vec![if self.take('*') {
                 Selector::All
             } else {
                 self.shorthand()?
-            }]);
-        }
-        if !self.take('[') {
+            }]
+        } else {
             return Err(self.expected("'.' or '['"));
-        }
+        };
+        Ok(Step { deep, selectors })
+    }
+
+    /// What is between brackets, and the closing one.
+    fn bracketed(&mut self) -> Result<Vec<Selector>, String> {
         let mut selectors = Vec::new();
         loop {
             self.blanks();
@@ -334,9 +431,9 @@ impl<'a> Reader<'a> {
         let mut path = Vec::new();
         while self.rest().starts_with(['.', '[']) {
             let start = self.at;
-            match <[Selector; 1]>::try_from(self.segment()?) {
-                Ok([step @ (Selector::Name(_) | Selector::Index(_))]) => path.push(step),
-                _ => {
+            match self.step()?.single() {
+                Some(step) => path.push(step.clone()),
+                None => {
                     self.at = start;
                     return Err(self.expected("a name or an index alone"));
                 }
@@ -380,85 +477,4 @@ impl<'a> Reader<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::JsonPath;
-    use crate::objects::document::Document;
-
-    const SERVICE: &str = r#"{"SERVICE":{"name":"s","id":"1","state":2,"roles":[
-        {"name":"master","nodes":[{"deploy_id":8,"vm_info":{"VM":{"ID":"8","NAME":"m"}}}],"up":true},
-        {"name":"slave","nodes":[{"deploy_id":9},{"deploy_id":10}],"odd'\"ü":1.50,"up":null}]}}"#;
-
-    fn get(path: &str) -> Result<Vec<String>, String> {
-        let document = Document::new(SERVICE.as_bytes().to_vec()).unwrap();
-        let found = JsonPath::parse(path)?.select(document.root(), "SERVICE");
-        Ok(found.into_iter().map(|node| node.text()).collect())
-    }
-
-    #[test]
-    fn paths_that_lead_somewhere() {
-        for (path, expected) in [
-            (
-                r#"$.SERVICE.roles[?@.name=="slave"].nodes[*].deploy_id"#,
-                &["9", "10"][..],
-            ),
-            (
-                "$.SERVICE.roles[?@.name=='slave'].nodes[*].deploy_id",
-                &["9", "10"],
-            ),
-            ("$.SERVICE.roles[?(@.name != 'slave')]['name']", &["master"]),
-            ("$['SERVICE'][\"name\"]", &["s"]),
-            ("name", &["s"]),
-            ("SERVICE.name", &["s"]),
-            (".name", &["s"]),
-            ("['name']", &["s"]),
-            ("roles[-1].name", &["slave"]),
-            ("roles[ 1 , 0 ].name", &["slave", "master"]),
-            ("roles.*.name", &["master", "slave"]),
-            ("roles[0].nodes[0].vm_info.VM.*", &["8", "m"]),
-            ("roles[0].nodes[?@.deploy_id==8.0].vm_info.VM.NAME", &["m"]),
-            ("roles[*].nodes[?@.deploy_id!=8].deploy_id", &["9", "10"]),
-            ("roles[?@.up==true].name", &["master"]),
-            ("roles[?@.up==null].name", &["slave"]),
-            ("roles[?@.odd].name", &[]),
-            ("roles[?@.up].name", &["master", "slave"]),
-            ("roles[?@.nodes[0].deploy_id==9].name", &["slave"]),
-            (r#"roles[?@['odd\'"\u00fc']==150e-2].name"#, &["slave"]),
-            ("roles[7].name", &[]),
-            ("name[0]", &[]),
-            ("nothing", &[]),
-            ("roles[?@.name==1].name", &[]),
-            ("state", &["2"]),
-        ] {
-            assert_eq!(
-                get(path).as_deref(),
-                Ok(&expected.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()[..]),
-                "{path}"
-            );
-        }
-        assert_eq!(get("$").unwrap().len(), 1);
-    }
-
-    #[test]
-    fn paths_that_are_none() {
-        for (path, named) in [
-            ("", "a name expected, the end found at column 1"),
-            ("a..b", "a name expected, '.' found at column 3"),
-            ("$a", "'.' or '[' expected, 'a' found at column 2"),
-            ("a[1", "']' or ',' expected"),
-            ("a[01]", "an index"),
-            ("a[-0]", "an index"),
-            ("a[1:2]", "']' or ',' expected, ':' found"),
-            ("a['b]", "the string's other quote"),
-            (r"a['\x']", "JSON's escapes"),
-            ("a[?b==1]", "'@' expected"),
-            ("a[?@.b==c]", "a string in quotes, a number"),
-            ("a[?@[*]==1]", "a name or an index alone"),
-            ("a[?(@.b==1]", "')' expected"),
-            ("a-b", "'.' or '[' expected, '-' found"),
-            ("a b", "' ' found at column 2"),
-        ] {
-            let what = get(path).expect_err(path);
-            assert!(what.contains(named), "{path}: {what}");
-        }
-    }
-}
+mod tests;

@@ -12,10 +12,14 @@ pub fn node_id(node: Node<'_>) -> String {
     }
 }
 
-/// A VM's addresses: of each NIC the IPv4 address, or where there is none its global IPv6 addresses.
+/// A VM's addresses: of each NIC the IPv4 address, or where there is none its global IPv6 addresses, or else its static
+/// one. The NICs that are PCI devices (SR-IOV) come last.
 pub fn addresses(vm: Node<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    for nic in vm.get("TEMPLATE").get("NIC").each() {
+    let template = vm.get("TEMPLATE");
+    let is_nic = |device: &Node<'_>| device.get("TYPE").text() == "NIC";
+    let passed_through = template.get("PCI").each().filter(is_nic);
+    for nic in template.get("NIC").each().chain(passed_through) {
         for key in ["IP", "IP6_GLOBAL", "IP6"] {
             let before = found.len();
             found.extend(
@@ -62,6 +66,24 @@ mod tests {
         ] {
             let vm = document(&format!(r#"{{"TEMPLATE":{{"NIC":{nic}}}}}"#));
             assert_eq!(addresses(vm.root()), expected, "{nic}");
+        }
+    }
+
+    #[test]
+    fn pci_devices_that_are_nics() {
+        for (template, expected) in [
+            (
+                r#"{"PCI":{"TYPE":"NIC","IP":"10.0.0.3"},"NIC":{"IP":"10.0.0.1"}}"#,
+                vec!["10.0.0.1", "10.0.0.3"],
+            ),
+            (
+                r#"{"PCI":[{"CLASS":"0300","IP":"10.0.0.9"},{"TYPE":"NIC","IP6":"2001:db8::3"}]}"#,
+                vec!["2001:db8::3"],
+            ),
+            (r#"{"PCI":[],"NIC":[]}"#, vec![]),
+        ] {
+            let vm = document(&format!(r#"{{"TEMPLATE":{template}}}"#));
+            assert_eq!(addresses(vm.root()), expected, "{template}");
         }
     }
 }

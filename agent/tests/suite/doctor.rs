@@ -67,6 +67,11 @@ fn the_first_step_that_fails_is_explained() {
     };
     let (late, odd) = (date("Sun, 06 Nov 1994 08:49:37 GMT"), date("yesterday"));
     let refusing = Listener::answering("401 Unauthorized", "Not authorized");
+    let hosts = Listener::answering("403 Forbidden", "Host not permitted");
+    let permissions = Listener::answering(
+        "403 Forbidden",
+        "Action (show) on resource (vm) not supported",
+    );
     let other = Listener::answering("200 OK", "<html>");
     let silent = Listener::new(Box::new(|_, _| Vec::new()));
     for case in [
@@ -94,6 +99,16 @@ fn the_first_step_that_fails_is_explained() {
             endpoint: refusing.url(),
             marks: ["ok", "ok", "ok", "ok", "ok", "-", "ok", "FAILED", "-"],
             words: "TOKEN_PASSWORD",
+        },
+        Case {
+            endpoint: hosts.url(),
+            marks: ["ok", "ok", "ok", "ok", "ok", "-", "ok", "FAILED", "-"],
+            words: "set :host_authorization",
+        },
+        Case {
+            endpoint: permissions.url(),
+            marks: ["ok", "ok", "ok", "ok", "ok", "-", "ok", "FAILED", "-"],
+            words: ":permissions in onegate-server.conf",
         },
         Case {
             endpoint: other.url(),

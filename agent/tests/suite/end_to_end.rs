@@ -2,7 +2,7 @@
 //! must not get lost.
 
 use crate::support::server::{Server, token};
-use crate::support::{run_as, stderr, stdout};
+use crate::support::{Listener, answer, run_as, stderr, stdout};
 use serde_json::Value;
 use std::process::Output;
 
@@ -89,6 +89,45 @@ fn the_documented_story() {
 }
 
 #[test]
+fn scaling_to_what_there_is_already_is_no_failure() {
+    let server = Server::start();
+    let listener = |cardinality: &'static str| {
+        // As an OpenNebula server refuses: without a reason.
+        Listener::new(Box::new(move |_, request| {
+            if request.line.starts_with("PUT") {
+                let words = "Error performing action on service 1 role slave";
+                return answer("400 Bad Request", words);
+            }
+            let role = format!(r#"{{"name":"slave","cardinality":{cardinality}}}"#);
+            answer("200 OK", &format!(r#"{{"SERVICE":{{"roles":[{role}]}}}}"#))
+        }))
+    };
+    let args = |role, cardinality| ["service", "scale", "-r", role, "-c", cardinality];
+    let note = "onegate: role slave has a cardinality of 1 already: nothing to do\n";
+    let (same, text, other) = (listener("1"), listener(r#""1""#), listener("2"));
+    for (url, role, code) in [
+        (server.url(), "slave", 0),
+        (&same.url(), "slave", 0),
+        (&text.url(), "slave", 0),
+        (&other.url(), "slave", 255),
+        (&same.url(), "nobody", 255),
+        (server.url(), "nobody", 255),
+    ] {
+        let output = run_as(url, "8", &token(8), args(role, "1"));
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert_eq!(stdout(&output), "");
+        match code {
+            0 => assert_eq!(said, note),
+            _ => assert!(
+                said.contains("Error performing action on service 1"),
+                "{said}"
+            ),
+        }
+    }
+}
+
+#[test]
 fn the_server_refuses_in_its_own_words() {
     let server = Server::start();
     for (vm, args, words) in [
@@ -159,7 +198,7 @@ fn one_field_without_jq() {
             0,
         ),
         (&["vm", "show", "--get", "USER_TEMPLATE.NOTHING"], "", 1),
-        (&["vm", "show", "--get", "a..b"], "", 255),
+        (&["vm", "show", "--get", "a...b"], "", 255),
     ] {
         let output = server.onegate(8, args);
         assert_eq!(

@@ -24,6 +24,7 @@ mod end_to_end;
 mod failures;
 mod files;
 mod generated;
+mod limits;
 mod metrics;
 mod names;
 mod networks;

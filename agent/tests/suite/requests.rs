@@ -73,7 +73,17 @@ fn what_cannot_be_right_is_not_sent() {
         ("vnet show", "You have to provide a VNET ID", 255),
         (
             "vm update",
-            "You have to provide the data as a param (--data, --erase)",
+            "You have to provide the data: KEY=VALUE, or as a param (--data, --erase)",
+            255,
+        ),
+        (
+            "vm update A",
+            "'A' is neither a VM ID nor KEY=VALUE. Nothing was sent",
+            255,
+        ),
+        (
+            "vm update A B=1",
+            "'A' is neither a VM ID nor KEY=VALUE",
             255,
         ),
         ("vm update 6 7 --data A=1", "'7' is not KEY=VALUE", 255),

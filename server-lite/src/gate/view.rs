@@ -9,9 +9,10 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::io::Write;
 
-/// What a VM's NICs and aliases show.
-const NIC_KEYS: [&str; 10] = [
+/// What a VM's NICs and aliases show. IP6, the address of a static range, is kept back by the real server.
+const NIC_KEYS: [&str; 11] = [
     "IP",
+    "IP6",
     "IP6_LINK",
     "IP6_SITE",
     "IP6_GLOBAL",
@@ -61,21 +62,20 @@ pub fn vm(vm: &Value) -> Vec<u8> {
     }
     json.close();
     json.key("TEMPLATE").open();
-    for nics in ["NIC", "NIC_ALIAS"] {
-        json.key(nics).open_list();
-        for nic in list(vm.get("TEMPLATE").and_then(|template| template.get(nics))) {
-            json.item().open();
-            for (key, value) in nic.as_object().into_iter().flatten() {
-                if NIC_KEYS.contains(&key.as_str()) {
-                    json.key(key).value(value);
-                }
-            }
-            json.close();
-        }
-        json.close_list();
+    let devices = |kind| list(vm.get("TEMPLATE").and_then(|template| template.get(kind))).iter();
+    json.nics("NIC", devices("NIC"));
+    json.nics("NIC_ALIAS", devices("NIC_ALIAS"));
+    // NICs that are PCI devices, of which the real server shows none. TYPE tells them from others to whoever reads it.
+    let mut passed_through = devices("PCI").filter(|device| is_nic(device)).peekable();
+    if passed_through.peek().is_some() {
+        json.nics("PCI", passed_through);
     }
     json.close().close().close();
     json.bytes
+}
+
+fn is_nic(device: &Value) -> bool {
+    device.get("TYPE").is_some_and(|kind| kind == "NIC")
 }
 
 /// GET /service; with the nodes' whole VMs, the extended one.
@@ -339,6 +339,22 @@ impl Json {
         self.close_list()
     }
 
+    /// The list of this name, of what NICs show.
+    fn nics<'a>(&mut self, name: &str, nics: impl Iterator<Item = &'a Value>) {
+        let is_shown = |key: &str| NIC_KEYS.contains(&key) || (name == "PCI" && key == "TYPE");
+        self.key(name).open_list();
+        for nic in nics {
+            self.item().open();
+            for (key, value) in nic.as_object().into_iter().flatten() {
+                if is_shown(key) {
+                    self.key(key).value(value);
+                }
+            }
+            self.close();
+        }
+        self.close_list();
+    }
+
     fn open(&mut self) -> &mut Self {
         self.raw("{")
     }
@@ -353,5 +369,35 @@ impl Json {
 
     fn close_list(&mut self) -> &mut Self {
         self.raw("]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::vm;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn nics_that_are_pci_devices_and_static_addresses() {
+        let gpu = json!({"CLASS": "0300", "ADDRESS": "0000:01:00.0"});
+        let nic =
+            json!({"TYPE": "NIC", "IP": "10.0.0.3", "MAC": "02:00", "ADDRESS": "0000:81:00.2"});
+        let shown = json!({"TYPE": "NIC", "IP": "10.0.0.3", "MAC": "02:00"});
+        for (template, expected) in [
+            (json!({}), json!({"NIC": [], "NIC_ALIAS": []})),
+            (json!({"PCI": gpu}), json!({"NIC": [], "NIC_ALIAS": []})),
+            (
+                json!({"PCI": [gpu, nic], "NIC": {"IP6": "2001:db8::3", "AR_ID": "0"}}),
+                json!({"NIC": [{"IP6": "2001:db8::3"}], "NIC_ALIAS": [], "PCI": [shown]}),
+            ),
+            (
+                json!({"PCI": nic}),
+                json!({"NIC": [], "NIC_ALIAS": [], "PCI": [shown]}),
+            ),
+        ] {
+            let written = vm(&json!({"TEMPLATE": template}));
+            let written: Value = serde_json::from_slice(&written).unwrap();
+            assert_eq!(written["VM"]["TEMPLATE"], expected, "{template}");
+        }
     }
 }

@@ -56,11 +56,35 @@ pub(super) fn of_service<'a>(root: Node<'a>, role: Option<&str>) -> Result<Vec<P
     let wanted = roles
         .iter()
         .filter(|(name, _)| role.is_none_or(|wanted| name == wanted));
-    let peers = wanted.flat_map(|(name, role)| {
+    let mut peers = wanted.flat_map(|(name, role)| {
         let nodes = role.get("nodes").each();
         nodes.map(|node| of_node(name, node))
     });
-    Ok(peers.collect())
+    collected(&mut peers)
+}
+
+/// How many peers a list may have.
+const MAX_PEERS: usize = 100_000;
+/// How long their texts may be together, in bytes: a role's name is repeated for each of its VMs.
+const MAX_BYTES: usize = 32 << 20;
+/// How wide a column is made, in characters.
+const WIDEST: usize = 80;
+
+fn collected<'a>(peers: &mut dyn Iterator<Item = Peer<'a>>) -> Result<Vec<Peer<'a>>, Error> {
+    let mut all = Vec::new();
+    let mut bytes = 0;
+    for peer in peers {
+        let texts = peer.cells.iter().chain(&peer.addresses);
+        bytes += texts.map(String::len).sum::<usize>();
+        if all.len() == MAX_PEERS || bytes > MAX_BYTES {
+            return Err(Error::Answer(format!(
+                "The server's answer has more than {MAX_PEERS} VMs, or {} MiB of names and addresses: it is not listed.",
+                MAX_BYTES >> 20
+            )));
+        }
+        all.push(peer);
+    }
+    Ok(all)
 }
 
 fn of_node<'a>(role: &str, node: Node<'a>) -> Peer<'a> {
@@ -99,7 +123,7 @@ pub(super) fn of_network(network: Node<'_>) -> Result<Vec<Peer<'_>>, Error> {
         let mut names = lease.members().map(|(name, _)| name.text());
         names.any(|name| name.starts_with("ONEGATE_"))
     });
-    let peers = backends.map(|lease| Peer {
+    let mut peers = backends.map(|lease| Peer {
         headings: NETWORK,
         cells: [
             lease.get("VM").text(),
@@ -111,7 +135,7 @@ pub(super) fn of_network(network: Node<'_>) -> Result<Vec<Peer<'_>>, Error> {
         record: lease,
         attributes: lease,
     });
-    Ok(peers.collect())
+    collected(&mut peers)
 }
 
 impl<'a> Peer<'a> {
@@ -133,12 +157,16 @@ impl<'a> Peer<'a> {
             return self.cells.get(at).or(self.addresses.first()).cloned();
         }
         let first = |node: Node<'_>| node.each().next().map(Node::text);
-        self.select(path).into_iter().find_map(first)
+        self.select(path).ok()?.into_iter().find_map(first)
     }
 
     /// What a path leads to: from the record, or else from its attributes.
-    pub(super) fn select(&self, path: &JsonPath) -> Vec<Node<'a>> {
+    ///
+    /// # Errors
+    /// [`Error::Usage`], if it leads to too much.
+    pub(super) fn select(&self, path: &JsonPath) -> Result<Vec<Node<'a>>, Error> {
         path.select_near(self.record, self.attributes)
+            .map_err(Error::Usage)
     }
 
     fn texts(&self) -> [String; 5] {
@@ -170,6 +198,7 @@ fn columns(peers: &[Peer<'_>]) -> String {
                 .map(|row| row[at].chars().count())
                 .max()
                 .unwrap_or(0)
+                .min(WIDEST)
         })
         .collect();
     let line = |row: &[String; 5]| {
