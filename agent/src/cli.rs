@@ -296,6 +296,21 @@ fn command(commands: Commands, words: &[String]) -> Result<&'static Command, Err
     Err(Error::Usage(format!("'{typed}' is not a command{hint}")))
 }
 
+/// What other programs call an action, and its name here.
+const OTHER_WORDS: &[(&[&str], &str)] = &[
+    (
+        &["list", "ls", "ps", "info", "get", "describe", "status"],
+        "show",
+    ),
+    (&["list", "ls", "ps"], "peers"),
+    (&["set", "put", "edit", "write"], "update"),
+    (&["start", "unpause"], "resume"),
+    (&["kill", "destroy", "rm"], "terminate"),
+    (&["restart"], "reboot"),
+    (&["pause"], "suspend"),
+    (&["resize"], "scale"),
+];
+
 /// The commands of which the first word is the action, as in `onegate show`; else the nearest one.
 fn meant(commands: Commands, first: &str, typed: &str) -> Vec<&'static str> {
     let of_action = commands
@@ -303,6 +318,22 @@ fn meant(commands: Commands, first: &str, typed: &str) -> Vec<&'static str> {
         .filter(|entry| entry.action() == first)
         .map(|entry| entry.words);
     let meant: Vec<&str> = of_action.collect();
+    if !meant.is_empty() {
+        return meant;
+    }
+    let (resource, action) = typed.split_once(' ').unwrap_or(("", typed));
+    let other_words = OTHER_WORDS
+        .iter()
+        .filter(|(other, _)| other.contains(&action));
+    let meant: Vec<&str> = other_words
+        .flat_map(|(_, action)| {
+            let does: Vec<&Command> = commands.iter().filter(|e| e.action() == *action).collect();
+            let own = |entry: &&&Command| entry.resource() == resource;
+            let any = !does.iter().any(|entry| own(&entry));
+            let found = does.iter().filter(|entry| any || own(entry));
+            found.map(|entry| entry.words).collect::<Vec<_>>()
+        })
+        .collect();
     if !meant.is_empty() {
         return meant;
     }

@@ -3,7 +3,7 @@
 //! A command line is parsed ([`cli`]), the function in the command's table row is run ([`commands`]), and the result
 //! becomes the exit code ([`error`]). A command finds the credentials ([`context`]), sends requests ([`client`]) and
 //! prints what [`objects`] makes of the responses. Imports point downwards only: commands, cli, error, client, context,
-//! objects, then mountinfo, replace, files, trace and world.
+//! objects, then mountinfo, replace, files, privileges, trace and world.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // Tests make and read files of their own.
 
@@ -15,6 +15,7 @@ pub mod error;
 pub mod files;
 pub mod mountinfo;
 pub mod objects;
+pub mod privileges;
 pub mod replace;
 pub mod trace;
 pub mod world;

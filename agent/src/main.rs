@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    onegate::privileges::keep_memory_private();
     let mut out = std::io::stdout();
     let mut world = onegate::world::World {
         environment: &|name| std::env::var_os(name),

@@ -4,7 +4,7 @@ use super::command::Command;
 use super::options::OptionEntry;
 use super::{Commands, all_options};
 use crate::context::VARIABLES;
-use crate::error::EXIT_CODES;
+use crate::error::{EXIT_CODES, FAILED, MISREAD_OR_NO_MATCH, TIMED_OUT};
 use std::fmt::Write as _;
 
 /// Help for the command, or the group of commands, that `words` name; for all where they name none.
@@ -80,7 +80,12 @@ fn command(entry: &Command) -> String {
             .iter()
             .for_each(|example| line(&mut out, &["  ", example]));
     }
-    exit_codes(&mut out);
+    heading(&mut out, "Exit codes");
+    for (code, meaning) in EXIT_CODES {
+        if let Some(meaning) = of_command(entry, *code, meaning) {
+            row(&mut out, &code.to_string(), meaning);
+        }
+    }
     out
 }
 
@@ -114,6 +119,19 @@ fn option(out: &mut String, entry: &OptionEntry) {
         &[&short, "--", entry.long, &value(entry)].concat(),
         entry.help,
     );
+}
+
+/// What an exit code means after this command; `None` where it never ends so.
+fn of_command(entry: &Command, code: u8, meaning: &'static str) -> Option<&'static str> {
+    let has = |name: &str| entry.options.iter().any(|option| option.long == name);
+    match code {
+        MISREAD_OR_NO_MATCH if !has("get") => Some("An option is unknown or lacks its value"),
+        TIMED_OUT if entry.action() != "wait" => None,
+        TIMED_OUT => Some("Timed out: the time is over"),
+        FAILED if entry.online => Some("No credentials, no connection, or the server refused"),
+        FAILED => Some("An operand is wrong, or there are no credentials"),
+        _ => Some(meaning),
+    }
 }
 
 fn exit_codes(out: &mut String) {

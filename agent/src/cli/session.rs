@@ -10,6 +10,7 @@ use crate::client::{Client, Proxies, Response, Settings, Timeouts, Trust};
 use crate::context::{self, Context, Lookup, Missing};
 use crate::error::{self, Error};
 use crate::files::Located;
+use crate::privileges;
 use crate::world::World;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -110,6 +111,7 @@ impl Session<'_, '_> {
     /// # Errors
     /// [`Error::Endpoint`], if a proxy's or a certificate authority's setting can't be used.
     pub fn client_of(&self, context: Context) -> Result<Client, Error> {
+        privileges::drop_capabilities();
         let variable = |name| self.world.variable(name);
         let proxies = Proxies {
             http: variable("http_proxy"),

@@ -179,7 +179,7 @@ fn values_are_typed() {
         ),
         (
             &["vm", "show", "--get", "a...b"],
-            "--get 'a..b': a name expected",
+            "--get 'a...b': a name expected",
         ),
         (&["doctor", "--every", "1"], "It goes with: 'metrics'"),
     ] {
@@ -319,5 +319,56 @@ fn no_line_panics() {
                 let _ = line(&["vm", "update", a, b, c]);
             }
         }
+    }
+}
+
+#[test]
+fn what_other_programs_call_it_is_understood() {
+    for (typed, meant) in [
+        (
+            "vm list",
+            "did you mean 'vm show', 'service peers' or 'vrouter peers'?",
+        ),
+        (
+            "service ls",
+            "did you mean 'service show' or 'service peers'?",
+        ),
+        ("vm info", "did you mean 'vm show'?"),
+        ("vnet get", "did you mean 'vnet show'?"),
+        ("vm set", "did you mean 'vm update'?"),
+        ("vm start", "did you mean 'vm resume'?"),
+        ("service resize", "did you mean 'service scale'?"),
+        ("set", "did you mean 'vm update'?"),
+    ] {
+        let words: Vec<&str> = typed.split(' ').collect();
+        let said = line(&words).expect_err(typed).to_string();
+        assert!(said.contains(meant), "{typed}: {said}");
+    }
+}
+
+#[test]
+fn help_for_a_command_has_its_own_exit_codes() {
+    let help = |words: &[&str]| match line(words) {
+        Ok(Parsed::Print(text)) => text,
+        other => panic!("{words:?}: {other:?}"),
+    };
+    for (command, has, has_not) in [
+        ("vm show", "--get leads nowhere", "the time is over"),
+        (
+            "vm wait",
+            "Timed out: the time is over",
+            "--get leads nowhere",
+        ),
+        ("vm update", "the server refused", "--get leads nowhere"),
+        ("context env", "no credentials", "the server refused"),
+    ] {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let (_, codes) = help(&words)
+            .rsplit_once("Exit codes")
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .unwrap();
+        let codes = codes.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(codes.contains(has), "{command}: {codes}");
+        assert!(!codes.contains(has_not), "{command}: {codes}");
     }
 }

@@ -29,6 +29,7 @@ mod metrics;
 mod names;
 mod networks;
 mod peers;
+mod privileges;
 mod readme;
 mod requests;
 mod shop;

@@ -16,6 +16,7 @@ const LAYERS: &[&str] = &[
     "mountinfo",
     "replace",
     "files",
+    "privileges",
     "trace",
     "world",
 ];
