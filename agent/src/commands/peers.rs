@@ -16,7 +16,6 @@ use crate::objects::path::JsonPath;
 use crate::world::{sanitize, sanitize_lines};
 use format::Format;
 use list::{Layout, Peer};
-use std::collections::BTreeSet;
 
 static WHERE: Opt<String> = Opt::text(
     "where",
@@ -245,10 +244,13 @@ fn vrouter(session: &mut Session<'_, '_>) -> Result<(), Error> {
 fn networks(vrouter: &Document) -> Result<Vec<Request>, Error> {
     let root = vrouter.root();
     require(root, "VROUTER")?;
-    let nics = root.get("VROUTER").get("TEMPLATE").get("NIC").each();
-    let ids = nics.map(|nic| nic.get("NETWORK_ID").text());
-    let ids: BTreeSet<String> = ids
-        .filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
-        .collect();
+    let mut ids: Vec<String> = Vec::new();
+    for nic in root.get("VROUTER").get("TEMPLATE").get("NIC").each() {
+        let id = nic.get("NETWORK_ID").text();
+        let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
     Ok(ids.iter().map(|id| request::vnet(id, true)).collect())
 }

@@ -5,6 +5,7 @@
 //! runs while the next result is awaited, and there is one place that says what happens next.
 
 pub(crate) mod child;
+mod inbox;
 pub(super) mod poll;
 pub(super) mod source;
 
@@ -17,6 +18,7 @@ use crate::objects::document::Document;
 use crate::replace::Replacement;
 use crate::world::World;
 use child::Group;
+use inbox::Inbox;
 use nix::sys::signal::Signal;
 use poll::Trouble;
 use source::{Follow, Source};
@@ -24,7 +26,6 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// `--watch`
@@ -165,7 +166,7 @@ pub(super) fn run(
     source: Source,
     render: Render,
 ) -> Result<(), Error> {
-    let (events, inbox) = channel();
+    let inbox = Inbox::new();
     let options = &session.options;
     let target = Target::new(options)?;
     let (watching, once) = (is_watching(options), options.has(&ONCE));
@@ -177,19 +178,18 @@ pub(super) fn run(
     session.override_tls(&mut variables);
     let client = session.client_with(context)?;
     if target.runs_programs() {
-        child::signals(events.clone())?;
+        child::signals(inbox.clone())?;
     }
     let mut watch = Watch {
         world: session.world,
         target,
         variables,
-        events,
         inbox,
         state: State::default(),
     };
     let outcome = if watching {
-        let events = watch.events.clone();
-        std::thread::spawn(move || follow(source, &client, &render, &events));
+        let inbox = watch.inbox.clone();
+        std::thread::spawn(move || follow(source, &client, &render, &inbox));
         watch.watch(once)
     } else {
         let documents = source.fetch(&client)?;
@@ -207,8 +207,8 @@ pub(super) fn run(
     }
 }
 
-/// Asks until nobody listens any more; what comes of it are events.
-fn follow(mut source: Source, client: &Client, render: &Render, events: &Sender<Event>) {
+/// Asks again and again; what comes of it are events.
+fn follow(mut source: Source, client: &Client, render: &Render, inbox: &Inbox<Event>) {
     let mut last: Option<Output> = None;
     let mut is_troubled = false;
     let mut render_again = false;
@@ -250,8 +250,8 @@ fn follow(mut source: Source, client: &Client, render: &Render, events: &Sender<
                 (!std::mem::replace(&mut is_troubled, true)).then_some(Event::Trouble(what))
             }
         };
-        if event.is_some_and(|event| events.send(event).is_err()) {
-            return;
+        if let Some(event) = event {
+            inbox.send(event);
         }
         std::thread::sleep(source.pause(client));
     }
@@ -321,8 +321,7 @@ struct Watch<'s, 'w> {
     world: &'s mut World<'w>,
     target: Target,
     variables: Vec<(&'static str, Option<OsString>)>,
-    events: Sender<Event>,
-    inbox: Receiver<Event>,
+    inbox: Inbox<Event>,
     state: State,
 }
 
@@ -378,20 +377,13 @@ impl Watch<'_, '_> {
     fn next(&mut self, due: Option<Instant>) -> Result<Option<Output>, Error> {
         loop {
             // The newest counts.
-            while let Ok(event) = self.inbox.try_recv() {
+            while let Some(event) = self.inbox.take(Some(Instant::now())) {
                 self.take(event)?;
             }
             if let Some(output) = self.state.next.take() {
                 return Ok(Some(output));
             }
-            let event = match due {
-                None => self.inbox.recv().ok(),
-                Some(due) => {
-                    let left = due.saturating_duration_since(Instant::now());
-                    self.inbox.recv_timeout(left).ok()
-                }
-            };
-            match event {
+            match self.inbox.take(due) {
                 Some(event) => self.take(event)?,
                 None => return Ok(None),
             }
@@ -440,9 +432,9 @@ impl Watch<'_, '_> {
     /// Waits for the end of the program that runs, if any, and passes further signals on.
     fn wait(&mut self) {
         while let (Some(group), None) = (self.state.group, &self.state.ended) {
-            match self.inbox.recv() {
-                Ok(Event::Ended(how)) => self.state.ended = Some(how),
-                Ok(Event::Signal(signal)) => group.signal(signal),
+            match self.inbox.take(None) {
+                Some(Event::Ended(how)) => self.state.ended = Some(how),
+                Some(Event::Signal(signal)) => group.signal(signal),
                 _ => {}
             }
         }
@@ -517,7 +509,7 @@ impl Watch<'_, '_> {
         output: Option<&std::fs::File>,
     ) -> Result<(), Failure> {
         let program = &command[0];
-        let started = child::start(command, &self.variables, input, output, &self.events);
+        let started = child::start(command, &self.variables, input, output, &self.inbox);
         let started = started.map_err(|error| {
             Failure::Passing(Error::Usage(format!("cannot run '{program}': {error}")))
         })?;
@@ -527,7 +519,7 @@ impl Watch<'_, '_> {
             if let Some(ended) = self.state.ended.take() {
                 break ended;
             }
-            if let Ok(event) = self.inbox.recv() {
+            if let Some(event) = self.inbox.take(None) {
                 self.take(event).map_err(Failure::Final)?;
             }
         };

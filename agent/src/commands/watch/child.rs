@@ -2,6 +2,7 @@
 //! gets, and ended if the agent dies.
 
 use super::Event;
+use super::inbox::Inbox;
 use crate::context::{Context, urls};
 use crate::error::Error;
 use nix::sys::signal::{SigSet, Signal, raise};
@@ -14,7 +15,6 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::Sender;
 
 /// The first word of a command line with which the agent starts a program as its child. No user types it.
 pub(crate) const START: &str = "__start";
@@ -35,15 +35,13 @@ const SHOWN: u64 = 8 << 10;
 ///
 /// # Errors
 /// If the kernel does not let signals be blocked.
-pub(super) fn signals(events: Sender<Event>) -> Result<(), Error> {
+pub(super) fn signals(events: Inbox<Event>) -> Result<(), Error> {
     let set: SigSet = SIGNALS.iter().map(|(signal, _)| *signal).collect();
     set.thread_block()
         .map_err(|error| Error::Usage(format!("cannot block signals: {error}")))?;
     std::thread::spawn(move || {
         while let Ok(signal) = set.wait() {
-            if events.send(Event::Signal(signal)).is_err() {
-                return;
-            }
+            events.send(Event::Signal(signal));
         }
     });
     Ok(())
@@ -114,7 +112,7 @@ pub(super) fn start(
     variables: &[(&'static str, Option<OsString>)],
     input: Option<&[u8]>,
     output: Option<&File>,
-    events: &Sender<Event>,
+    events: &Inbox<Event>,
 ) -> io::Result<Group> {
     // The agent itself becomes the program: so the kernel can be told, without unsafe code, to end it when we die.
     let mut child = Command::new("/proc/self/exe");
@@ -137,8 +135,7 @@ pub(super) fn start(
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let events = events.clone();
     std::thread::spawn(move || {
-        // Nobody listens any more: then nobody needs to know.
-        let _ = events.send(Event::Ended(child.wait()));
+        events.send(Event::Ended(child.wait()));
     });
     group
         .map(Group)
