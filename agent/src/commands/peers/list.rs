@@ -42,25 +42,21 @@ pub(super) struct Peer<'a> {
 /// # Errors
 /// [`Error::Usage`], if the service has no such role.
 pub(super) fn of_service<'a>(root: Node<'a>, role: Option<&str>) -> Result<Vec<Peer<'a>>, Error> {
-    let roles: Vec<(String, Node<'_>)> = root
-        .get("SERVICE")
-        .get("roles")
-        .each()
-        .map(|role| (role.get("name").text(), role))
-        .collect();
-    if let Some(wanted) = role
-        && roles.iter().all(|(name, _)| name != wanted)
-    {
-        return Err(Error::Usage(format!("the service has no role '{wanted}'")));
+    let mut list = List::default();
+    let mut is_known = role.is_none();
+    for each in root.get("SERVICE").get("roles").each() {
+        let name = each.get("name").text();
+        if role.is_none_or(|wanted| wanted == name) {
+            is_known = true;
+            for node in each.get("nodes").each() {
+                list.push(of_node(&name, node))?;
+            }
+        }
     }
-    let wanted = roles
-        .iter()
-        .filter(|(name, _)| role.is_none_or(|wanted| name == wanted));
-    let mut peers = wanted.flat_map(|(name, role)| {
-        let nodes = role.get("nodes").each();
-        nodes.map(|node| of_node(name, node))
-    });
-    collected(&mut peers)
+    match (is_known, role) {
+        (false, Some(wanted)) => Err(Error::Usage(format!("the service has no role '{wanted}'"))),
+        _ => Ok(list.peers),
+    }
 }
 
 /// How many peers a list may have.
@@ -70,21 +66,26 @@ const MAX_BYTES: usize = 32 << 20;
 /// How wide a column is made, in characters.
 const WIDEST: usize = 80;
 
-fn collected<'a>(peers: &mut dyn Iterator<Item = Peer<'a>>) -> Result<Vec<Peer<'a>>, Error> {
-    let mut all = Vec::new();
-    let mut bytes = 0;
-    for peer in peers {
+/// Peers, within these limits.
+#[derive(Default)]
+struct List<'a> {
+    peers: Vec<Peer<'a>>,
+    bytes: usize,
+}
+
+impl<'a> List<'a> {
+    fn push(&mut self, peer: Peer<'a>) -> Result<(), Error> {
         let texts = peer.cells.iter().chain(&peer.addresses);
-        bytes += texts.map(String::len).sum::<usize>();
-        if all.len() == MAX_PEERS || bytes > MAX_BYTES {
+        self.bytes += texts.map(String::len).sum::<usize>();
+        if self.peers.len() == MAX_PEERS || self.bytes > MAX_BYTES {
             return Err(Error::Answer(format!(
                 "The server's answer has more than {MAX_PEERS} VMs, or {} MiB of names and addresses: it is not listed.",
                 MAX_BYTES >> 20
             )));
         }
-        all.push(peer);
+        self.peers.push(peer);
+        Ok(())
     }
-    Ok(all)
 }
 
 fn of_node<'a>(role: &str, node: Node<'a>) -> Peer<'a> {
@@ -116,26 +117,28 @@ pub(super) fn of_network(network: Node<'_>) -> Result<Vec<Peer<'_>>, Error> {
             "network {id} comes without its leases"
         )));
     }
-    let leases = ranges
-        .each()
-        .flat_map(|range| range.get("LEASES").get("LEASE").each());
-    let backends = leases.filter(|lease| {
-        let mut names = lease.members().map(|(name, _)| name.text());
-        names.any(|name| name.starts_with("ONEGATE_"))
-    });
-    let mut peers = backends.map(|lease| Peer {
-        headings: NETWORK,
-        cells: [
-            lease.get("VM").text(),
-            network.get("NAME").text(),
-            lease.get("NIC_NAME").text(),
-            lease.get("MAC").text(),
-        ],
-        addresses: lease.get("IP").each().map(Node::text).collect(),
-        record: lease,
-        attributes: lease,
-    });
-    collected(&mut peers)
+    let mut list = List::default();
+    for range in ranges.each() {
+        for lease in range.get("LEASES").get("LEASE").each() {
+            let mut names = lease.members().map(|(name, _)| name.text());
+            if !names.any(|name| name.starts_with("ONEGATE_")) {
+                continue;
+            }
+            list.push(Peer {
+                headings: NETWORK,
+                cells: [
+                    lease.get("VM").text(),
+                    network.get("NAME").text(),
+                    lease.get("NIC_NAME").text(),
+                    lease.get("MAC").text(),
+                ],
+                addresses: lease.get("IP").each().map(Node::text).collect(),
+                record: lease,
+                attributes: lease,
+            })?;
+        }
+    }
+    Ok(list.peers)
 }
 
 impl<'a> Peer<'a> {
