@@ -35,10 +35,14 @@ impl Replacement<'_> {
     /// # Errors
     /// Those of the system.
     pub fn stage(&self) -> io::Result<Option<Staged>> {
-        let target = match fs::canonicalize(self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.path.to_owned(),
-            other => other?,
-        };
+        let mut target = self.path.to_owned();
+        // As many links as the kernel follows; one more is its error to report.
+        for _ in 0..40 {
+            let Ok(link) = fs::read_link(&target) else {
+                break;
+            };
+            target = target.with_file_name("").join(link);
+        }
         let old = match fs::metadata(&target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             other => Some(other?),

@@ -36,7 +36,7 @@ static STRICT: Opt<()> = Opt::switch(
 
 static LEADER: Opt<()> = Opt::switch(
     "leader",
-    "Only the VM with the lowest id: print the id. This is not a lock: for a moment two VMs may differ about it",
+    "Only the VM with the lowest id: print the id. This is not a lock",
 );
 
 static GET: Opt<JsonPath> = Opt::json_path(

@@ -29,7 +29,7 @@ const SIGNALS: &[(Signal, bool)] = &[
     (Signal::SIGUSR2, false),
 ];
 /// What is shown of a program's output, in bytes.
-const SHOWN: u64 = 8 << 10;
+const SHOWN: usize = 8 << 10;
 
 /// From here on signals become events. Must be called before any thread is started, as threads inherit what is blocked.
 ///
@@ -152,14 +152,10 @@ pub(super) fn memory(content: &[u8]) -> io::Result<File> {
 
 /// The beginning of what a program wrote into such a file.
 pub(super) fn written(mut file: File) -> String {
-    let mut bytes = Vec::new();
-    let read = file
-        .rewind()
-        .and_then(|()| file.take(SHOWN).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => String::from_utf8_lossy(&bytes).trim_end().to_owned(),
-        Err(error) => error.to_string(),
-    }
+    let mut bytes = vec![0; SHOWN];
+    let read = file.rewind().and_then(|()| file.read(&mut bytes));
+    let shown = &bytes[..read.unwrap_or(0)];
+    String::from_utf8_lossy(shown).trim_end().to_owned()
 }
 
 /// How a program ended, in words; `None` if it succeeded.
