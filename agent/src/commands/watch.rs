@@ -8,6 +8,7 @@ pub(crate) mod child;
 mod inbox;
 pub(super) mod poll;
 pub(super) mod source;
+pub(super) mod target;
 
 use crate::cli::options::{Opt, Options};
 use crate::cli::session::{Session, limit};
@@ -27,6 +28,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
+use target::{EXEC, OUTPUT, Target};
 
 /// `--watch`
 pub(super) static WATCH: Opt<()> = Opt::switch(
@@ -47,30 +49,6 @@ pub(super) static INTERVAL: Opt<Duration> = Opt::duration(
     "Ask a server that cannot say when something changes at least once in DURATION (default 30)",
 );
 
-/// `--exec CMD ARG...`
-pub(super) static EXEC: Opt<Vec<String>> = Opt::rest(
-    "exec",
-    "CMD ARG...",
-    "Run this, the rest of the line, with each result on stdin, one at a time; retried if it fails",
-);
-
-/// `--output FILE`
-pub(super) static OUTPUT: Opt<PathBuf> = Opt::path(
-    "output",
-    "FILE",
-    "Write the result to FILE, at once and only if it differs, keeping owner and permissions",
-);
-
-/// `--mode MODE`
-pub(super) static MODE: Opt<String> = Opt::text("mode", "MODE", "The permissions of FILE: 0600");
-
-/// `--check PROGRAM`
-pub(super) static CHECK: Opt<String> = Opt::text(
-    "check",
-    "PROGRAM",
-    "Run PROGRAM with the path of the new content; if it fails, FILE stays as it is",
-);
-
 /// A command's options, and those of this module.
 macro_rules! watched {
     ($($own:expr),* $(,)?) => {
@@ -79,10 +57,10 @@ macro_rules! watched {
             &$crate::commands::watch::WATCH.entry,
             &$crate::commands::watch::ONCE.entry,
             &$crate::commands::watch::INTERVAL.entry,
-            &$crate::commands::watch::OUTPUT.entry,
-            &$crate::commands::watch::MODE.entry,
-            &$crate::commands::watch::CHECK.entry,
-            &$crate::commands::watch::EXEC.entry,
+            &$crate::commands::watch::target::OUTPUT.entry,
+            &$crate::commands::watch::target::MODE.entry,
+            &$crate::commands::watch::target::CHECK.entry,
+            &$crate::commands::watch::target::EXEC.entry,
         ]
     };
 }
@@ -254,49 +232,6 @@ fn follow(mut source: Source, client: &Client, render: &Render, inbox: &Inbox<Ev
             inbox.send(event);
         }
         std::thread::sleep(source.pause(client));
-    }
-}
-
-/// What is done with a result, besides printing it.
-#[derive(Debug)]
-struct Target {
-    output: Option<PathBuf>,
-    mode: Option<u32>,
-    check: Option<String>,
-    exec: Option<Vec<String>>,
-}
-
-impl Target {
-    fn new(options: &Options) -> Result<Target, Error> {
-        let mode = options.get(&MODE);
-        let octal = |text: &String| {
-            let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
-            let mode = u32::from_str_radix(text, 8)
-                .ok()
-                .filter(|mode| digits && *mode <= 0o7777);
-            let what = || {
-                Error::Usage(format!(
-                    "--mode '{text}': expected permissions in octal, such as 0600"
-                ))
-            };
-            mode.ok_or_else(what)
-        };
-        let target = Target {
-            output: options.get(&OUTPUT).cloned(),
-            mode: mode.map(octal).transpose()?,
-            check: options.get(&CHECK).cloned(),
-            exec: options.get(&EXEC).cloned(),
-        };
-        for (given, name) in [(options.has(&MODE), "mode"), (options.has(&CHECK), "check")] {
-            if given && target.output.is_none() {
-                return Err(Error::Usage(format!("--{name} needs --output FILE")));
-            }
-        }
-        Ok(target)
-    }
-
-    fn runs_programs(&self) -> bool {
-        self.check.is_some() || self.exec.is_some()
     }
 }
 

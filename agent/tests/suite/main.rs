@@ -28,6 +28,7 @@ mod limits;
 mod metrics;
 mod names;
 mod networks;
+mod output_files;
 mod peers;
 mod privileges;
 mod readme;
