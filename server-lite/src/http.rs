@@ -9,6 +9,7 @@ pub mod request;
 pub mod response;
 pub mod server;
 mod socket;
+mod syntax;
 pub mod tls;
 
 pub use limits::{Limits, Rejection};

@@ -5,12 +5,18 @@
 //! version still works and nobody believes in a setting that does nothing. What can't be read stops the start,
 //! with the file, the line and the key.
 
-use crate::gate::rules::{PERMISSIONS, Rules};
+use crate::gate::routes;
+use crate::gate::rules::Rules;
 use saphyr::{MarkedYaml, ScanError, YamlLoader};
 use saphyr_parser::Parser;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::Path;
+use values::{
+    Finding, Reader, age, attributes, core_auth, host, level, names, number, optional, port,
+    symbol, text, url,
+};
+
+mod values;
 
 /// What the server was told. [`Config::default`] is the file that OpenNebula ships.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,10 +178,10 @@ impl Config {
             let line = value.span.start.line();
             match read(&mut config, value) {
                 Ok(()) => {}
-                Err(Trouble::Error(reason)) => {
+                Err(Finding::Error(reason)) => {
                     return Err(error(line, format!(":{name}: {reason}")));
                 }
-                Err(Trouble::Warning(reason)) => {
+                Err(Finding::Warning(reason)) => {
                     config
                         .warnings
                         .push(format!("{file}, line {line}: :{name}: {reason}"));
@@ -209,16 +215,7 @@ fn load(text: &str, duplicates: bool) -> Result<Vec<MarkedYaml<'_>>, ScanError> 
     }
 }
 
-/// What a key's reader has to say.
-enum Trouble {
-    /// The server can't start with this.
-    Error(String),
-    /// It can, but something has no effect.
-    Warning(String),
-}
-
-type Reader<T> = fn(&MarkedYaml<'_>) -> Result<T, Trouble>;
-type Read = fn(&mut Config, &MarkedYaml<'_>) -> Result<(), Trouble>;
+type Read = fn(&mut Config, &MarkedYaml<'_>) -> Result<(), Finding>;
 
 /// Every key that is read, and how.
 const KEYS: &[(&str, Read)] = &[
@@ -239,7 +236,7 @@ const KEYS: &[(&str, Read)] = &[
     }),
     ("auth", |_, value| match text(value)?.as_str() {
         "onegate" => Ok(()),
-        other => Err(Trouble::Error(format!(
+        other => Err(Finding::Error(format!(
             "'{other}' is not supported: guests prove themselves by token (onegate)"
         ))),
     }),
@@ -275,7 +272,7 @@ const KEYS: &[(&str, Read)] = &[
     }),
 ];
 
-fn set<T>(setting: &mut T, value: Result<T, Trouble>) -> Result<(), Trouble> {
+fn set<T>(setting: &mut T, value: Result<T, Finding>) -> Result<(), Finding> {
     *setting = value?;
     Ok(())
 }
@@ -285,7 +282,7 @@ fn set_unless_null<T>(
     setting: &mut T,
     value: &MarkedYaml<'_>,
     read: Reader<T>,
-) -> Result<(), Trouble> {
+) -> Result<(), Finding> {
     match optional(value, read)? {
         Some(value) => set(setting, Ok(value)),
         None => Ok(()),
@@ -295,12 +292,12 @@ fn set_unless_null<T>(
 /// An older key that a newer one has the say over, wherever in the file the two stand.
 fn unless_set<T>(
     setting: &mut Option<T>,
-    value: Result<T, Trouble>,
+    value: Result<T, Finding>,
     newer: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), Finding> {
     let value = value?;
     if setting.is_some() {
-        return Err(Trouble::Warning(format!(
+        return Err(Finding::Warning(format!(
             "has no effect: {newer} of :server counts"
         )));
     }
@@ -309,28 +306,28 @@ fn unless_set<T>(
 }
 
 /// Where to listen, in the files that OpenNebula ships since 7.3.80; before, the name of a web server.
-fn server(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
+fn server(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Finding> {
     let Some(mapping) = value.data.as_mapping() else {
-        return Err(Trouble::Warning(
+        return Err(Finding::Warning(
             "there is no web server to choose, the server is its own".to_owned(),
         ));
     };
     let mut unknown = Vec::new();
     for (key, value) in mapping {
-        let at = |name: &str, trouble| match trouble {
-            Trouble::Error(reason) => Trouble::Error(format!(":{name}: {reason}")),
+        let at = |name: &str, finding| match finding {
+            Finding::Error(reason) => Finding::Error(format!(":{name}: {reason}")),
             warning => warning,
         };
         match symbol(key).unwrap_or_default() {
-            "bind" => config.host = Some(host(value).map_err(|trouble| at("bind", trouble))?),
-            "port" => config.port = Some(port(value).map_err(|trouble| at("port", trouble))?),
+            "bind" => config.host = Some(host(value).map_err(|finding| at("bind", finding))?),
+            "port" => config.port = Some(port(value).map_err(|finding| at("port", finding))?),
             other => unknown.push(format!(":{other}")),
         }
     }
     nothing_but(unknown, "the server is its own and sizes itself")
 }
 
-fn log(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
+fn log(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Finding> {
     let Some(mapping) = value.data.as_mapping() else {
         return set(&mut config.log_level, level(value));
     };
@@ -347,9 +344,9 @@ fn log(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
     )
 }
 
-fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Trouble> {
+fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Finding> {
     let expected = || {
-        Trouble::Error(
+        Finding::Error(
             "expected a resource (:vm, :service, …) with a switch for each action".to_owned(),
         )
     };
@@ -368,13 +365,13 @@ fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Troubl
                     "yes" | "on" | "true" => true,
                     "no" | "off" | "false" => false,
                     other => {
-                        return Err(Trouble::Error(format!(
+                        return Err(Finding::Error(format!(
                             ":{resource}: :{action}: expected true or false, not '{other}'"
                         )));
                     }
                 },
             };
-            if !PERMISSIONS.contains(&(resource, action)) {
+            if !routes::permissions().any(|known| known == (resource, action)) {
                 unknown.push(format!(":{resource}: :{action}"));
             } else if on {
                 config
@@ -387,117 +384,14 @@ fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Troubl
     nothing_but(unknown, "there is no such action")
 }
 
-fn nothing_but(unknown: Vec<String>, why: &str) -> Result<(), Trouble> {
+fn nothing_but(unknown: Vec<String>, why: &str) -> Result<(), Finding> {
     if unknown.is_empty() {
         Ok(())
     } else {
-        Err(Trouble::Warning(format!(
+        Err(Finding::Warning(format!(
             "{} has no effect: {why}",
             unknown.join(", ")
         )))
-    }
-}
-
-/// The name of a key or a value that may be written as a Ruby symbol: `:vm`, `vm`.
-fn symbol<'a>(node: &'a MarkedYaml<'_>) -> Option<&'a str> {
-    node.data
-        .as_str()
-        .map(|text| text.strip_prefix(':').unwrap_or(text))
-}
-
-fn text(value: &MarkedYaml<'_>) -> Result<String, Trouble> {
-    match symbol(value) {
-        Some(text) if !text.trim_ascii().is_empty() => Ok(text.to_owned()),
-        _ => Err(Trouble::Error("expected a text".to_owned())),
-    }
-}
-
-/// An address or a name. Unquoted, YAML's symbols and IPv6 addresses look alike: `::1` is the address.
-fn host(value: &MarkedYaml<'_>) -> Result<String, Trouble> {
-    match value.data.as_str() {
-        Some(address) if address.parse::<IpAddr>().is_ok() => Ok(address.to_owned()),
-        _ => text(value),
-    }
-}
-
-fn url(value: &MarkedYaml<'_>) -> Result<String, Trouble> {
-    let url = text(value)?;
-    if url.starts_with("http://") || url.starts_with("https://") {
-        return Ok(url);
-    }
-    Err(Trouble::Error(format!(
-        "expected a URL (http://… or https://…), not '{url}'"
-    )))
-}
-
-fn number(value: &MarkedYaml<'_>) -> Result<u64, Trouble> {
-    let number = match value.data.as_str() {
-        Some(text) => text.trim_ascii().parse().ok(),
-        None => value.data.as_integer(),
-    };
-    number
-        .and_then(|number: i64| u64::try_from(number).ok())
-        .ok_or_else(|| Trouble::Error("expected a number, 0 or more".to_owned()))
-}
-
-/// Seconds for which something is answered from memory; 0 for never.
-fn age(value: &MarkedYaml<'_>) -> Result<u64, Trouble> {
-    const LONGEST: u64 = 3600;
-    match number(value) {
-        Ok(seconds) if seconds <= LONGEST => Ok(seconds),
-        _ => Err(Trouble::Error(format!(
-            "expected seconds, from 0 (nothing is remembered) to {LONGEST}"
-        ))),
-    }
-}
-
-fn level(value: &MarkedYaml<'_>) -> Result<LogLevel, Trouble> {
-    match number(value) {
-        Ok(0) => Ok(LogLevel::Error),
-        Ok(1) => Ok(LogLevel::Warning),
-        Ok(2) => Ok(LogLevel::Info),
-        Ok(3) => Ok(LogLevel::Debug),
-        _ => Err(Trouble::Error(
-            "expected 0 (errors), 1 (warnings), 2 (requests too) or 3 (everything)".to_owned(),
-        )),
-    }
-}
-
-fn names(value: &MarkedYaml<'_>) -> Result<Vec<String>, Trouble> {
-    let items = value
-        .data
-        .as_vec()
-        .ok_or_else(|| Trouble::Error("expected a list ('- NAME' lines)".to_owned()))?;
-    items.iter().map(text).collect()
-}
-
-fn attributes(value: &MarkedYaml<'_>) -> Result<Vec<String>, Trouble> {
-    let stored = |name: String| {
-        crate::objects::template::name(&name)
-            .map_err(|reason| Trouble::Error(format!("'{name}': {reason}")))
-    };
-    names(value)?.into_iter().map(stored).collect()
-}
-
-fn core_auth(value: &MarkedYaml<'_>) -> Result<CoreAuth, Trouble> {
-    match text(value)?.as_str() {
-        "cipher" => Ok(CoreAuth::Cipher),
-        "x509" => Ok(CoreAuth::X509),
-        other => Err(Trouble::Error(format!(
-            "'{other}' is neither cipher nor x509"
-        ))),
-    }
-}
-
-fn port(value: &MarkedYaml<'_>) -> Result<u16, Trouble> {
-    u16::try_from(number(value)?).map_err(|_| Trouble::Error("a port ends at 65535".to_owned()))
-}
-
-fn optional<T>(value: &MarkedYaml<'_>, read: Reader<T>) -> Result<Option<T>, Trouble> {
-    if value.data.is_null() {
-        Ok(None)
-    } else {
-        read(value).map(Some)
     }
 }
 

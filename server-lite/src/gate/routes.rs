@@ -60,6 +60,11 @@ pub const ROUTES: &[Route] = &[
     route("GET",  &["vnet", ":id"],             Some(("vnet", "show_by_id")),               handlers::show_vnet),
 ];
 
+/// Every switch of `:permissions`, (resource, action): those that the routes ask for.
+pub fn permissions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROUTES.iter().filter_map(|route| route.permission)
+}
+
 /// The server's mind: a cloud, and what its configuration lets guests do with it.
 pub struct Gate {
     pub(super) cloud: Arc<dyn Cloud>,

@@ -1,5 +1,6 @@
 //! What the operator lets guests do: permissions, restricted attributes and actions, and what they are shown of networks.
 
+use super::routes;
 use std::collections::BTreeSet;
 
 /// What guests may do. [`Rules::default`] is what the configuration file that OpenNebula ships says.
@@ -16,19 +17,6 @@ pub struct Rules {
     /// The switches of `:permissions` that are on: (resource, action). A file without them has none on.
     pub permissions: BTreeSet<(String, String)>,
 }
-
-/// Every switch of `:permissions`, (resource, action), as the routes ask for them.
-pub const PERMISSIONS: &[(&str, &str)] = &[
-    ("vm", "show"),
-    ("vm", "show_by_id"),
-    ("vm", "update"),
-    ("vm", "update_by_id"),
-    ("vm", "action_by_id"),
-    ("service", "show"),
-    ("service", "change_cardinality"),
-    ("vrouter", "show"),
-    ("vnet", "show_by_id"),
-];
 
 const RESTRICTED_ATTRS: &[&str] = &["SCHED_REQUIREMENTS", "SERVICE_ID", "ROLE_NAME"];
 const RESTRICTED_ACTIONS: &[&str] = &["reboot"];
@@ -52,9 +40,8 @@ impl Default for Rules {
             restricted_attrs: owned(RESTRICTED_ATTRS),
             restricted_actions: owned(RESTRICTED_ACTIONS),
             vnet_template_attributes: owned(VNET_TEMPLATE_ATTRIBUTES),
-            permissions: PERMISSIONS
-                .iter()
-                .map(|(r, a)| ((*r).to_owned(), (*a).to_owned()))
+            permissions: routes::permissions()
+                .map(|(resource, action)| (resource.to_owned(), action.to_owned()))
                 .collect(),
         }
     }

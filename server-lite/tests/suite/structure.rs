@@ -1,5 +1,5 @@
 //! The structure that ARCHITECTURE.md describes, held to what the files say: imports point downwards, and a public
-//! type's name is used once. Each test names the offenders.
+//! type's name is used once, and no file is too long. Each test names the offenders.
 
 use crate::support::source::{imports, shared_names, sources};
 
@@ -87,4 +87,24 @@ fn a_public_type_has_a_name_of_its_own() {
         "names used twice:\n{}",
         shared.join("\n")
     );
+}
+
+/// The most lines of a source file, and of a file of tests.
+const MOST_LINES: (usize, usize) = (500, 600);
+
+#[test]
+fn a_file_can_be_read_at_one_sitting() {
+    let mut offenders = Vec::new();
+    for directory in ["server-lite/src", "server-lite/tests"] {
+        for (file, text) in sources(directory) {
+            let path = format!("{directory}/{file}");
+            let tests = path.contains("/tests");
+            let most = if tests { MOST_LINES.1 } else { MOST_LINES.0 };
+            let lines = text.lines().count();
+            if lines > most {
+                offenders.push(format!("{path}: {lines} lines, {most} at most"));
+            }
+        }
+    }
+    assert!(offenders.is_empty(), "split:\n{}", offenders.join("\n"));
 }

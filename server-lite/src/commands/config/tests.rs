@@ -58,9 +58,7 @@ fn the_shipped_file_is_the_default() {
     assert_eq!(shipped, Config::default());
     assert_eq!(read(SHIPPED).port, Some(5030));
     assert!(
-        PERMISSIONS
-            .iter()
-            .all(|(resource, action)| Rules::default().permits(resource, action))
+        routes::permissions().all(|(resource, action)| Rules::default().permits(resource, action))
     );
 }
 
@@ -104,9 +102,7 @@ fn what_is_absent_is_as_with_the_real_server() {
     // server-lite/tests/fixtures/action.jsonl, case `reboot_nokeys`: reboot is restricted.
     let config = read(":host: 127.0.0.1\n");
     assert!(
-        PERMISSIONS
-            .iter()
-            .all(|(resource, action)| !config.rules.permits(resource, action))
+        routes::permissions().all(|(resource, action)| !config.rules.permits(resource, action))
     );
     assert_eq!(config.rules.restricted_actions, ["reboot"]);
     assert_eq!(
