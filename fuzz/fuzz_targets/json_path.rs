@@ -19,7 +19,8 @@ fuzz_target!(|text: &str| {
         return;
     };
     let whole = document.root().json().as_bytes().as_ptr_range();
-    for node in path.select(document.root(), "VM") {
+    // An error when it finds too much.
+    for node in path.select(document.root(), "VM").unwrap_or_default() {
         let found = node.json().as_bytes().as_ptr_range();
         assert!(node.is_null() || (whole.start <= found.start && found.end <= whole.end));
         assert!(serde_json::from_str::<&serde_json::value::RawValue>(node.json()).is_ok());
