@@ -12,11 +12,12 @@ use onegate_server_lite::commands::config::Config;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use support::client::Answer;
-use support::gate::{Served, lines, recorded};
+use support::client::{Answer, until};
+use support::fixtures::lines;
+use support::gate::{Served, recorded};
 use support::upstream::bench;
 use support::upstream::replay::{Recordings, World};
-use support::upstream::{Reply, Request, StandIn, http, wait_until};
+use support::upstream::{Reply, Request, StandIn, http};
 
 /// One recorded case for each way that a request takes through oned and OneFlow.
 const CASES: &[&str] = &[
@@ -295,7 +296,7 @@ fn a_storm_of_faults_leaves_nothing_behind() {
         );
     }
     let idle = || bench.oned.open() <= MAX_IDLE && bench.oneflow.open() <= MAX_IDLE;
-    wait_until("the connections are idle", idle);
+    until("the connections are idle", idle);
     let before = held();
 
     storm.store(4711, Ordering::SeqCst);
@@ -347,8 +348,8 @@ fn a_storm_of_faults_leaves_nothing_behind() {
             answer.text()
         );
     }
-    wait_until("the connections are idle again", idle);
-    wait_until("no thread and no file is left over", || {
+    until("the connections are idle again", idle);
+    until("no thread and no file is left over", || {
         let after = held();
         // The connections kept may be others than before, up to as many as are ever kept; each has both its ends,
         // a thread and a clone in this process.

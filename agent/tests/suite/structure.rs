@@ -1,9 +1,10 @@
-//! The structure that ARCHITECTURE.md describes: imports point downwards, and a public type's name is used once.
+//! The structure that ARCHITECTURE.md describes: imports point downwards, a public type's name is used
+//! once, and no file is too long.
 
 #[path = "../../../server-lite/tests/support/source.rs"]
 mod source;
 
-use source::{imports, shared_names, sources};
+use source::{imports, shared_names, sources, too_long};
 
 /// The layers, from the top: a file imports from its own layer and from those after it.
 const LAYERS: &[&str] = &[
@@ -67,4 +68,10 @@ fn a_public_type_has_a_name_of_its_own() {
         "names used twice:\n{}",
         shared.join("\n")
     );
+}
+
+#[test]
+fn a_file_can_be_read_at_one_sitting() {
+    let long = too_long("agent");
+    assert!(long.is_empty(), "split:\n{}", long.join("\n"));
 }

@@ -1,15 +1,16 @@
 //! The real binary's commands: what they print, write and refuse, also while a server runs.
 
 use crate::support::client;
+use crate::support::fixtures::fixture;
 use crate::support::http::tls::{Files, connect_tls, session};
-use crate::support::process::{Running, credentials, fixture, printed, refused, run};
+use crate::support::process::{Running, credentials, printed, refused, run};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 fn snapshot() -> String {
-    fixture("snapshot/cloud.json")
+    fixture("snapshot/cloud.json").display().to_string()
 }
 
 fn read(file: &Path) -> String {

@@ -2,6 +2,7 @@
 //! (`server-lite/tests/fixtures/action.jsonl`; what the server answers over HTTP is held to the recordings elsewhere.)
 
 use crate::support::engine::{Bench, Kind};
+use crate::support::fixtures::lines;
 use onegate_server_lite::flow::Timings;
 use onegate_server_lite::objects::action;
 use onegate_server_lite::objects::vm_state::VmState;
@@ -45,8 +46,7 @@ fn state(recorded: &Value) -> VmState {
 #[test]
 fn actions_lead_where_they_were_recorded_to_lead() {
     let mut compared = 0;
-    for line in include_str!("../fixtures/action.jsonl").lines() {
-        let case: Value = serde_json::from_str(line).expect("a case");
+    for case in lines("action.jsonl") {
         let name = case["case"].as_str().expect("a name");
         let body = case["request"]["body"].as_str().unwrap_or("");
         let Ok(body) = serde_json::from_str::<Value>(body) else {

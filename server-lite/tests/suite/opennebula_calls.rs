@@ -1,6 +1,7 @@
 //! How many calls each route makes upstream: as `docs/opennebula.md` says, and never more than the Ruby server.
 
-use crate::support::gate::{Served, lines, recorded};
+use crate::support::fixtures::lines;
+use crate::support::gate::{Served, recorded};
 use crate::support::upstream::StandIn;
 use crate::support::upstream::bench;
 use crate::support::upstream::replay::Recordings;

@@ -1,9 +1,10 @@
 //! The back end against stand-ins for oned and OneFlow: which calls it makes in whose name, how many connections it
 //! holds, and what it makes of every way in which an answer can fail.
 
+use crate::support::client::until;
 use crate::support::upstream;
 use crate::support::upstream::bench::{self, Bench, PATIENCE, action, alice, single};
-use crate::support::upstream::{Call, Reply, StandIn, done, done_to, refused, wait_until};
+use crate::support::upstream::{Call, Reply, StandIn, done, done_to, refused};
 use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::cloud::opennebula::clock::Clock;
 use onegate_server_lite::cloud::opennebula::turns::MAX_CALLS;
@@ -354,7 +355,7 @@ fn no_more_connections_are_held_than_said() {
         "{}",
         oned.most_open()
     );
-    wait_until("only the kept ones are left", || oned.open() <= MAX_IDLE);
+    until("only the kept ones are left", || oned.open() <= MAX_IDLE);
     assert_eq!(oned.requests(), 250);
 }
 
@@ -380,7 +381,7 @@ fn a_caller_waits_for_its_turn_no_longer_than_said() {
             std::thread::spawn(move || cloud.token_password(user).expect_err("no answer"))
         })
         .collect();
-    wait_until("all are on their way", || oned.requests() == 1 + MAX_CALLS);
+    until("all are on their way", || oned.requests() == 1 + MAX_CALLS);
     let told = bench.cloud.token_password(100);
     assert!(matches!(told, Err(Refusal::Busy(1..))), "{told:?}");
     assert!(bench.log().is_empty(), "no outage: {:?}", bench.log());
@@ -411,7 +412,7 @@ fn hanging(between_tries: Duration) -> (StandIn, Bench, JoinHandle<Refusal>) {
     }
     let cloud = bench.cloud.clone();
     let hangs = std::thread::spawn(move || cloud.vm_to_authenticate(6).unwrap_err());
-    wait_until("one call tries", || oned.requests() == 4);
+    until("one call tries", || oned.requests() == 4);
     (oned, bench, hangs)
 }
 

@@ -1,20 +1,14 @@
 //! The back end's XML-RPC and documents over raw exchanges with a real oned and OneFlow
 //! (`fixtures/opennebula/protocol.jsonl`).
 
+use crate::support::fixtures::lines;
 use crate::support::upstream;
 use onegate_server_lite::cloud::opennebula::document;
 use onegate_server_lite::cloud::opennebula::xmlrpc::{self, Answer, Parameter};
 use serde_json::{Value, json};
 
-fn exchanges() -> Vec<Value> {
-    let text = include_str!("../fixtures/opennebula/protocol.jsonl");
-    text.lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect()
-}
-
 fn exchange(name: &str) -> Value {
-    exchanges()
+    lines("opennebula/protocol.jsonl")
         .into_iter()
         .find(|exchange| exchange["name"] == name)
         .expect(name)
@@ -34,7 +28,7 @@ fn document(name: &str, root: &str) -> Value {
 #[test]
 fn every_recorded_answer_of_oned_is_read() {
     let mut read = 0;
-    for exchange in exchanges() {
+    for exchange in lines("opennebula/protocol.jsonl") {
         let name = exchange["name"].as_str().expect("a name");
         if !name.starts_with("oned_") {
             continue;

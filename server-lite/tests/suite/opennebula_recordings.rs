@@ -5,7 +5,8 @@
 use crate::support::client::Answer;
 use crate::support::differences;
 use crate::support::differences::Ours;
-use crate::support::gate::{Served, lines, recorded};
+use crate::support::fixtures::lines;
+use crate::support::gate::{Served, recorded};
 use crate::support::upstream::bench;
 use crate::support::upstream::replay::{Case, Recordings, Replay};
 use crate::support::upstream::vm::UserTemplate;

@@ -1,8 +1,9 @@
 //! Many guests, few calls: what several want to know is asked once, what waits goes together, and nobody is told what
 //! was before their own change.
 
+use crate::support::client::until;
 use crate::support::upstream::bench::{self, Bench, alice, single};
-use crate::support::upstream::{Call, StandIn, done, done_to, refused, vm, wait_until};
+use crate::support::upstream::{Call, StandIn, done, done_to, refused, vm};
 use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::cloud::opennebula::clock::Clock;
 use onegate_server_lite::cloud::opennebula::turns::MAX_CALLS;
@@ -96,7 +97,7 @@ impl Held {
                 std::thread::spawn(move || drop(cloud.token_password(200 + user).unwrap()))
             })
             .collect();
-        wait_until("every turn is taken", || {
+        until("every turn is taken", || {
             self.oned.requests() == before + MAX_CALLS
         });
         self.calls.lock().unwrap().clear();
@@ -143,7 +144,7 @@ fn reads_that_wait_become_one_call_even_where_nothing_is_remembered() {
             std::thread::spawn(move || cloud.vm_to_authenticate(vm).unwrap()["ID"].clone())
         })
         .collect();
-    wait_until("all VMs wait", || held.bench.cloud.waiting() == 20);
+    until("all VMs wait", || held.bench.cloud.waiting() == 20);
     held.release();
     let read: Vec<Value> = readers
         .into_iter()
@@ -212,7 +213,7 @@ fn updates_of_one_vm_that_wait_go_together() {
         updates.push(std::thread::spawn(move || {
             cloud.update(&alice(), 6, &attributes)
         }));
-        wait_until("it waits", || held.bench.cloud.waiting() == place + 1);
+        until("it waits", || held.bench.cloud.waiting() == place + 1);
     }
     held.release();
     for update in updates {
@@ -240,7 +241,7 @@ fn what_is_refused_together_is_tried_alone() {
         updates.push(std::thread::spawn(move || {
             cloud.update(&alice(), 6, &attributes)
         }));
-        wait_until("it waits", || held.bench.cloud.waiting() == place + 1);
+        until("it waits", || held.bench.cloud.waiting() == place + 1);
     }
     // An odd value never goes with others.
     let odd = {

@@ -4,7 +4,8 @@
 use crate::support::client;
 use crate::support::differences;
 use crate::support::differences::Ours;
-use crate::support::gate::{Served, lines, recorded, settled};
+use crate::support::fixtures::lines;
+use crate::support::gate::{Served, recorded, settled};
 use crate::support::world;
 use crate::support::world::Swap;
 use onegate_server_lite::cloud::Cloud;

@@ -3,7 +3,8 @@
 
 use crate::support::differences;
 use crate::support::differences::Ours;
-use crate::support::gate::{Served, fixture, lines, settled};
+use crate::support::fixtures::{fixture, lines};
+use crate::support::gate::{Served, settled};
 use onegate_server_lite::cloud::embedded::Embedded;
 use onegate_server_lite::commands::config::Config;
 use onegate_server_lite::flow;

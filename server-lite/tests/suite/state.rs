@@ -1,12 +1,11 @@
 //! `--state`: what a restart finds, updates at once, and a directory that fills up, turns read-only or is taken.
 
 use crate::support::client;
-use crate::support::client::PATIENCE;
+use crate::support::client::until;
 use crate::support::process::{Running, credentials, printed, program, refused};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 fn get(server: &Running, path: &str, vm: &str) -> Value {
     let token = printed(&["token", vm]);
@@ -26,15 +25,6 @@ fn put(server: &Running, path: &str, body: &str) -> client::Answer {
         &credentials("8", token.trim_end()),
         body.as_bytes(),
     )
-}
-
-/// Waits for something, at most as long as patience lasts.
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

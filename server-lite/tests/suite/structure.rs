@@ -1,7 +1,7 @@
 //! The structure that ARCHITECTURE.md describes, held to what the files say: imports point downwards, and a public
 //! type's name is used once, and no file is too long. Each test names the offenders.
 
-use crate::support::source::{imports, shared_names, sources};
+use crate::support::source::{imports, shared_names, sources, too_long};
 
 /// The layers, from the top: a file imports from its own layer and from those after it.
 const LAYERS: &[&str] = &["commands", "gate", "cloud", "flow", "store", "objects"];
@@ -89,22 +89,8 @@ fn a_public_type_has_a_name_of_its_own() {
     );
 }
 
-/// The most lines of a source file, and of a file of tests.
-const MOST_LINES: (usize, usize) = (500, 600);
-
 #[test]
 fn a_file_can_be_read_at_one_sitting() {
-    let mut offenders = Vec::new();
-    for directory in ["server-lite/src", "server-lite/tests"] {
-        for (file, text) in sources(directory) {
-            let path = format!("{directory}/{file}");
-            let tests = path.contains("/tests");
-            let most = if tests { MOST_LINES.1 } else { MOST_LINES.0 };
-            let lines = text.lines().count();
-            if lines > most {
-                offenders.push(format!("{path}: {lines} lines, {most} at most"));
-            }
-        }
-    }
-    assert!(offenders.is_empty(), "split:\n{}", offenders.join("\n"));
+    let long = too_long("server-lite");
+    assert!(long.is_empty(), "split:\n{}", long.join("\n"));
 }

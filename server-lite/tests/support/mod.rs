@@ -3,6 +3,7 @@
 //!
 //! - [`client`]: the HTTP client, which writes bytes as they are
 //! - [`process`]: the real binary, started as a user starts it, and what it printed and logged
+//! - [`fixtures`]: what was recorded
 //! - [`gate`]: a cloud behind a real server in this process, and requests as they were recorded
 //! - [`http`]: the HTTP layer alone
 //! - [`engine`]: the service engine over documents in memory, and a clock that only tests move
@@ -23,6 +24,7 @@
 pub mod client;
 pub mod differences;
 pub mod engine;
+pub mod fixtures;
 pub mod gate;
 pub mod http;
 pub mod process;
@@ -30,3 +32,12 @@ pub mod siege;
 pub mod source;
 pub mod upstream;
 pub mod world;
+
+/// A test that can't run here for want of a tool. With `CI` set it fails, for the tool could have been installed.
+pub fn skipped(tool: &str) {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{tool} is not installed: make tools"
+    );
+    println!("SKIPPED: {tool} is not installed");
+}

@@ -1,5 +1,5 @@
-//! What the source files say of the structure: who imports whom, which public types there are. Also for the agent's
-//! tests.
+//! What the source files say of the structure: who imports whom, which public types there are, how long they are.
+//! Also for the agent's tests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -110,4 +110,30 @@ pub fn shared_names(directory: &str) -> Vec<String> {
         .filter(|(_, files)| files.len() > 1)
         .map(|(name, files)| format!("{name}: {}", files.join(", ")))
         .collect()
+}
+
+/// The most lines of a source file.
+const MOST_LINES: usize = 500;
+
+/// The most lines of a file of tests, in `tests/` or among the sources.
+const MOST_LINES_OF_TESTS: usize = 600;
+
+/// The files of a crate that are too long to be read at one sitting, and how long they are.
+pub fn too_long(name: &str) -> Vec<String> {
+    let mut long = Vec::new();
+    for directory in ["src", "tests"] {
+        for (file, text) in sources(&format!("{name}/{directory}")) {
+            let path = format!("{name}/{directory}/{file}");
+            let most = if path.contains("/tests") {
+                MOST_LINES_OF_TESTS
+            } else {
+                MOST_LINES
+            };
+            let lines = text.lines().count();
+            if lines > most {
+                long.push(format!("{path}: {lines} lines, {most} at most"));
+            }
+        }
+    }
+    long
 }

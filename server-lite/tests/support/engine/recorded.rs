@@ -1,16 +1,14 @@
 //! The recorded cases, and a service seen in their words.
 
+use super::super::fixtures::lines;
 use super::{Bench, Kind, name};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub fn cases() -> BTreeMap<String, Value> {
-    include_str!("../../fixtures/elasticity.jsonl")
-        .lines()
-        .map(|line| {
-            let case: Value = serde_json::from_str(line).expect("a case");
-            (case["case"].as_str().expect("a name").to_string(), case)
-        })
+    lines("elasticity.jsonl")
+        .into_iter()
+        .map(|case| (case["case"].as_str().expect("a name").to_string(), case))
         .collect()
 }
 

@@ -8,23 +8,7 @@ use onegate_server_lite::gate::routes::Gate;
 use onegate_server_lite::http::{Limits, Request, Server};
 use serde_json::{Map, Value};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
-
-/// A file of tests/fixtures.
-pub fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
-
-/// The lines of a fixture, each a JSON object.
-pub fn lines(name: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(fixture(name)).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
 
 /// A server in front of a cloud, until it is dropped.
 pub struct Served {

@@ -4,7 +4,6 @@ use super::client::connect;
 use super::client::{Answer, PATIENCE};
 use std::io::{BufRead, BufReader, Read};
 use std::net::Shutdown;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -44,15 +43,6 @@ pub fn refused(arguments: &[&str]) -> (i32, String) {
         output.status.code().unwrap(),
         String::from_utf8(output.stderr).unwrap(),
     )
-}
-
-/// A file among the fixtures.
-pub fn fixture(name: &str) -> String {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-        .display()
-        .to_string()
 }
 
 /// A server that runs until it is dropped.

@@ -2,7 +2,8 @@
 //! it must never tell.
 
 use super::client::Answer;
-use super::process::{Running, credentials, fixture};
+use super::fixtures::fixture;
+use super::process::{Running, credentials};
 use onegate_server_lite::objects::token::{self, Secret};
 use serde_json::Value;
 use std::cell::RefCell;

@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod replay;
 pub(crate) mod vm;
 
+use super::client::until;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// One request as it came.
 #[derive(Debug, Clone)]
@@ -133,7 +134,7 @@ impl StandIn {
         for (_, stream) in &streams {
             let _ = stream.shutdown(Shutdown::Both);
         }
-        wait_until("the connections have ended", || self.open() == 0);
+        until("the connections have ended", || self.open() == 0);
     }
 }
 
@@ -147,15 +148,6 @@ impl Drop for StandIn {
         for (_, stream) in self.shared.streams.lock().expect("streams").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
-    }
-}
-
-/// Polls until it holds; fails after ten seconds.
-pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within 10 s: {what}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

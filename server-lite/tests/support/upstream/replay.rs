@@ -3,6 +3,7 @@
 //! Each recorded call can be made once: whoever makes more calls than the Ruby server made, or others, is refused and
 //! found out.
 
+use super::super::fixtures::lines;
 use super::{Call, Reply, StandIn, done, done_to, refused, vm};
 use onegate_server_lite::cloud::opennebula::document;
 use serde_json::Value;
@@ -32,18 +33,13 @@ pub(crate) struct Recordings {
 
 impl Recordings {
     pub(crate) fn read() -> Self {
-        let lines = |text: &str| {
-            text.lines()
-                .map(|line| serde_json::from_str(line).unwrap())
-                .collect::<Vec<Value>>()
-        };
-        let cases = lines(include_str!("../../fixtures/opennebula/upstream.jsonl"));
+        let cases = lines("opennebula/upstream.jsonl");
         let named = |case: Value| {
             let calls = case["calls"].as_array().unwrap().clone();
             (case["case"].as_str().unwrap().to_string(), calls)
         };
         Recordings {
-            answers: lines(include_str!("../../fixtures/opennebula/answers.jsonl")),
+            answers: lines("opennebula/answers.jsonl"),
             cases: cases.into_iter().map(named).collect(),
         }
     }

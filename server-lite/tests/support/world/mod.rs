@@ -1,7 +1,7 @@
 //! The cloud as it was when a case was recorded: the snapshot, and over it what oned and OneFlow answered while that
 //! case was recorded (server-lite/tests/fixtures/opennebula).
 
-use super::gate::{fixture, lines};
+use super::fixtures::{fixture, lines};
 use onegate_server_lite::cloud::embedded::{Embedded, Scenario};
 use onegate_server_lite::cloud::opennebula::document;
 use onegate_server_lite::cloud::{Cloud, User};
