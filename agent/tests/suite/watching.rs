@@ -46,7 +46,7 @@ impl Running {
     fn on(server: &Server, vm: u32, args: &[&str]) -> Running {
         let mut command = as_vm(server.url(), &vm.to_string(), &token(vm));
         command.args(args).env("PATH", path());
-        Running::new(command)
+        Running::new(with_default_signals(&command))
     }
 
     fn line(&mut self) -> String {
@@ -74,6 +74,20 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The same command, heeding every signal: what is started in the background ignores SIGINT and SIGQUIT, and so do these
+/// tests and their children there.
+fn with_default_signals(command: &Command) -> Command {
+    let mut env = Command::new("/usr/bin/env");
+    env.env_clear().arg("--default-signal");
+    env.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            env.env(name, value);
+        }
+    }
+    env
 }
 
 fn signal(name: &str, process: u32) {
