@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,14 @@ const LARGEST: u64 = 1 << 30;
 /// What the server answers when it is done.
 const OK: &str = "ok";
 
-/// A path to the socket that is short enough for any directory, and the directory it goes through.
+/// A path to the socket, and the directory it goes through. One that is too long for a socket's address goes through
+/// /proc, which a container from scratch may not have.
 fn socket(directory: &Path) -> io::Result<(File, PathBuf)> {
     let opened = File::open(directory)?;
+    let path = directory.join(SOCKET);
+    if SocketAddr::from_pathname(&path).is_ok() {
+        return Ok((opened, path));
+    }
     let path = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd())).join(SOCKET);
     Ok((opened, path))
 }
