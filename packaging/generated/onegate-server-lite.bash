@@ -20,7 +20,7 @@ _onegate_server_lite() {
         "serve "*) choices="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --admin --log" ;;
         "check "*) choices="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval" ;;
         "token "*) choices="--cloud --state" ;;
-        "context "*) choices="--cloud --state --out --endpoint" ;;
+        "context "*) choices="--cloud --state --out --export --endpoint" ;;
         "service show") choices="--state --json" ;;
         "service recover") choices="--state" ;;
         "state export") choices="--state --salvage" ;;

@@ -52,6 +52,7 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l state -
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l out -x -a '(__fish_complete_directories)' -d 'Where to write the two files; made if it is missing'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l export -d 'Print the lines by which a shell exports the endpoint, the VM\'s id and its token'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l endpoint -x -d 'ONEGATE_ENDPOINT, in place of the one in the VM\'s record'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l json -d 'Print JSON, with times in seconds'

@@ -96,7 +96,7 @@ pub const COMMANDS: &[CommandEntry] = &[
         command: Command::Context,
         name: "context",
         argument: Some("VMID"),
-        help: "Writes a VM's context.sh and token.txt, as its context CD-ROM has them",
+        help: "Writes a VM's context.sh and token.txt, as its context CD-ROM has them, or prints it for a shell",
         run: |options| Ok(context::run(options)?),
     },
     CommandEntry {

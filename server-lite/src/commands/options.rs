@@ -40,6 +40,8 @@ pub struct CommandOptions {
     pub flow_interval: Option<Duration>,
     /// `--out`
     pub out: Option<PathBuf>,
+    /// `--export`
+    pub export: bool,
     /// `--endpoint`
     pub endpoint: Option<String>,
     /// `--json`
@@ -165,6 +167,16 @@ pub const OPTIONS: &[OptionEntry] = &[
         set: |options, value| path(&mut options.out, value),
     },
     OptionEntry {
+        name: "export",
+        value: None,
+        commands: &[Context],
+        help: "Print the lines by which a shell exports the endpoint, the VM's id and its token",
+        set: |options, _| {
+            options.export = true;
+            Ok(())
+        },
+    },
+    OptionEntry {
         name: "endpoint",
         value: Some("URL"),
         commands: &[Context],
@@ -247,9 +259,11 @@ impl CommandOptions {
             (None, Some(_)) => return Err(UsageError("--tls-key needs --tls-cert".to_owned())),
             _ => {}
         }
-        if command == Context && self.out.is_none() {
+        if command == Context && self.out.is_some() == self.export {
             return Err(UsageError(
-                "context needs --out DIR: where to write context.sh and token.txt".to_owned(),
+                "context needs either --out DIR, where to write context.sh and token.txt, or --export, to print what \
+                 eval \"$(onegate-server-lite context VMID --export)\" takes"
+                    .to_owned(),
             ));
         }
         let needs_state = match command {

@@ -3,10 +3,11 @@
 use crate::support::client;
 use crate::support::fixtures::fixture;
 use crate::support::http::tls::{Files, connect_tls, session};
-use crate::support::process::{Running, credentials, printed, refused, run};
+use crate::support::process::{Running, credentials, printed, program, refused, run};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 fn snapshot() -> String {
@@ -81,6 +82,37 @@ fn context_writes_what_opennebula_writes() {
     );
     assert!(!out.join("token.txt").exists());
     assert!(read(&out.join("context.sh")).contains("\nVMID='3'\n"));
+}
+
+#[test]
+fn a_shell_exports_a_context_to_its_programs() {
+    let script =
+        "eval \"$(\"$0\" context 6 --export --cloud \"$1\" --endpoint http://it\\'s:1)\" && env";
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .arg(program().get_program())
+        .arg(snapshot())
+        .env_clear()
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "VMID=6",
+        "ONEGATE_ENDPOINT=http://it's:1",
+        "TOKENTXT=o7Y9bRvAiQmfUZzJo5eZTA==",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{printed}");
+    }
+    assert!(
+        !printed.contains("ETH0"),
+        "only what a client needs: {printed}"
+    );
+    // VM 3 was created without TOKEN=YES.
+    let (code, message) = refused(&["context", "3", "--export", "--cloud", &snapshot()]);
+    assert!(
+        code == 1 && message.contains("VM 3 has no TOKEN=YES"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -88,7 +88,8 @@ fn bad_lines_name_the_word_and_what_is_expected() {
         ("token +8", "'+8' is not a VM's id"),
         ("token 8x", "'8x' is not a VM's id"),
         ("token 8 9", "token takes no argument '9'"),
-        ("context 8", "context needs --out DIR"),
+        ("context 8", "context needs either --out DIR"),
+        ("context 8 --out d --export", "or --export"),
         (
             "serve --opennebula --state d",
             "--state is for a cloud of our own",
