@@ -22,7 +22,7 @@ use crate::objects::document::{Document, Id, id};
 use crate::objects::refusal::Refusal;
 use crate::objects::template::Attribute;
 use crate::objects::user_template::{self, Changes};
-use crate::store::commit::Commits;
+use crate::store::commit::{Changed, Commits};
 use crate::store::state::{Draft, Kind};
 use jiff::Timestamp;
 use rights::Right;
@@ -51,7 +51,7 @@ impl Embedded {
     }
 
     /// Tells `listener` which documents changed, after each change from now on.
-    pub fn on_change(&self, listener: impl Fn(&[(Kind, Id)]) + Send + Sync + 'static) {
+    pub fn on_change(&self, listener: impl Fn(&[Changed]) + Send + Sync + 'static) {
         self.commits.on_change(listener);
     }
 

@@ -15,6 +15,7 @@ use crate::commands::config::LogLevel;
 use crate::gate::conditional;
 use crate::gate::routes::{Gate, Outcome, Route};
 use crate::http::{self, Handler, Hold, Reply, Request, Response};
+use crate::lab::timeline::Timeline;
 use crate::objects::document::parse_id;
 use crate::objects::message;
 use format::LogFormat;
@@ -164,6 +165,15 @@ fn path(route: Option<&Route>, parameter: Option<&str>) -> String {
     }
 }
 
+/// Why a request was refused, for the timeline: what the guest was told, or the cause.
+fn why_not(outcome: &Outcome) -> String {
+    if outcome.response.status < 400 {
+        return String::new();
+    }
+    let told = || String::from_utf8_lossy(&outcome.response.body).into_owned();
+    harmless(&outcome.cause.clone().unwrap_or_else(told))
+}
+
 /// A cause, without what could be a token: many characters in a row as base64 has them, percent-encoded or not, in which
 /// small letters, capitals and digits are mixed. Names and paths are not: each of their words is of one kind.
 fn harmless(cause: &str) -> String {
@@ -204,6 +214,8 @@ pub struct Logged {
     reads_wait: bool,
     /// Where requests are counted, if they are.
     counts: Option<Arc<RequestCounts>>,
+    /// Where it is told what guests do, if it is.
+    timeline: Option<Arc<Timeline>>,
 }
 
 impl Logged {
@@ -215,6 +227,7 @@ impl Logged {
             log,
             reads_wait,
             counts: None,
+            timeline: None,
         }
     }
 
@@ -224,7 +237,16 @@ impl Logged {
         self
     }
 
+    /// The same, and tells the timeline what guests do.
+    pub fn telling(mut self, timeline: Option<Arc<Timeline>>) -> Self {
+        self.timeline = timeline;
+        self
+    }
+
     fn answered(&self, request: &Request, outcome: &Outcome, took: Duration) {
+        if let Some(timeline) = &self.timeline {
+            timeline.request(outcome, &why_not(outcome));
+        }
         if let Some(counts) = &self.counts {
             counts.add(outcome, took);
         }
@@ -323,6 +345,7 @@ mod tests {
             vm: None,
             cause: cause.map(str::to_owned),
             topics: Vec::new(),
+            deed: None,
         };
         request_line(&request, &outcome, Duration::from_micros(1234))
     }

@@ -15,6 +15,8 @@ use crate::gate::routes::Gate;
 use crate::gate::watcher::Watcher;
 use crate::http::tls::Tls;
 use crate::http::{Bell, Limits, Server};
+use crate::lab::observer;
+use crate::lab::timeline::Timeline;
 use crate::objects::message;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -86,8 +88,10 @@ fn serve_until_signal(
     };
     let counts = admin.as_ref().map(|_| Arc::<RequestCounts>::default());
     let gate = Gate::new(Arc::clone(&cloud), config.rules);
+    let timeline = own.as_ref().map(|_| Arc::<Timeline>::default());
     let handler = Logged::new(gate, Arc::clone(log), options.opennebula);
-    let handler = Arc::new(handler.counting(counts.clone()));
+    let handler = handler.counting(counts.clone()).telling(timeline.clone());
+    let handler = Arc::new(handler);
     let mut limits = Limits::default();
     if options.opennebula {
         limits.handlers = HANDLERS;
@@ -99,9 +103,15 @@ fn serve_until_signal(
         limits,
     )
     .map_err(|error| format!("cannot start the server: {error}"))?;
-    if let Some(cloud) = &own {
+    if let (Some(cloud), Some(timeline)) = (&own, &timeline) {
         let bell = server.bell();
-        cloud.on_change(move |changed| bell.ring(&conditional::topics(changed)));
+        let timeline = Arc::clone(timeline);
+        cloud.on_change(move |changed| {
+            bell.ring(&conditional::topics(changed));
+            for event in observer::events(changed) {
+                timeline.push(event);
+            }
+        });
         start(cloud, options.state.as_deref(), log)?;
     }
     let ready: Readiness = match (&own, &behind) {

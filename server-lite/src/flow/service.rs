@@ -407,6 +407,12 @@ pub fn state(draft: &Draft<'_>, service: Id) -> Option<ServiceState> {
     ServiceState::read(body(draft.get(Kind::Service, service)?)?.get("state"))
 }
 
+/// The name of the state that a service's body, or a role, has; `unknown` where OneFlow has none such.
+pub fn state_name(body: Option<&Value>) -> &'static str {
+    let state = body.and_then(|body| ServiceState::read(body.get("state")));
+    state.map_or("unknown", ServiceState::name)
+}
+
 /// Whether a service has a ready gate ([`Service::ready_gate`]).
 pub fn has_ready_gate(draft: &Draft<'_>, service: Id) -> bool {
     draft

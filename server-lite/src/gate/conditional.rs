@@ -6,6 +6,7 @@
 use crate::gate::routes::Outcome;
 use crate::http::{LONGEST_HOLD, Request, Response, Topic};
 use crate::objects::document::Id;
+use crate::store::commit::Changed;
 use crate::store::state::Kind;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
@@ -16,9 +17,9 @@ pub fn topic(kind: Kind, id: Id) -> Topic {
     (kind as u64) << 32 | u64::from(id)
 }
 
-/// The topics of several documents.
-pub fn topics(documents: &[(Kind, Id)]) -> Vec<Topic> {
-    let topics = documents.iter().map(|(kind, id)| topic(*kind, *id));
+/// The topics of the documents that changed.
+pub fn topics(changed: &[Changed]) -> Vec<Topic> {
+    let topics = changed.iter().map(|one| topic(one.kind, one.id));
     topics.collect()
 }
 

@@ -8,6 +8,7 @@
 mod multipart;
 
 use crate::http::Request;
+use crate::objects::message::shown;
 use crate::objects::template;
 use crate::objects::template::Attribute;
 use percent_encoding::percent_decode;
@@ -81,7 +82,23 @@ pub enum Update {
     Erase(String),
 }
 
+/// How many of an update's names are told, and how much of each.
+const NAMES: usize = 16;
+const NAME_SHOWN: usize = 64;
+
 impl Update {
+    /// The names of the attributes that it sets or erases, to be told of: the first few, and cut.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Merge(attributes) => attributes
+                .iter()
+                .take(NAMES)
+                .map(|attribute| shown(&attribute.name, NAME_SHOWN))
+                .collect(),
+            Self::Erase(name) => vec![shown(name, NAME_SHOWN)],
+        }
+    }
+
     /// Reads an update from a request.
     ///
     /// # Errors

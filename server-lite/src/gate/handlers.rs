@@ -1,6 +1,6 @@
 //! What each route does once it is known who asks.
 
-use super::routes::{AuthenticatedRequest, Gate};
+use super::routes::{AuthenticatedRequest, Deed, Gate};
 use crate::gate::access;
 use crate::gate::conditional;
 use crate::gate::form::{self, Parameters, Update};
@@ -64,6 +64,11 @@ fn update(
 ) -> Result<Response, Failure> {
     let update = Update::read(call.request).map_err(|reason| Failure::new(400, reason))?;
     let user = &call.caller.user;
+    call.deed.set(Some(Deed::Update {
+        vm,
+        names: update.names(),
+        erased: matches!(update, Update::Erase(_)),
+    }));
     let done = match &update {
         Update::Merge(attributes) => {
             let mut names = attributes.iter().map(|attribute| &attribute.name);
@@ -144,6 +149,8 @@ pub(super) fn act_on_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
     if gate.rules.restricted_actions.iter().any(same_call) {
         return Err(restricted());
     }
+    let action = wanted.name;
+    call.deed.set(Some(Deed::Act { vm, action }));
     gate.cloud
         .act(&call.caller.user, vm, &wanted)
         .map_err(|refusal| not_done(refusal, vm))?;
@@ -209,6 +216,10 @@ pub(super) fn scale_role(gate: &Gate, call: &AuthenticatedRequest) -> Result<Res
     let not_a_number = "the cardinality is not a whole number from 0 up";
     let cardinality =
         id(body.get("cardinality")).ok_or_else(|| refused(not_a_number, not_a_number))?;
+    call.deed.set(Some(Deed::Scale {
+        service,
+        cardinality,
+    }));
     let scaled = gate
         .cloud
         .scale(&call.caller.user, service, role, cardinality);

@@ -88,6 +88,36 @@ pub struct Outcome {
     pub cause: Option<String>,
     /// What the response shows: the documents whose change would change it.
     pub topics: Vec<Topic>,
+    /// What was to be done, where it was understood; the status says whether it was.
+    pub deed: Option<Deed>,
+}
+
+/// What a guest asked to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Attributes of a VM set or erased.
+    Update {
+        /// The VM.
+        vm: Id,
+        /// The names of the attributes; no value is remembered.
+        names: Vec<String>,
+        /// Erased rather than set.
+        erased: bool,
+    },
+    /// An action on a VM.
+    Act {
+        /// The VM.
+        vm: Id,
+        /// The action, in oned's words.
+        action: &'static str,
+    },
+    /// A role given a cardinality.
+    Scale {
+        /// The service.
+        service: Id,
+        /// How many nodes it is to have.
+        cardinality: Id,
+    },
 }
 
 /// A request that may be carried out: who asks, and what its path says.
@@ -101,6 +131,8 @@ pub(super) struct AuthenticatedRequest<'a> {
     pub(super) shown: RefCell<Vec<Topic>>,
     /// The entity tag of the response, where it is known.
     pub(super) tag: Cell<Option<Arc<str>>>,
+    /// What is to be done, once that is known.
+    pub(super) deed: Cell<Option<Deed>>,
 }
 
 impl Gate {
@@ -137,6 +169,7 @@ impl Gate {
             vm: None,
             cause: None,
             topics: Vec::new(),
+            deed: None,
         };
         if let Some((resource, action)) = route.permission
             && !self.rules.permits(resource, action)
@@ -164,9 +197,11 @@ impl Gate {
             warning: Cell::default(),
             shown: RefCell::default(),
             tag: Cell::default(),
+            deed: Cell::default(),
         };
         let mut outcome = answer(vm, (route.handler)(self, &call));
         outcome.cause = outcome.cause.or(call.warning.take());
+        outcome.deed = call.deed.take();
         if outcome.response.status == 200 {
             outcome.topics = call.shown.take();
         }
@@ -190,6 +225,7 @@ fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Outcome {
             vm,
             cause: None,
             topics: Vec::new(),
+            deed: None,
         },
         Err(mut failure) => Outcome {
             route: None,
@@ -198,6 +234,7 @@ fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Outcome {
             cause: failure.cause.take(),
             response: failure.into(),
             topics: Vec::new(),
+            deed: None,
         },
     }
 }

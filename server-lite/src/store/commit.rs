@@ -21,8 +21,21 @@ pub struct Commits {
     listener: OnceLock<Listener>,
 }
 
+/// A document that changed, as it was and as it is.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id.
+    pub id: Id,
+    /// As it was; `None` where it is new.
+    pub before: Option<Document>,
+    /// As it is; `None` where it was removed.
+    pub after: Option<Document>,
+}
+
 /// What is told which documents changed.
-type Tell = dyn Fn(&[(Kind, Id)]) + Send + Sync;
+type Tell = dyn Fn(&[Changed]) + Send + Sync;
 
 /// Who is told which documents changed, once readers see it.
 struct Listener(Box<Tell>);
@@ -64,7 +77,7 @@ impl Commits {
     }
 
     /// Tells `listener` which documents changed, after each change from now on. The first one given stays.
-    pub fn on_change(&self, listener: impl Fn(&[(Kind, Id)]) + Send + Sync + 'static) {
+    pub fn on_change(&self, listener: impl Fn(&[Changed]) + Send + Sync + 'static) {
         let _ = self.listener.set(Listener(Box::new(listener)));
     }
 
@@ -129,13 +142,19 @@ impl Commits {
             self.read(|objects| store.write(objects, batch))
                 .map_err(|e| e.to_string())?;
         }
+        let mut changed = Vec::with_capacity(batch.len());
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
-        for ((kind, id), document) in batch {
-            objects.set(*kind, *id, document.clone());
+        for ((kind, id), after) in batch {
+            changed.push(Changed {
+                kind: *kind,
+                id: *id,
+                before: objects.set(*kind, *id, after.clone()),
+                after: after.clone(),
+            });
         }
         drop(objects);
         if let Some(Listener(tell)) = self.listener.get() {
-            tell(&batch.keys().copied().collect::<Vec<_>>());
+            tell(&changed);
         }
         Ok(())
     }

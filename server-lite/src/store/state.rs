@@ -99,19 +99,16 @@ impl Objects {
             .map(|(id, document)| (*id, document))
     }
 
-    /// Adds, replaces or, with `None`, removes a document. A VM's id is used up either way.
-    pub fn set(&mut self, kind: Kind, id: Id, document: Option<Document>) {
+    /// Adds, replaces or, with `None`, removes a document; gives the one that was there. A VM's id is used up either
+    /// way.
+    pub fn set(&mut self, kind: Kind, id: Id, document: Option<Document>) -> Option<Document> {
         if kind == Kind::Vm {
             self.last_vm = self.last_vm.max(Some(id));
         }
         let documents = &mut self.documents[kind as usize];
         match document {
-            Some(document) => {
-                documents.insert(id, document);
-            }
-            None => {
-                documents.remove(&id);
-            }
+            Some(document) => documents.insert(id, document),
+            None => documents.remove(&id),
         }
     }
 }

@@ -4,13 +4,15 @@
 use crate::support::source::{imports, shared_names, sources, too_long};
 
 /// The layers, from the top: a file imports from its own layer and from those after it.
-const LAYERS: &[&str] = &["commands", "gate", "cloud", "flow", "store", "objects"];
+const LAYERS: &[&str] = &[
+    "commands", "lab", "gate", "cloud", "flow", "store", "objects",
+];
 
 /// The HTTP layer imports nothing of the crate.
 const HTTP: &str = "http";
 
 /// The layers that may use the HTTP layer.
-const USE_HTTP: &[&str] = &["commands", "gate"];
+const USE_HTTP: &[&str] = &["commands", "lab", "gate"];
 
 /// Whether a file of this layer may import from that one.
 fn may(layer: &str, from: &str) -> bool {
