@@ -1,10 +1,11 @@
-//! Every session that README.md shows, run as shown, prints what README.md says.
+//! Every session that README.md shows, run as shown, prints what README.md says; its first steps lead to a first answer.
 //!
 //! A block fenced as `console` is a shell session of VM 8 of the built-in scenario, `console vm1` one of VM 1. All of
 //! them share one server, in the order of the page. In what is printed, `…` stands for any text within a line, and
 //! alone for any lines; white space at the end of a line doesn't count.
 
 use crate::support::server::{Server, token};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -116,4 +117,35 @@ fn the_readme_shows_what_happens() {
             step.expected.join("\n")
         );
     }
+}
+
+#[test]
+fn the_first_steps_end_with_an_answer() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md"));
+    let page = page.unwrap();
+    let block = page
+        .split("```sh\n")
+        .filter_map(|block| block.split("```").next())
+        .find(|block| block.contains("onegate-server-lite serve &"))
+        .unwrap();
+    let bin = Path::new(env!("CARGO_BIN_EXE_onegate")).parent().unwrap();
+    // Whoever runs this may have a server of their own.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let address = port.unwrap().to_string();
+    let block = block
+        .replace("$PWD/target/debug", &bin.display().to_string())
+        .replace("serve &", &format!("serve --listen {address} &"))
+        .replace("--export", &format!("--export --endpoint http://{address}"));
+    let output = Command::new("sh")
+        .args(["-ec", &format!("trap 'kill $!' EXIT\n{block}")])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success()
+            && printed.contains("\nNAME                : master_0_(service_1)\n"),
+        "{block}\n{output:?}"
+    );
 }
