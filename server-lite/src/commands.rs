@@ -1,6 +1,7 @@
 //! The command line and what each command does: one file and one row of `COMMANDS` ([`cli`]) for each.
 
 pub mod admin;
+pub mod certificate;
 pub mod check;
 pub mod cli;
 pub mod config;

@@ -77,6 +77,7 @@ struct Tick<'t, 'd> {
     draft: &'t mut Draft<'d>,
     reader: &'t mut PolicyReader,
     timings: Timings,
+    decisions: &'t mut DecisionCounts,
     now: Timestamp,
 }
 
@@ -96,6 +97,18 @@ pub struct Engine {
     /// Something changed since records of VMs that are gone were last counted.
     to_tidy: bool,
     reader: PolicyReader,
+    decisions: DecisionCounts,
+}
+
+/// What came of the policies' wishes since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DecisionCounts {
+    /// The role was scaled.
+    pub scaled: u64,
+    /// The role stayed as it is: it is at its limit.
+    pub at_limit: u64,
+    /// The role could not be scaled, for want of addresses for example.
+    pub refused: u64,
 }
 
 impl Engine {
@@ -107,7 +120,13 @@ impl Engine {
             vms_changed: true,
             to_tidy: true,
             reader: PolicyReader::new(TimeZone::system()),
+            decisions: DecisionCounts::default(),
         }
+    }
+
+    /// What came of the policies' wishes so far.
+    pub fn decisions(&self) -> DecisionCounts {
+        self.decisions
     }
 
     /// The same engine, reading dates and cron in this zone instead of the system's.
@@ -121,6 +140,7 @@ impl Engine {
             draft,
             reader: &mut self.reader,
             timings: self.timings,
+            decisions: &mut self.decisions,
             now,
         }
     }

@@ -11,11 +11,12 @@ pub mod server;
 mod socket;
 mod syntax;
 pub mod tls;
+pub mod validity;
 
 pub use limits::{Limits, Rejection};
 pub use request::Request;
 pub use response::{Body, Response};
-pub use server::{Bell, LONGEST_HOLD, Server};
+pub use server::{Bell, Budget, LONGEST_HOLD, Load, Server};
 
 use std::net::IpAddr;
 use std::time::Duration;

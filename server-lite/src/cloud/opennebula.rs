@@ -45,7 +45,7 @@ use std::time::Duration;
 use token_passwords::TokenPasswords;
 use turns::Share;
 use updates::Updates;
-use upstream::{LogSink, Repeat, Upstream};
+use upstream::{CallCounts, LogSink, Repeat, Upstream};
 use vms::Vms;
 use xmlrpc::Parameter;
 
@@ -105,6 +105,11 @@ impl OpenNebula {
     /// Reads of VMs and updates that wait for their turn at oned, and so may be made together with others.
     pub fn waiting(&self) -> usize {
         self.vms.waiting() + self.updates.waiting()
+    }
+
+    /// What came of the calls to oned and to OneFlow, each with its name.
+    pub fn calls(&self) -> [(&'static str, CallCounts); 2] {
+        [self.oned.counts(), self.oneflow.counts()]
     }
 
     /// What the background does when sessions begin: shows those in use to oned.

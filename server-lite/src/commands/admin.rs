@@ -1,19 +1,17 @@
 //! The `--admin` address: `/healthz`, `/readyz` and `/metrics`, for whoever watches over the server. Guests' address
 //! answers none of them.
 
-use super::metrics::RequestCounts;
+use super::metrics::{self, RequestCounts};
+use crate::cloud::embedded::Embedded;
 use crate::cloud::opennebula::OpenNebula;
 use crate::cloud::{Cloud, User};
+use crate::http::tls::Tls;
 use crate::http::{Bell, Limits, Request, Response, Server};
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
-
-/// Whether what the server needs is there; if not, what is missing.
-pub type Readiness = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// What the address tells of.
 pub struct Admin {
@@ -22,14 +20,43 @@ pub struct Admin {
     /// The server that guests use.
     pub server: Bell,
     /// What it needs.
-    pub ready: Readiness,
+    pub backend: Backend,
+    /// Its certificate.
+    pub tls: Option<Arc<Tls>>,
+}
+
+/// The cloud behind the gate.
+#[derive(Clone)]
+pub enum Backend {
+    /// One of our own.
+    Embedded(Arc<Embedded>),
+    /// A real one.
+    OpenNebula(Arc<OpenNebula>),
+}
+
+impl Backend {
+    /// The cloud.
+    pub fn cloud(&self) -> Arc<dyn Cloud> {
+        match self {
+            Self::Embedded(cloud) => Arc::clone(cloud) as _,
+            Self::OpenNebula(cloud) => Arc::clone(cloud) as _,
+        }
+    }
+
+    /// Whether what the server needs is there; if not, what is missing.
+    fn ready(&self) -> Result<(), String> {
+        match self {
+            Self::Embedded(cloud) => cloud.ready(),
+            Self::OpenNebula(cloud) => opennebula_is_ready(cloud),
+        }
+    }
 }
 
 /// An id that no object has: what is asked for it needs the other server, and finds nothing.
 const NOBODY: Id = Id::MAX;
 
 /// Whether oned and OneFlow answer.
-pub fn opennebula_is_ready(cloud: &OpenNebula) -> Result<(), String> {
+fn opennebula_is_ready(cloud: &OpenNebula) -> Result<(), String> {
     let user = User {
         id: 0,
         name: "oneadmin".to_owned(),
@@ -60,7 +87,7 @@ impl Admin {
     fn answer(&self, request: &Request) -> Response {
         match (request.method.as_str(), request.path.as_str()) {
             ("GET" | "HEAD", "/healthz") => text(200, "ok\n".to_owned()),
-            ("GET" | "HEAD", "/readyz") => match (self.ready)() {
+            ("GET" | "HEAD", "/readyz") => match self.backend.ready() {
                 Ok(()) => text(200, "ok\n".to_owned()),
                 Err(missing) => text(503, format!("{missing}\n")),
             },
@@ -72,24 +99,13 @@ impl Admin {
     fn metrics(&self) -> String {
         let mut out = String::new();
         self.counts.write(&mut out);
-        let load = self.server.load();
-        for (name, help, value) in [
-            ("connections", "Open connections.", load.connections),
-            (
-                "queued_requests",
-                "Requests that wait for a handler.",
-                load.waiting,
-            ),
-            (
-                "held_bytes",
-                "Bytes held for all clients, of the budget in docs/server.md.",
-                load.bytes,
-            ),
-        ] {
-            let _ = writeln!(
-                out,
-                "# HELP onegate_{name} {help}\n# TYPE onegate_{name} gauge\nonegate_{name} {value}"
-            );
+        metrics::write_load(&mut out, &self.server.load());
+        match &self.backend {
+            Backend::Embedded(cloud) => metrics::write_decisions(&mut out, cloud.decisions()),
+            Backend::OpenNebula(cloud) => metrics::write_calls(&mut out, &cloud.calls()),
+        }
+        if let Some(validity) = self.tls.as_ref().and_then(|tls| tls.validity()) {
+            metrics::write_expiry(&mut out, validity.until.as_second());
         }
         out
     }

@@ -1,6 +1,7 @@
 //! `onegate-server-lite check`: looks at everything that `serve` with the same options would use, one line for each,
 //! and changes nothing. A server may run meanwhile.
 
+use super::certificate::{Term, term};
 use super::log::Log;
 use super::log::format::LogFormat;
 use super::options::CommandOptions;
@@ -12,6 +13,7 @@ use crate::commands::config::{Config, LogLevel};
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use crate::store::database::Store;
+use jiff::Timestamp;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -97,7 +99,18 @@ fn configuration(options: &CommandOptions, config: &Result<Config, String>) -> C
 
 fn certificate(options: &CommandOptions) -> Checked {
     match setup::certificate(options) {
-        Ok(Some(_)) => Ok(Step::Ok("can be read, and the key is its own".to_owned())),
+        Ok(Some(tls)) => {
+            let good = "can be read, and the key is its own";
+            match tls
+                .validity()
+                .map(|validity| term(validity, Timestamp::now()))
+            {
+                Some(Term::Good(text)) => Ok(Step::Ok(format!("{good}; {text}"))),
+                Some(Term::Soon(text)) => Ok(Step::Ok(format!("{good}\n        warning: {text}"))),
+                Some(Term::Refused(text)) => Err(text),
+                None => Ok(Step::Ok(good.to_owned())),
+            }
+        }
         Ok(None) => Ok(Step::Skipped(
             "no --tls-cert: tokens cross the network in the clear".to_owned(),
         )),

@@ -3,7 +3,8 @@
 use crate::cloud::Cloud;
 use crate::cloud::embedded::Embedded;
 use crate::cloud::opennebula::{HANDLERS, OpenNebula};
-use crate::commands::admin::{Admin, Readiness};
+use crate::commands::admin::{Admin, Backend};
+use crate::commands::certificate::{Term, term};
 use crate::commands::config::{Config, LogLevel};
 use crate::commands::log::format::LogFormat;
 use crate::commands::log::{Log, Logged};
@@ -18,6 +19,7 @@ use crate::http::{Bell, Limits, Server};
 use crate::lab::observer;
 use crate::lab::timeline::Timeline;
 use crate::objects::message;
+use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::Write as _;
@@ -69,15 +71,14 @@ fn serve_until_signal(
         .for_each(|warning| log.write(LogLevel::Warning, warning));
     // All is read before the address is listened on: what is wrong is said before a guest is answered.
     let tls = setup::certificate(options)?;
-    let mut behind = None;
-    let (cloud, own): (Arc<dyn Cloud>, _) = if options.opennebula {
-        let cloud = setup::opennebula(options, &config, log)?;
-        behind = Some(Arc::clone(&cloud));
-        (cloud as _, None)
-    } else {
-        let own = setup::embedded(options, log)?;
-        (Arc::clone(&own) as _, Some(own))
+    if let Some(tls) = &tls {
+        warn_of_expiry(tls, log);
+    }
+    let backend = match options.opennebula {
+        true => Backend::OpenNebula(setup::opennebula(options, &config, log)?),
+        false => Backend::Embedded(setup::embedded(options, log)?),
     };
+    let cloud = backend.cloud();
     let listener = setup::listen(&setup::address(options, &config), log)?;
     let address = listener
         .local_addr()
@@ -88,7 +89,7 @@ fn serve_until_signal(
     };
     let counts = admin.as_ref().map(|_| Arc::<RequestCounts>::default());
     let gate = Gate::new(Arc::clone(&cloud), config.rules);
-    let timeline = own.as_ref().map(|_| Arc::<Timeline>::default());
+    let timeline = (!options.opennebula).then(Arc::<Timeline>::default);
     let handler = Logged::new(gate, Arc::clone(log), options.opennebula);
     let handler = handler.counting(counts.clone()).telling(timeline.clone());
     let handler = Arc::new(handler);
@@ -103,7 +104,7 @@ fn serve_until_signal(
         limits,
     )
     .map_err(|error| format!("cannot start the server: {error}"))?;
-    if let (Some(cloud), Some(timeline)) = (&own, &timeline) {
+    if let (Backend::Embedded(cloud), Some(timeline)) = (&backend, &timeline) {
         let bell = server.bell();
         let timeline = Arc::clone(timeline);
         cloud.on_change(move |changed| {
@@ -114,33 +115,22 @@ fn serve_until_signal(
         });
         start(cloud, options.state.as_deref(), log)?;
     }
-    let ready: Readiness = match (&own, &behind) {
-        (Some(cloud), _) => {
-            let cloud = Arc::clone(cloud);
-            Box::new(move || cloud.ready())
-        }
-        (None, Some(cloud)) => {
-            let cloud = Arc::clone(cloud);
-            Box::new(move || admin::opennebula_is_ready(&cloud))
-        }
-        (None, None) => Box::new(|| Ok(())),
-    };
     let admin = match (admin, counts) {
         (Some(listener), Some(counts)) => {
-            let server = server.bell();
             let told = Admin {
                 counts,
-                server,
-                ready,
+                server: server.bell(),
+                backend: backend.clone(),
+                tls: tls.clone(),
             };
             let started = admin::serve(listener, told);
             Some(started.map_err(|error| format!("cannot start the admin server: {error}"))?)
         }
         _ => None,
     };
-    if let Some(cloud) = behind {
+    if let Backend::OpenNebula(cloud) = &backend {
         let interval = Duration::from_secs(config.record_max_age.max(1));
-        watch(cloud, server.bell(), interval)?;
+        watch(Arc::clone(cloud), server.bell(), interval)?;
     }
 
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -160,7 +150,7 @@ fn serve_until_signal(
         admin.stop();
     }
     let left = server.stop();
-    if let Some(cloud) = own {
+    if let Backend::Embedded(cloud) = backend {
         cloud.stop_clock();
     }
     match left {
@@ -213,10 +203,13 @@ fn reload(
         }
     }
     match tls.map(Tls::reload) {
-        Some(Ok(())) => log.write(
-            LogLevel::Info,
-            "the certificate and its key were read again",
-        ),
+        Some(Ok(())) => {
+            log.write(
+                LogLevel::Info,
+                "the certificate and its key were read again",
+            );
+            tls.into_iter().for_each(|tls| warn_of_expiry(tls, log));
+        }
         Some(Err(error)) => log.write(
             LogLevel::Error,
             &format!("the certificate in use stays: {error}"),
@@ -225,6 +218,16 @@ fn reload(
             LogLevel::Info,
             "SIGHUP: there is no certificate to read again",
         ),
+    }
+}
+
+/// Says so where clients refuse the certificate, or will before long.
+fn warn_of_expiry(tls: &Tls, log: &Log) {
+    let now = Timestamp::now();
+    match tls.validity().map(|validity| term(validity, now)) {
+        Some(Term::Soon(words)) => log.write(LogLevel::Warning, &words),
+        Some(Term::Refused(words)) => log.write(LogLevel::Error, &words),
+        Some(Term::Good(_)) | None => {}
     }
 }
 

@@ -193,6 +193,7 @@ fn grant(tick: &mut Tick<'_, '_>, service: &mut Service, index: usize, wish: Wis
         Ordering::Equal => String::new(),
     };
     let text = format!("{STAYS}{now}{limit}: {}", wish.reason);
+    tick.decisions.at_limit += 1;
     service.clock.decide(tick.now, &role.name, text);
     false
 }
@@ -211,8 +212,14 @@ fn scale(
     let (before, reason) = (service.roles[index].cardinality, wish.reason);
     let scaled = scaling::scale(tick, service, index, target, wish.cooldown);
     let text = match &scaled {
-        Ok(()) => format!("{before} -> {target}: {reason}"),
-        Err(why) => format!("{STAYS}{before}, not {target}, since {why}: {reason}"),
+        Ok(()) => {
+            tick.decisions.scaled += 1;
+            format!("{before} -> {target}: {reason}")
+        }
+        Err(why) => {
+            tick.decisions.refused += 1;
+            format!("{STAYS}{before}, not {target}, since {why}: {reason}")
+        }
     };
     let role = &service.roles[index].name;
     service.clock.decide(tick.now, role, text);

@@ -37,7 +37,7 @@ use super::socket::Socket;
 use super::tls::Tls;
 use clients::{Client, ClientId, Clients};
 use held::HeldRequests;
-pub use held::{Bell, LONGEST_HOLD};
+pub use held::{Bell, Budget, LONGEST_HOLD, Load};
 use queue::Queue;
 use watch::Watch;
 

@@ -11,12 +11,20 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::connection::Stream;
+use super::validity::Validity;
 
 /// A certificate and its key, for new connections.
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
-    config: RwLock<Arc<ServerConfig>>,
+    loaded: RwLock<Loaded>,
+}
+
+/// What was read last.
+#[derive(Clone)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    validity: Option<Validity>,
 }
 
 impl Tls {
@@ -25,11 +33,11 @@ impl Tls {
     /// # Errors
     /// What is wrong, with the file it is wrong with; never a part of the key.
     pub fn load(certificate: &Path, key: &Path) -> Result<Tls, TlsError> {
-        let config = RwLock::new(Arc::new(read(certificate, key)?));
+        let loaded = RwLock::new(read(certificate, key)?);
         Ok(Tls {
             certificate: certificate.to_path_buf(),
             key: key.to_path_buf(),
-            config,
+            loaded,
         })
     }
 
@@ -38,15 +46,24 @@ impl Tls {
     /// # Errors
     /// As [`Tls::load`]; what was in use stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let config = Arc::new(read(&self.certificate, &self.key)?);
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        let loaded = read(&self.certificate, &self.key)?;
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())
     }
 
+    /// From when until when the server's own certificate is valid; `None` if it does not say so in the usual way.
+    pub fn validity(&self) -> Option<Validity> {
+        self.loaded().validity
+    }
+
+    fn loaded(&self) -> Loaded {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        loaded.clone()
+    }
+
     pub(super) fn accept(&self, socket: TcpStream) -> Result<TlsStream, rustls::Error> {
-        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
         Ok(TlsStream {
-            session: ServerConnection::new(config)?,
+            session: ServerConnection::new(self.loaded().config)?,
             socket,
             received: 0,
             sendable: 0,
@@ -78,7 +95,7 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
-fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+fn read(certificate: &Path, key: &Path) -> Result<Loaded, TlsError> {
     use rustls::pki_types::pem::Error as Pem;
     let error = |file: &Path, reason: String| TlsError {
         file: file.to_path_buf(),
@@ -101,6 +118,7 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     if chain.is_empty() {
         return Err(pem_error(certificate, "certificate", Pem::NoItemsFound));
     }
+    let validity = chain.first().and_then(|own| Validity::of(own));
     let secret =
         PrivateKeyDer::from_pem_file(key).map_err(|cause| pem_error(key, "private key", cause))?;
     let mut config =
@@ -126,7 +144,8 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
             })?;
     // Guests come with one short-lived process after another: none would use a second ticket.
     config.send_tls13_tickets = 1;
-    Ok(config)
+    let config = Arc::new(config);
+    Ok(Loaded { config, validity })
 }
 
 /// A TLS session over a non-blocking socket. The handshake happens inside reads and flushes.

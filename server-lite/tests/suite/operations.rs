@@ -2,8 +2,8 @@
 //! its configuration again, waits for its address, and tells what can't be used from what may pass.
 
 use crate::support::client::{PATIENCE, until};
+use crate::support::http::tls::Files;
 use crate::support::process::{Running, credentials, printed, program, refused};
-use crate::support::skipped;
 use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
@@ -275,91 +275,40 @@ fn the_journal_gets_priorities_and_no_times() {
     assert!(log.starts_with("20"), "{log}");
 }
 
-/// The body of a GET on the admin address, and its status.
-fn admin(address: &str, path: &str) -> (u16, String) {
-    use std::io::{Read, Write};
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head[9..12].parse().unwrap(), body.to_owned())
-}
-
 #[test]
-fn the_admin_address_tells_of_the_server_and_guests_address_does_not() {
-    let directory = tempfile::tempdir().unwrap();
-    let state = directory.path().display().to_string();
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let address = port.to_string();
-    let server = Running::start(&["--state", &state, "--admin", &address]);
-    let token = printed(&["token", "8"]);
-    let ask = |line: &str, token: &str| server.send(line, &credentials("8", token), b"A=1").status;
-    assert_eq!(ask("GET /vm", token.trim_end()), 200);
-    assert_eq!(ask("PUT /vm", token.trim_end()), 200);
-    assert_eq!(ask("GET /vm", "wrong"), 401);
-    assert_eq!(admin(&address, "/healthz"), (200, "ok\n".to_owned()));
-    assert_eq!(admin(&address, "/readyz"), (200, "ok\n".to_owned()));
-    let (status, metrics) = admin(&address, "/metrics");
-    assert_eq!(status, 200);
-    let count = "onegate_request_duration_seconds_count";
-    for line in [
-        format!("{count}{{method=\"GET\",route=\"/vm\",status=\"200\"}} 1"),
-        format!("{count}{{method=\"PUT\",route=\"/vm\",status=\"200\"}} 1"),
-        format!("{count}{{method=\"GET\",route=\"/vm\",status=\"401\"}} 1"),
-        "onegate_queued_requests 0".to_owned(),
-    ] {
-        assert!(
-            metrics.lines().any(|found| found == line),
-            "{line}: {metrics}"
-        );
-    }
-    promtool(&["check", "metrics"], &metrics);
-    for path in ["/healthz", "/readyz", "/metrics"] {
-        assert_eq!(ask(&format!("GET {path}"), token.trim_end()), 400, "{path}");
-    }
-    assert_eq!(admin(&address, "/vm").0, 404);
-    fs::remove_file(directory.path().join("journal")).unwrap();
-    let (status, missing) = admin(&address, "/readyz");
-    assert!(
-        status == 503 && missing.contains("was removed or replaced"),
-        "{missing}"
-    );
-    assert_eq!(admin(&address, "/healthz").0, 200);
-}
-
-#[test]
-fn the_example_alerting_rules_are_valid() {
-    let rules = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../contrib/prometheus/onegate-server-lite.rules.yml"
-    );
-    promtool(&["check", "rules", rules], "");
-}
-
-/// Runs promtool, where it is installed.
-fn promtool(arguments: &[&str], input: &str) {
-    use std::io::Write;
-    let child = Command::new("promtool")
-        .args(arguments)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn();
-    let Ok(mut child) = child else {
-        skipped("promtool");
-        return;
+fn a_certificate_that_clients_refuse_is_said_to_be_so() {
+    let files = Files::new();
+    let tls = [
+        "--tls-cert",
+        files.certificate.to_str().unwrap(),
+        "--tls-key",
+        files.key.to_str().unwrap(),
+    ];
+    let check = |options: &[&str]| {
+        let listen = ["--listen", "127.0.0.1:0"];
+        let mut command = program();
+        let output = command.arg("check").args(options).args(listen).output();
+        let output = output.unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
     };
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    let (code, said) = check(&tls);
+    assert!(
+        code == Some(0) && said.contains("; valid until 4096-01-01"),
+        "{said}"
+    );
+    files.valid_until(2026, 1, 1);
+    let words = "the certificate expired at 2026-01-01 00:00:00 UTC";
+    let (code, said) = check(&tls);
+    assert!(
+        code == Some(1) && said.contains(&format!("FAILED  certificate: {words}")),
+        "{said}"
+    );
+    // The server serves: some clients do not verify.
+    let server = Running::start(&tls);
+    server.signal(rustix::process::Signal::HUP);
+    let log = server.stop().1;
+    assert!(log.contains(&format!("error: {words}")), "{log}");
 }

@@ -2,7 +2,7 @@
 //! has a part in.
 
 use super::Embedded;
-use crate::flow::Engine;
+use crate::flow::{DecisionCounts, Engine};
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use crate::store::state::{Draft, Kind, Writes};
@@ -102,6 +102,12 @@ impl Embedded {
             let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
             change(&mut engine, draft, Timestamp::now())
         })
+    }
+
+    /// What came of the policies' wishes since the start.
+    pub fn decisions(&self) -> DecisionCounts {
+        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        engine.decisions()
     }
 
     /// The services' ids, in order.

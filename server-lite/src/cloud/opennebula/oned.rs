@@ -6,7 +6,7 @@ use super::reads::RecordKind;
 use super::refusal;
 use super::session::{Session, Sessions};
 use super::turns::{Share, Turn};
-use super::upstream::{HttpCall, Repeat, Trouble, Upstream};
+use super::upstream::{CallCounts, HttpCall, Repeat, Trouble, Upstream};
 use super::xmlrpc::{self, Answer, Parameter};
 use crate::cloud::User;
 use crate::objects::document::{Document, Id};
@@ -84,6 +84,11 @@ impl Oned {
             }
             Ok(Arc::new(record))
         })
+    }
+
+    /// Its name, and what came of the calls to it.
+    pub fn counts(&self) -> (&'static str, CallCounts) {
+        self.upstream.counts()
     }
 
     /// Waits for the session and the turn; what is sent may be decided in `act`, at the last moment.

@@ -94,6 +94,12 @@ impl Turns {
         self.worth_trying(&lock(&self.state))
     }
 
+    /// How many calls are being made now, and how many wait.
+    pub fn in_use(&self) -> (usize, usize) {
+        let state = lock(&self.state);
+        (state.in_hand, state.waiting())
+    }
+
     /// Waits until it is this one's turn, if that can be soon enough.
     pub fn take(&self, share: Share) -> Result<Turn<'_>, NoTurn> {
         let waiter = {

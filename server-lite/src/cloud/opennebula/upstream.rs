@@ -93,7 +93,29 @@ pub struct Upstream {
     patience: Patience,
     turns: Turns,
     outage: Mutex<Option<Outage>>,
+    counts: Mutex<CallCounts>,
     log: LogSink,
+}
+
+/// What came of the calls to an upstream since the start, and what it has to do now.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CallCounts {
+    /// Calls that were answered, be it with a refusal.
+    pub answered: u64,
+    /// Calls whose answer was of no use.
+    pub unusable: u64,
+    /// Calls that were not made, as there was no turn for them.
+    pub no_turn: u64,
+    /// Calls that nothing answered, or something else did.
+    pub failed: u64,
+    /// How many calls were sent.
+    pub sent: u64,
+    /// How long these took together, in seconds.
+    pub seconds: f64,
+    /// Calls being made now, of [`MAX_CALLS`](super::turns::MAX_CALLS).
+    pub in_progress: usize,
+    /// Calls that wait for a turn now.
+    pub waiting: usize,
 }
 
 struct Outage {
@@ -175,6 +197,7 @@ impl Upstream {
             patience,
             turns: Turns::new(patience.turn, patience.between_tries),
             outage: Mutex::new(None),
+            counts: Mutex::default(),
             log,
         })
     }
@@ -189,8 +212,31 @@ impl Upstream {
         Ok(self.turns.take(share)?)
     }
 
+    /// Its name, and its counts.
+    pub fn counts(&self) -> (&'static str, CallCounts) {
+        let (in_progress, waiting) = self.turns.in_use();
+        let counts = *lock(&self.counts);
+        (
+            self.name,
+            CallCounts {
+                in_progress,
+                waiting,
+                ..counts
+            },
+        )
+    }
+
     /// Makes one call.
     pub fn send(&self, _turn: &Turn, call: &HttpCall<'_>) -> Result<HttpAnswer, Trouble> {
+        let began = Instant::now();
+        let sent = self.exchange(call);
+        let mut counts = lock(&self.counts);
+        counts.sent += 1;
+        counts.seconds += began.elapsed().as_secs_f64();
+        sent
+    }
+
+    fn exchange(&self, call: &HttpCall<'_>) -> Result<HttpAnswer, Trouble> {
         let request = || {
             let mut request = Request::builder()
                 .method("POST")
@@ -215,6 +261,15 @@ impl Upstream {
     /// What a call came to, an outage logged where it begins, with the cause, and where it ends. The cause is logged
     /// here alone: each request of an outage names only who failed it.
     pub fn judged<T>(&self, ended: Result<T, Trouble>) -> Result<T, Refusal> {
+        {
+            let mut counts = lock(&self.counts);
+            *match &ended {
+                Ok(_) => &mut counts.answered,
+                Err(Trouble::Answer(_)) => &mut counts.unusable,
+                Err(Trouble::Busy(_)) => &mut counts.no_turn,
+                Err(Trouble::Outage(_)) => &mut counts.failed,
+            } += 1;
+        }
         match ended {
             Ok(answer) => {
                 self.answered();

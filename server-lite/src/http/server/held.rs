@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::worker::Worker;
 use super::{Shared, lock};
+use crate::http::limits::MEMORY;
 use crate::http::request::Request;
 use crate::http::{Hold, Response, Topic};
 
@@ -200,20 +201,38 @@ pub struct Bell(pub(super) Arc<Shared>);
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     /// Connections open.
-    pub connections: usize,
+    pub connections: Budget,
+    /// Requests that are being handled.
+    pub handling: Budget,
     /// Requests that wait for a handler.
-    pub waiting: usize,
+    pub waiting: Budget,
     /// Bytes held for all clients.
-    pub bytes: usize,
+    pub bytes: Budget,
+    /// Requests that are held until something changes.
+    pub held: usize,
+}
+
+/// What all clients share.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// How much of it is in use.
+    pub used: usize,
+    /// How much there is.
+    pub limit: usize,
 }
 
 impl Bell {
     /// How much the server has to do now.
     pub fn load(&self) -> Load {
+        let budget = |used, limit| Budget { used, limit };
+        let shared = &self.0;
+        let limits = &shared.limits;
         Load {
-            connections: self.0.open.load(SeqCst),
-            waiting: self.0.waiting.load(SeqCst),
-            bytes: self.0.clients.memory(),
+            connections: budget(shared.open.load(SeqCst), limits.connections),
+            handling: budget(shared.running.load(SeqCst), limits.handlers),
+            waiting: budget(shared.waiting.load(SeqCst), limits.queue),
+            bytes: budget(shared.clients.memory(), MEMORY.max),
+            held: self.held(),
         }
     }
 

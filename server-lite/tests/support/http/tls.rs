@@ -37,6 +37,16 @@ impl Files {
         made.cert.der().to_vec()
     }
 
+    /// A certificate and key that end with that day's beginning.
+    pub fn valid_until(&self, year: i32, month: u8, day: u8) {
+        let mut params = rcgen::CertificateParams::new(vec!["gate".to_string()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, month, day);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        fs::write(&self.certificate, certificate.pem()).unwrap();
+        fs::write(&self.key, key.serialize_pem()).unwrap();
+    }
+
     pub fn load(&self) -> Arc<Tls> {
         Arc::new(Tls::load(&self.certificate, &self.key).unwrap())
     }
