@@ -75,8 +75,9 @@ fn time(tag: u8, text: &[u8]) -> Option<Timestamp> {
     let number = |at: usize| rest[at..at + 2].parse::<i8>().ok();
     let date = Date::new(year, number(0)?, number(2)?).ok()?;
     let time = jiff::civil::Time::new(number(4)?, number(6)?, number(8)?, 0).ok()?;
-    let zoned = date.to_datetime(time).to_zoned(TimeZone::UTC).ok()?;
-    Some(zoned.timestamp())
+    let zoned = date.to_datetime(time).to_zoned(TimeZone::UTC);
+    // 99991231235959Z, "no expiration", is after the last moment of a Timestamp.
+    Some(zoned.map_or(Timestamp::MAX, |zoned| zoned.timestamp()))
 }
 
 #[cfg(test)]
@@ -93,7 +94,7 @@ mod tests {
             (
                 GENERALIZED_TIME,
                 "99991231235959Z",
-                Some("9999-12-31T23:59:59Z"),
+                Some("9999-12-30T22:00:00.999999999Z"),
             ),
             (
                 GENERALIZED_TIME,
