@@ -22,26 +22,31 @@ use crate::cloud::embedded::Embedded;
 use options::CommandOptions;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use thiserror::Error;
 
 /// Why a command failed; in words for whoever typed it.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum CommandError {
     /// What it was given can't be used: it fails again until somebody mends that.
+    #[error("{0}")]
     Configuration(String),
     /// Anything else.
+    #[error("{0}")]
     Failed(String),
 }
 
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Configuration(words) | Self::Failed(words) => f.write_str(words),
-        }
+impl CommandError {
+    /// What can't be used.
+    fn configuration(error: impl fmt::Display) -> Self {
+        Self::Configuration(error.to_string())
+    }
+
+    /// What went wrong.
+    fn failed(error: impl fmt::Display) -> Self {
+        Self::Failed(error.to_string())
     }
 }
-
-impl std::error::Error for CommandError {}
 
 impl From<String> for CommandError {
     fn from(words: String) -> Self {
@@ -50,18 +55,21 @@ impl From<String> for CommandError {
 }
 
 /// The cloud that the options name: a server may have it open, nothing is changed.
-fn read(options: &CommandOptions) -> Result<Embedded, String> {
-    Embedded::read(options.cloud.as_deref(), options.state.as_deref())
-        .map_err(|error| error.to_string())
+fn read(options: &CommandOptions) -> Result<Embedded, CommandError> {
+    Embedded::read(options.cloud.as_deref(), options.state.as_deref()).map_err(CommandError::failed)
 }
 
 /// Prints a line on standard output.
 ///
 /// # Errors
-/// It cannot be written; in words.
-pub fn print(text: &str) -> Result<(), String> {
-    writeln!(std::io::stdout(), "{text}")
-        .map_err(|error| format!("cannot write to standard output: {error}"))
+/// It cannot be written.
+pub fn print(text: &str) -> Result<(), CommandError> {
+    writeln!(std::io::stdout(), "{text}").map_err(unprinted)
+}
+
+/// Why there is no output.
+fn unprinted(error: io::Error) -> CommandError {
+    CommandError::Failed(format!("cannot write to standard output: {error}"))
 }
 
 /// Prints a line on standard error, unless nobody takes it: a program whose errors are not read must end all the same.

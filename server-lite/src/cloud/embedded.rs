@@ -224,7 +224,7 @@ impl Cloud for Embedded {
         self.manage(user, vm, "one.vm.update", |draft| {
             if !attributes.is_empty() {
                 let document = draft.get(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
-                changes.fit(document).map_err(Refusal::TooLarge)?;
+                changes.fit(document)?;
                 changes.merge(draft.get_mut(Kind::Vm, vm).ok_or(Refusal::NotFound)?);
             }
             Ok(())

@@ -17,6 +17,7 @@ pub mod session;
 mod settings;
 pub mod token_passwords;
 pub mod turns;
+pub mod unreadable;
 pub mod updates;
 pub mod upstream;
 pub mod user_template;
@@ -36,7 +37,7 @@ use reads::{Key, Reads, RecordKind};
 use renewal::Renewal;
 use rights::{Undecided, may_use};
 use serde_json::Value;
-pub use settings::{Ages, Settings};
+pub use settings::{Ages, Settings, SettingsError};
 
 use session::Sessions;
 use std::collections::BTreeSet;
@@ -77,8 +78,8 @@ const REPLACE: u32 = 0;
 const MERGE: u32 = 1;
 
 impl OpenNebula {
-    /// An OpenNebula at these addresses; nothing is called yet. The error says which setting can't be used.
-    pub fn new(settings: Settings, log: LogSink) -> Result<Self, String> {
+    /// An OpenNebula at these addresses; nothing is called yet.
+    pub fn new(settings: Settings, log: LogSink) -> Result<Self, SettingsError> {
         let Settings {
             patience, clock, ..
         } = settings;
@@ -365,7 +366,7 @@ impl Cloud for OpenNebula {
     }
 
     fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal> {
-        user_template::template(attributes).map_err(Refusal::Invalid)?;
+        user_template::template(attributes)?;
         let done = self.updates.make((vm, user.id), attributes, |take| {
             let _beside_others = self
                 .writer(vm)
@@ -373,7 +374,7 @@ impl Cloud for OpenNebula {
                 .unwrap_or_else(PoisonError::into_inner);
             self.oned
                 .when_sent(Share::Owner(user.id), Some(user), |ready| {
-                    let template = user_template::template(&take()).map_err(Refusal::Invalid)?;
+                    let template = user_template::template(&take())?;
                     let call = OnedCall {
                         as_whom: Some(user),
                         method: "one.vm.update",
@@ -463,8 +464,7 @@ impl Cloud for OpenNebula {
             ),
             (name, Argument::Number(number)) => (name, vec![vm, (*number).into()]),
             (name, Argument::Text(text)) => {
-                user_template::check(&format!("What {name} takes"), text)
-                    .map_err(Refusal::Invalid)?;
+                user_template::check(&format!("What {name} takes"), text)?;
                 (name, vec![vm, text.as_str().into()])
             }
         };

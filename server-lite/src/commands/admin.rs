@@ -9,9 +9,11 @@ use crate::http::tls::Tls;
 use crate::http::{Bell, Limits, Request, Response, Server};
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
+use crate::store::error::StoreError;
 use std::borrow::Cow;
 use std::net::TcpListener;
 use std::sync::Arc;
+use thiserror::Error;
 
 /// What the address tells of.
 pub struct Admin {
@@ -23,6 +25,17 @@ pub struct Admin {
     pub backend: Backend,
     /// Its certificate.
     pub tls: Option<Arc<Tls>>,
+}
+
+/// What keeps requests from being answered.
+#[derive(Debug, Error)]
+enum NotReady {
+    /// The embedded cloud's state directory.
+    #[error(transparent)]
+    State(#[from] StoreError),
+    /// One of OpenNebula's daemons, and why it does not answer.
+    #[error("{0}: {cause}", cause = .1.cause())]
+    Daemon(&'static str, Refusal),
 }
 
 /// The cloud behind the gate.
@@ -44,9 +57,9 @@ impl Backend {
     }
 
     /// Whether what the server needs is there; if not, what is missing.
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<(), NotReady> {
         match self {
-            Self::Embedded(cloud) => cloud.ready(),
+            Self::Embedded(cloud) => Ok(cloud.ready()?),
             Self::OpenNebula(cloud) => opennebula_is_ready(cloud),
         }
     }
@@ -56,14 +69,14 @@ impl Backend {
 const NOBODY: Id = Id::MAX;
 
 /// Whether oned and OneFlow answer.
-fn opennebula_is_ready(cloud: &OpenNebula) -> Result<(), String> {
+fn opennebula_is_ready(cloud: &OpenNebula) -> Result<(), NotReady> {
     let user = User {
         id: 0,
         name: "oneadmin".to_owned(),
     };
-    let answers = |name: &str, answer: Result<(), Refusal>| match answer {
+    let answers = |name, answer: Result<(), Refusal>| match answer {
         Ok(()) | Err(Refusal::NotFound) => Ok(()),
-        Err(refusal) => Err(format!("{name}: {}", refusal.cause())),
+        Err(refusal) => Err(NotReady::Daemon(name, refusal)),
     };
     answers("oned", cloud.vm_to_authenticate(NOBODY).map(drop))?;
     answers("OneFlow", cloud.service(&user, NOBODY).map(drop))

@@ -18,14 +18,12 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What came of a step: what was found, or why there is nothing to look at.
-enum Step {
+/// What came of a step: what was found, why there is nothing to look at, or what is wrong and what to do.
+enum Checked {
     Ok(String),
     Skipped(String),
+    Failed(String),
 }
-
-/// What came of a step, or what is wrong and what to do.
-type Checked = Result<Step, String>;
 
 /// Prints the steps.
 #[derive(Default)]
@@ -36,14 +34,14 @@ struct Report {
 impl Report {
     fn add(&mut self, name: &str, checked: &Checked) -> Result<(), CommandError> {
         let (word, text) = match checked {
-            Ok(Step::Ok(text)) => ("ok", text),
-            Ok(Step::Skipped(text)) => ("-", text),
-            Err(text) => {
+            Checked::Ok(text) => ("ok", text),
+            Checked::Skipped(text) => ("-", text),
+            Checked::Failed(text) => {
                 self.failed += 1;
                 ("FAILED", text)
             }
         };
-        Ok(super::print(&format!("{word:<7} {name}: {text}"))?)
+        super::print(&format!("{word:<7} {name}: {text}"))
     }
 }
 
@@ -53,18 +51,17 @@ impl Report {
 /// Something would keep the server from starting, or from answering.
 pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     let mut report = Report::default();
-    let config = setup::configuration(options).map_err(|error| error.to_string());
+    let config = setup::configuration(options);
     report.add("configuration", &configuration(options, &config))?;
     report.add("certificate", &certificate(options))?;
     let config = config.unwrap_or_default();
     match options.opennebula {
         true => {
-            let log =
-                Log::start(LogLevel::Error, LogFormat::Text).map_err(|error| error.to_string())?;
+            let log = Log::start(LogLevel::Error, LogFormat::Text).map_err(CommandError::failed)?;
             let cloud = setup::opennebula(options, &config, &Arc::new(log));
             let checked = match &cloud {
-                Ok(_) => Ok(Step::Ok("can be read".to_owned())),
-                Err(error) => Err(error.to_string()),
+                Ok(_) => Checked::Ok("can be read".to_owned()),
+                Err(error) => Checked::Failed(error.to_string()),
             };
             report.add("auth file", &checked)?;
             let cloud = cloud.ok();
@@ -84,17 +81,20 @@ pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     }
 }
 
-fn configuration(options: &CommandOptions, config: &Result<Config, String>) -> Checked {
-    let config = config.as_ref().map_err(String::clone)?;
+fn configuration(options: &CommandOptions, config: &Result<Config, CommandError>) -> Checked {
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => return Checked::Failed(error.to_string()),
+    };
     let mut text = match (&options.config, options.opennebula) {
         (Some(file), _) => format!("{} is good", file.display()),
         (None, true) => "OpenNebula's onegate-server.conf is good".to_owned(),
-        (None, false) => return Ok(Step::Skipped("no --config: the defaults".to_owned())),
+        (None, false) => return Checked::Skipped("no --config: the defaults".to_owned()),
     };
     for warning in &config.warnings {
         text += &format!("\n        warning: {warning}");
     }
-    Ok(Step::Ok(text))
+    Checked::Ok(text)
 }
 
 fn certificate(options: &CommandOptions) -> Checked {
@@ -105,50 +105,49 @@ fn certificate(options: &CommandOptions) -> Checked {
                 .validity()
                 .map(|validity| term(validity, Timestamp::now()))
             {
-                Some(Term::Good(text)) => Ok(Step::Ok(format!("{good}; {text}"))),
-                Some(Term::Soon(text)) => Ok(Step::Ok(format!("{good}\n        warning: {text}"))),
-                Some(Term::Refused(text)) => Err(text),
-                None => Ok(Step::Ok(good.to_owned())),
+                Some(Term::Good(text)) => Checked::Ok(format!("{good}; {text}")),
+                Some(Term::Soon(text)) => Checked::Ok(format!("{good}\n        warning: {text}")),
+                Some(Term::Refused(text)) => Checked::Failed(text),
+                None => Checked::Ok(good.to_owned()),
             }
         }
-        Ok(None) => Ok(Step::Skipped(
-            "no --tls-cert: tokens cross the network in the clear".to_owned(),
-        )),
-        Err(error) => Err(error.to_string()),
+        Ok(None) => {
+            Checked::Skipped("no --tls-cert: tokens cross the network in the clear".to_owned())
+        }
+        Err(error) => Checked::Failed(error.to_string()),
     }
 }
 
 fn scenario(options: &CommandOptions) -> Checked {
     let Some(file) = &options.cloud else {
-        return Ok(Step::Skipped(
-            "no --cloud: the documentation's PANACEA service".to_owned(),
-        ));
+        return Checked::Skipped("no --cloud: the documentation's PANACEA service".to_owned());
     };
-    let scenario = Scenario::load(file).map_err(|error| error.to_string())?;
+    let scenario = match Scenario::load(file) {
+        Ok(scenario) => scenario,
+        Err(error) => return Checked::Failed(error.to_string()),
+    };
     let mut text = format!("{} is good", file.display());
     for warning in &scenario.warnings {
         text += &format!("\n        warning: {warning}");
     }
-    Ok(Step::Ok(text))
+    Checked::Ok(text)
 }
 
 fn state(directory: Option<&Path>) -> Checked {
     let Some(directory) = directory else {
-        return Ok(Step::Skipped(
-            "no --state: changes last as long as the server".to_owned(),
-        ));
+        return Checked::Skipped("no --state: changes last as long as the server".to_owned());
     };
     if !directory.exists() {
         let text = format!("{} is not there yet: serve makes it", directory.display());
-        return Ok(Step::Skipped(text));
+        return Checked::Skipped(text);
     }
     match Store::read_if_any(directory) {
-        Ok(Some(_)) => Ok(Step::Ok(format!("{} is whole", directory.display()))),
-        Ok(None) => Ok(Step::Skipped(format!(
+        Ok(Some(_)) => Checked::Ok(format!("{} is whole", directory.display())),
+        Ok(None) => Checked::Skipped(format!(
             "{} holds no state yet: serve fills it",
             directory.display()
-        ))),
-        Err(error) => Err(error.to_string()),
+        )),
+        Err(error) => Checked::Failed(error.to_string()),
     }
 }
 
@@ -157,7 +156,7 @@ const NOBODY: Id = Id::MAX;
 
 fn oned(cloud: Option<&OpenNebula>, config: &Config) -> Checked {
     let Some(cloud) = cloud else {
-        return Ok(Step::Skipped("not asked without an auth file".to_owned()));
+        return Checked::Skipped("not asked without an auth file".to_owned());
     };
     reached(
         &config.one_xmlrpc,
@@ -168,7 +167,7 @@ fn oned(cloud: Option<&OpenNebula>, config: &Config) -> Checked {
 
 fn oneflow(cloud: Option<&OpenNebula>, config: &Config) -> Checked {
     let Some(cloud) = cloud else {
-        return Ok(Step::Skipped("not asked without an auth file".to_owned()));
+        return Checked::Skipped("not asked without an auth file".to_owned());
     };
     let user = User {
         id: 0,
@@ -183,8 +182,8 @@ fn oneflow(cloud: Option<&OpenNebula>, config: &Config) -> Checked {
 
 fn reached(url: &str, key: &str, answer: Result<(), Refusal>) -> Checked {
     match answer {
-        Ok(()) | Err(Refusal::NotFound) => Ok(Step::Ok(format!("{url} answers, and knows us"))),
-        Err(refusal) => Err(format!(
+        Ok(()) | Err(Refusal::NotFound) => Checked::Ok(format!("{url} answers, and knows us")),
+        Err(refusal) => Checked::Failed(format!(
             "{url}: {}: does it run there ({key})? Is the password in the auth file serveradmin's?",
             refusal.cause()
         )),
@@ -193,11 +192,11 @@ fn reached(url: &str, key: &str, answer: Result<(), Refusal>) -> Checked {
 
 fn address(address: &str) -> Checked {
     match TcpListener::bind(address) {
-        Ok(_) => Ok(Step::Ok(format!("{address} is free"))),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Ok(Step::Skipped(format!(
-            "{address} is in use: fine if that is this server"
-        ))),
-        Err(error) => Err(format!(
+        Ok(_) => Checked::Ok(format!("{address} is free")),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Checked::Skipped(format!("{address} is in use: fine if that is this server"))
+        }
+        Err(error) => Checked::Failed(format!(
             "cannot listen on {address}: {error}: choose another with --listen"
         )),
     }

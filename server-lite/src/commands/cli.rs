@@ -90,42 +90,42 @@ pub const COMMANDS: &[CommandEntry] = &[
         name: "token",
         argument: Some("VMID"),
         help: "Prints the token of a VM",
-        run: |options| Ok(token::run(options)?),
+        run: token::run,
     },
     CommandEntry {
         command: Command::Context,
         name: "context",
         argument: Some("VMID"),
         help: "Writes a VM's context.sh and token.txt, as its context CD-ROM has them, or prints it for a shell",
-        run: |options| Ok(context::run(options)?),
+        run: context::run,
     },
     CommandEntry {
         command: Command::ServiceShow,
         name: "service show",
         argument: Some("ID"),
         help: "Shows a service's nodes, policies and last decisions, with their reasons",
-        run: |options| Ok(service_show::run(options)?),
+        run: service_show::run,
     },
     CommandEntry {
         command: Command::ServiceRecover,
         name: "service recover",
         argument: Some("ID"),
         help: "Tries again what failed in a service, as 'oneflow recover' does; stop its server first",
-        run: |options| Ok(service_recover::run(options)?),
+        run: service_recover::run,
     },
     CommandEntry {
         command: Command::StateExport,
         name: "state export",
         argument: None,
         help: "Prints the state as a scenario, for a backup; its server may run",
-        run: |options| Ok(state::export(options)?),
+        run: state::export,
     },
     CommandEntry {
         command: Command::StateImport,
         name: "state import",
         argument: None,
         help: "Replaces the state by a scenario, such as a backup; its server may run",
-        run: |options| Ok(state::import(options)?),
+        run: state::import,
     },
 ];
 
@@ -137,7 +137,7 @@ impl Command {
     pub fn run(self, options: &CommandOptions) -> Result<(), CommandError> {
         match COMMANDS.iter().find(|entry| entry.command == self) {
             Some(entry) => (entry.run)(options),
-            None => Err("this command has no row in COMMANDS".to_owned().into()),
+            None => Err(CommandError::failed("this command has no row in COMMANDS")),
         }
     }
 }

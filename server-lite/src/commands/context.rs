@@ -1,6 +1,7 @@
 //! What a VM's context CD-ROM holds: `context.sh` and `token.txt`, written as OpenNebula writes them
 //! (docs/protocol.md, "Context"); or for a shell, what a client needs of it.
 
+use super::CommandError;
 use super::cli::PROGRAM;
 use super::options::CommandOptions;
 use super::token::{record, token_of};
@@ -19,8 +20,8 @@ const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:5030";
 /// Runs the command.
 ///
 /// # Errors
-/// No such VM or context, or a file that can't be written; in words.
-pub fn run(options: &CommandOptions) -> Result<(), String> {
+/// No such VM or context, or a file that can't be written.
+pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     let cloud = super::read(options)?;
     if options.export {
         let exports = exports(&cloud, options.id, options.endpoint.as_deref())?;
@@ -42,13 +43,13 @@ pub fn run(options: &CommandOptions) -> Result<(), String> {
 /// VM's goes. The answer is whether there is a token.
 ///
 /// # Errors
-/// No such VM or context, or a file that can't be written; in words.
+/// No such VM or context, or a file that can't be written.
 pub fn write(
     cloud: &dyn Cloud,
     vm: Id,
     endpoint: Option<&str>,
     out: &Path,
-) -> Result<bool, String> {
+) -> Result<bool, CommandError> {
     let (context, token) = context(cloud, vm, endpoint)?;
     fs::create_dir_all(out)
         .map_err(|error| format!("cannot make the directory {}: {error}", out.display()))?;
@@ -57,7 +58,8 @@ pub fn write(
         Some(token) => write_file(&token_file, &format!("{token}\n"))?,
         None => match fs::remove_file(&token_file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(format!("cannot remove {}: {error}", token_file.display()));
+                let message = format!("cannot remove {}: {error}", token_file.display());
+                return Err(CommandError::Failed(message));
             }
             _ => {}
         },
@@ -67,7 +69,7 @@ pub fn write(
 }
 
 /// The lines by which a shell exports what a client needs: the endpoint, the VM and its token.
-fn exports(cloud: &dyn Cloud, vm: Id, endpoint: Option<&str>) -> Result<String, String> {
+fn exports(cloud: &dyn Cloud, vm: Id, endpoint: Option<&str>) -> Result<String, CommandError> {
     let (mut context, token) = context(cloud, vm, endpoint)?;
     let token = token.ok_or_else(|| {
         format!("VM {vm} has no TOKEN=YES in its CONTEXT: it has no token to export")
@@ -83,7 +85,7 @@ fn context(
     cloud: &dyn Cloud,
     vm: Id,
     endpoint: Option<&str>,
-) -> Result<(BTreeMap<String, String>, Option<String>), String> {
+) -> Result<(BTreeMap<String, String>, Option<String>), CommandError> {
     let record = record(cloud, vm)?;
     let mut context = variables(vm, &record);
     let token = match context.get("TOKEN") {
@@ -135,7 +137,7 @@ fn assignment(name: &str, value: &str) -> String {
     format!("{name}='{}'\n", value.replace('\'', r"'\''"))
 }
 
-fn write_file(file: &Path, content: &str) -> Result<(), String> {
+fn write_file(file: &Path, content: &str) -> Result<(), CommandError> {
     let write = || {
         // Made anew: the mode counts only for a file that was not there.
         match fs::remove_file(file) {
@@ -149,5 +151,6 @@ fn write_file(file: &Path, content: &str) -> Result<(), String> {
             .open(file)?;
         opened.write_all(content.as_bytes())
     };
-    write().map_err(|error| format!("cannot write {}: {error}", file.display()))
+    write()
+        .map_err(|error| CommandError::Failed(format!("cannot write {}: {error}", file.display())))
 }

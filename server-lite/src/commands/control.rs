@@ -4,6 +4,7 @@
 //! owner of the directory gets at it.
 
 use crate::cloud::embedded::{Embedded, Scenario};
+use crate::commands::CommandError;
 use crate::commands::config::LogLevel;
 use crate::commands::log::Log;
 use std::fs::{self, File, Permissions};
@@ -64,7 +65,7 @@ pub fn serve(directory: &Path, cloud: Arc<Embedded>, log: Arc<Log>) -> io::Resul
                     Err(error) => (LogLevel::Error, format!("an import was refused: {error}")),
                 };
                 log.write(level, &line);
-                let answer = done.map_or_else(|error| error, |()| OK.to_owned());
+                let answer = done.map_or_else(|error| error.to_string(), |()| OK.to_owned());
                 // Whoever asked may be gone.
                 let _ = (&stream).write_all(answer.as_bytes());
             }
@@ -72,24 +73,24 @@ pub fn serve(directory: &Path, cloud: Arc<Embedded>, log: Arc<Log>) -> io::Resul
     Ok(())
 }
 
-fn import(stream: &UnixStream, cloud: &Embedded) -> Result<(), String> {
+fn import(stream: &UnixStream, cloud: &Embedded) -> Result<(), CommandError> {
     let mut text = String::new();
     stream
         .set_read_timeout(Some(PATIENCE))
         .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
         .and_then(|()| stream.take(LARGEST).read_to_string(&mut text))
         .map_err(|error| format!("the scenario did not arrive: {error}"))?;
-    let scenario = Scenario::parse(&text, "the scenario").map_err(|error| error.to_string())?;
+    let scenario = Scenario::parse(&text, "the scenario").map_err(CommandError::failed)?;
     cloud
         .import(&scenario)
-        .map_err(|refusal| refusal.cause().to_owned())
+        .map_err(|refusal| CommandError::failed(refusal.cause()))
 }
 
 /// Has the server of a state directory import a scenario; `None` where no server runs.
 ///
 /// # Errors
 /// The server refuses it, or does not answer.
-pub fn send(directory: &Path, scenario: &str) -> Result<Option<()>, String> {
+pub fn send(directory: &Path, scenario: &str) -> Result<Option<()>, CommandError> {
     let connected = socket(directory).and_then(|(_opened, path)| UnixStream::connect(path));
     let Ok(mut stream) = connected else {
         return Ok(None);
@@ -103,7 +104,9 @@ pub fn send(directory: &Path, scenario: &str) -> Result<Option<()>, String> {
         .map_err(|error| format!("the server does not answer at its control socket: {error}"))?;
     match answer.as_str() {
         OK => Ok(Some(())),
-        "" => Err("the server ended the connection at its control socket".to_owned()),
-        error => Err(error.to_owned()),
+        "" => Err(CommandError::failed(
+            "the server ended the connection at its control socket",
+        )),
+        error => Err(CommandError::failed(error)),
     }
 }

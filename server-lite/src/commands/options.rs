@@ -10,6 +10,7 @@ use crate::objects::document::Id;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+use thiserror::Error;
 
 /// The options of all commands; what was not given is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +66,21 @@ pub struct OptionEntry {
     /// One line.
     pub help: &'static str,
     /// Takes the value (empty for a flag), or says what is expected of it.
-    pub(super) set: fn(&mut CommandOptions, OsString) -> Result<(), String>,
+    pub(super) set: fn(&mut CommandOptions, OsString) -> Result<(), Expected>,
+}
+
+/// What an option's value should have been.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum Expected {
+    #[error("expected a path")]
+    Path,
+    #[error("expected a text")]
+    Text,
+    #[error("expected text or json")]
+    LogFormat,
+    /// In place of this.
+    #[error("expected a duration such as 30, 300ms, 2s, 5m or 1h, not '{0}'")]
+    Duration(String),
 }
 
 /// Every option.
@@ -209,7 +224,7 @@ pub const OPTIONS: &[OptionEntry] = &[
             options.log = match value.to_str() {
                 Some("text") => None,
                 Some("json") => Some(LogFormat::Json),
-                _ => return Err("expected text or json".to_owned()),
+                _ => return Err(Expected::LogFormat),
             };
             Ok(())
         },
@@ -290,24 +305,24 @@ impl CommandOptions {
     }
 }
 
-fn path(setting: &mut Option<PathBuf>, value: OsString) -> Result<(), String> {
+fn path(setting: &mut Option<PathBuf>, value: OsString) -> Result<(), Expected> {
     if value.is_empty() {
-        return Err("expected a path".to_owned());
+        return Err(Expected::Path);
     }
     *setting = Some(PathBuf::from(value));
     Ok(())
 }
 
-fn text(setting: &mut Option<String>, value: OsString) -> Result<(), String> {
+fn text(setting: &mut Option<String>, value: OsString) -> Result<(), Expected> {
     match value.into_string() {
         Ok(text) if !text.is_empty() => *setting = Some(text),
-        _ => return Err("expected a text".to_owned()),
+        _ => return Err(Expected::Text),
     }
     Ok(())
 }
 
 /// `300ms`, `2s`, `5m`, `1h`, or plain seconds.
-fn duration(setting: &mut Option<Duration>, value: OsString) -> Result<(), String> {
+fn duration(setting: &mut Option<Duration>, value: OsString) -> Result<(), Expected> {
     let text = value.to_string_lossy();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = &text[digits.len()..];
@@ -323,11 +338,6 @@ fn duration(setting: &mut Option<Duration>, value: OsString) -> Result<(), Strin
         "h" => Some(Duration::from_secs(u64::from(number) * 3600)),
         _ => None,
     });
-    *setting = Some(duration.ok_or_else(|| {
-        format!(
-            "expected a duration such as 30, 300ms, 2s, 5m or 1h, not '{}'",
-            shown(&text)
-        )
-    })?);
+    *setting = Some(duration.ok_or_else(|| Expected::Duration(shown(&text)))?);
     Ok(())
 }

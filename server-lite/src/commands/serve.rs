@@ -162,7 +162,7 @@ fn serve_until_signal(
 }
 
 /// Starts what a cloud of our own does beside answering requests.
-fn start(cloud: &Arc<Embedded>, state: Option<&Path>, log: &Arc<Log>) -> Result<(), String> {
+fn start(cloud: &Arc<Embedded>, state: Option<&Path>, log: &Arc<Log>) -> Result<(), CommandError> {
     let its_log = Arc::clone(log);
     cloud
         .start_clock(move |trouble| its_log.write(LogLevel::Error, trouble))
@@ -172,7 +172,9 @@ fn start(cloud: &Arc<Embedded>, state: Option<&Path>, log: &Arc<Log>) -> Result<
     };
     control::serve(directory, Arc::clone(cloud), Arc::clone(log)).map_err(|error| {
         let directory = directory.display();
-        format!("cannot make the control socket in {directory}: {error}")
+        CommandError::Failed(format!(
+            "cannot make the control socket in {directory}: {error}"
+        ))
     })
 }
 
@@ -232,7 +234,7 @@ fn warn_of_expiry(tls: &Tls, log: &Log) {
 }
 
 /// Looks once in an interval for changes of what held requests wait for, until the server stops.
-fn watch(cloud: Arc<OpenNebula>, bell: Bell, interval: Duration) -> Result<(), String> {
+fn watch(cloud: Arc<OpenNebula>, bell: Bell, interval: Duration) -> Result<(), CommandError> {
     let mut watcher = Watcher::default();
     let look = move || {
         while !bell.is_over() {
@@ -244,12 +246,16 @@ fn watch(cloud: Arc<OpenNebula>, bell: Bell, interval: Duration) -> Result<(), S
         .name("watcher".to_owned())
         .spawn(look)
         .map(drop)
-        .map_err(|error| format!("cannot start the thread that looks for changes: {error}"))
+        .map_err(|error| {
+            CommandError::Failed(format!(
+                "cannot start the thread that looks for changes: {error}"
+            ))
+        })
 }
 
-fn announce(line: &str) -> Result<(), String> {
+fn announce(line: &str) -> Result<(), CommandError> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")
         .and_then(|()| stdout.flush())
-        .map_err(|error| format!("cannot write to standard output: {error}"))
+        .map_err(super::unprinted)
 }

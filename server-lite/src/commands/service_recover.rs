@@ -2,6 +2,7 @@
 //!
 //! OneGate has no call for it, so no server offers it to guests: it changes the state directory of one that has ended.
 
+use super::CommandError;
 use super::options::CommandOptions;
 use super::service_show;
 use crate::cloud::embedded::Embedded;
@@ -10,17 +11,17 @@ use crate::flow::Timings;
 /// Runs the command.
 ///
 /// # Errors
-/// There is no such service, nothing to recover, or the directory can't be changed, as a server has it; in words.
-pub fn run(options: &CommandOptions) -> Result<(), String> {
+/// There is no such service, nothing to recover, or the directory can't be changed, as a server has it.
+pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     let service = options.id;
     // Opened to be changed, an empty directory would be given a cloud.
     service_show::report(&super::read(options)?, service)?;
     let state = options.state.as_deref();
     let (cloud, _) =
-        Embedded::open(None, state, Timings::default()).map_err(|error| error.to_string())?;
+        Embedded::open(None, state, Timings::default()).map_err(CommandError::failed)?;
     cloud
         .recover(service)
-        .map_err(|refusal| refusal.cause().to_owned())?;
+        .map_err(|refusal| CommandError::failed(refusal.cause()))?;
     let report = service_show::report(&cloud, service)?;
     let now = report["state"].as_str().unwrap_or("in an unknown state");
     super::print(&format!(

@@ -3,6 +3,7 @@
 //! It reads the state directory of a server, running or not: all that the engine remembers is stored there, so that no
 //! second listener is needed, and nothing more for a guest to find.
 
+use super::CommandError;
 use super::options::CommandOptions;
 use crate::cloud::embedded::Embedded;
 use crate::objects::document::Id;
@@ -14,19 +15,19 @@ use std::fmt::Write as _;
 /// Runs the command.
 ///
 /// # Errors
-/// There is no such service, or its directory can't be read; in words.
-pub fn run(options: &CommandOptions) -> Result<(), String> {
+/// There is no such service, or its directory can't be read.
+pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     super::print(&text(&super::read(options)?, options.id, options.json)?)
 }
 
 /// The service's text, or its JSON.
 ///
 /// # Errors
-/// There is no such service; in words that say which there are.
-pub fn text(cloud: &Embedded, service: Id, json: bool) -> Result<String, String> {
+/// There is no such service.
+pub fn text(cloud: &Embedded, service: Id, json: bool) -> Result<String, CommandError> {
     let report = report(cloud, service)?;
     if json {
-        return serde_json::to_string_pretty(&report).map_err(|error| error.to_string());
+        return serde_json::to_string_pretty(&report).map_err(CommandError::failed);
     }
     Ok(render(&report, &TimeZone::system()))
 }
@@ -34,17 +35,15 @@ pub fn text(cloud: &Embedded, service: Id, json: bool) -> Result<String, String>
 /// What the engine knows of a service.
 ///
 /// # Errors
-/// There is no such service; in words that say which there are.
-pub(super) fn report(cloud: &Embedded, service: Id) -> Result<Value, String> {
+/// There is no such service.
+pub(super) fn report(cloud: &Embedded, service: Id) -> Result<Value, CommandError> {
     cloud.report(service).ok_or_else(|| {
         let known: Vec<String> = cloud.services().iter().map(Id::to_string).collect();
-        match known.as_slice() {
-            [] => format!("there is no service {service}: this cloud has none"),
-            known => format!(
-                "there is no service {service}: there is {}",
-                known.join(", ")
-            ),
-        }
+        let there = match known.as_slice() {
+            [] => "this cloud has none".to_owned(),
+            known => format!("there is {}", known.join(", ")),
+        };
+        CommandError::Failed(format!("there is no service {service}: {there}"))
     })
 }
 

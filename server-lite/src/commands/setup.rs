@@ -34,7 +34,7 @@ pub fn configuration(options: &CommandOptions) -> Result<Config, CommandError> {
         None if options.opennebula => installation("/etc/one", "etc").join("onegate-server.conf"),
         None => return Ok(Config::default()),
     };
-    Config::load(&file).map_err(|error| CommandError::Configuration(error.to_string()))
+    Config::load(&file).map_err(CommandError::configuration)
 }
 
 /// A directory of the OpenNebula installation: under ONE_LOCATION where that is set, else the packages' place.
@@ -53,7 +53,7 @@ pub fn certificate(options: &CommandOptions) -> Result<Option<Arc<Tls>>, Command
     match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Tls::load(certificate, key)
             .map(|tls| Some(Arc::new(tls)))
-            .map_err(|error| CommandError::Configuration(error.to_string())),
+            .map_err(CommandError::configuration),
         _ => Ok(None),
     }
 }
@@ -167,7 +167,7 @@ pub fn opennebula(
     let settings = Settings {
         one_xmlrpc: config.one_xmlrpc.clone(),
         oneflow_server: config.oneflow_server.clone(),
-        auth: ServerAuth::read(&auth_file).map_err(CommandError::Configuration)?,
+        auth: ServerAuth::read(&auth_file).map_err(CommandError::configuration)?,
         lifetime: Lifetime {
             delta: Duration::from_secs(config.expire_delta),
             margin: Duration::from_secs(config.expire_margin),
@@ -181,6 +181,6 @@ pub fn opennebula(
     };
     let log = Arc::clone(log);
     let report = Arc::new(move |trouble: &str| log.write(LogLevel::Error, trouble));
-    let cloud = OpenNebula::new(settings, report).map_err(CommandError::Configuration)?;
+    let cloud = OpenNebula::new(settings, report).map_err(CommandError::configuration)?;
     Ok(Arc::new(cloud))
 }

@@ -5,7 +5,10 @@
 //! `data` the body itself is the template: `curl -X PUT -d READY=YES` works, and so does the Ruby client's
 //! `data=READY%3DYES&type=1`.
 
+mod error;
 mod multipart;
+
+pub use error::{FormError, MultipartError, NotText};
 
 use crate::http::Request;
 use crate::objects::message::shown;
@@ -27,20 +30,19 @@ const KNOWN: [&str; 3] = ["data", "type", "extended"];
 const KEPT: usize = 64;
 
 /// One parameter: its name, and its value or why there is none to be had.
-type Parameter = (String, Result<String, String>);
+type Parameter = (String, Result<String, NotText>);
 
 impl Parameters {
     /// Reads the query and, where the Content-Type says that it is a form or JSON, the body.
     ///
     /// # Errors
-    /// Malformed multipart or JSON; the reason in words. What is wrong with one parameter is said by [`Parameters::get`].
-    pub fn read(request: &Request) -> Result<Self, String> {
+    /// Malformed multipart or JSON. What is wrong with one parameter is said by [`Parameters::get`].
+    pub fn read(request: &Request) -> Result<Self, FormError> {
         let content_type = request.header("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default();
         let body = match media_type.trim().to_ascii_lowercase().as_str() {
             "application/x-www-form-urlencoded" => urlencoded(&request.body),
-            "multipart/form-data" => multipart::parts(content_type, &request.body)
-                .map_err(|reason| format!("malformed multipart/form-data: {reason}"))?,
+            "multipart/form-data" => multipart::parts(content_type, &request.body)?,
             "application/json" => json(&request.body)?,
             _ => Vec::new(),
         };
@@ -51,8 +53,8 @@ impl Parameters {
     /// The value of a parameter, the body's before the query's; `None` where it was not sent.
     ///
     /// # Errors
-    /// Sent twice in one place, as a list (`data[]=`), or as something that is not text; the reason in words.
-    pub fn get(&self, name: &str) -> Result<Option<&str>, String> {
+    /// Sent twice in one place, as a list (`data[]=`), or as something that is not text.
+    pub fn get(&self, name: &str) -> Result<Option<&str>, FormError> {
         for parameters in [&self.body, &self.query] {
             let is_this = |sent: &str| sent.split('[').next() == Some(name);
             let mut found = parameters.iter().filter(|(sent, _)| is_this(sent));
@@ -60,13 +62,11 @@ impl Parameters {
                 continue;
             };
             if sent != name || found.next().is_some() {
-                return Err(format!(
-                    "the parameter '{name}' must come once and be no list"
-                ));
+                return Err(FormError::NotOnce(name.to_owned()));
             }
             return match value {
                 Ok(value) => Ok(Some(value)),
-                Err(reason) => Err(format!("the parameter '{name}' {reason}")),
+                Err(fault) => Err(FormError::Value(name.to_owned(), *fault)),
             };
         }
         Ok(None)
@@ -103,25 +103,17 @@ impl Update {
     ///
     /// # Errors
     /// What is wrong and where, for the guest (a 400).
-    pub fn read(request: &Request) -> Result<Self, String> {
+    pub fn read(request: &Request) -> Result<Self, FormError> {
         let parameters = Parameters::read(request)?;
         let data = match parameters.get("data")? {
             Some(data) => data,
-            None => std::str::from_utf8(&request.body).map_err(|error| {
-                format!("the body is not UTF-8 at byte {}", error.valid_up_to())
-            })?,
+            None => std::str::from_utf8(&request.body)
+                .map_err(|error| FormError::NotUtf8(error.valid_up_to()))?,
         };
         match parameters.get("type")?.unwrap_or("1").trim_ascii() {
-            "1" => template::parse(data)
-                .map(Self::Merge)
-                .map_err(|error| error.to_string()),
-            "2" => template::name(data).map(Self::Erase).map_err(|reason| {
-                format!("nothing erased: {reason} (one name, as in type=2&data=READY)")
-            }),
-            _ => Err(
-                "type is 1 (set these attributes) or 2 (erase the one named), nothing else"
-                    .to_owned(),
-            ),
+            "1" => Ok(Self::Merge(template::parse(data)?)),
+            "2" => Ok(Self::Erase(template::name(data)?)),
+            _ => Err(FormError::Type),
         }
     }
 }
@@ -139,7 +131,8 @@ pub fn warning(request: &Request) -> Option<String> {
         .split('&')
         .skip(1)
         .find_map(|field| field.split_once('=').map(|(name, _)| name))?;
-    let is_form = is_name(first) && is_name(swallowed) && parameters.get("data") == Ok(None);
+    let is_form =
+        is_name(first) && is_name(swallowed) && matches!(parameters.get("data"), Ok(None));
     is_form.then(|| {
         format!(
             "the body has no field 'data', so all of it is the one attribute {first}, and {swallowed} is part of its \
@@ -170,11 +163,11 @@ fn is_known(name: &str) -> bool {
 }
 
 /// Decodes `%41` and `+`. Unlike a lenient decoder it refuses what is malformed: nothing is stored that was not meant.
-fn decoded(bytes: &[u8]) -> Result<String, String> {
+fn decoded(bytes: &[u8]) -> Result<String, NotText> {
     let mut escapes = bytes.split(|byte| *byte == b'%').skip(1);
     let is_hex = |digits: &[u8; 2]| digits.iter().all(u8::is_ascii_hexdigit);
     if !escapes.all(|after| after.first_chunk().is_some_and(is_hex)) {
-        return Err("has a '%' without two hexadecimal digits after it".to_owned());
+        return Err(NotText::Percent);
     }
     let spaced: Vec<u8> = bytes
         .iter()
@@ -183,13 +176,12 @@ fn decoded(bytes: &[u8]) -> Result<String, String> {
     utf8(percent_decode(&spaced).collect())
 }
 
-fn utf8(bytes: Vec<u8>) -> Result<String, String> {
-    String::from_utf8(bytes)
-        .map_err(|error| format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+fn utf8(bytes: Vec<u8>) -> Result<String, NotText> {
+    String::from_utf8(bytes).map_err(|error| NotText::NotUtf8(error.utf8_error().valid_up_to()))
 }
 
 /// A JSON object's members. A body that begins as no object has none: it may be a template under JSON's Content-Type.
-fn json(bytes: &[u8]) -> Result<Vec<Parameter>, String> {
+fn json(bytes: &[u8]) -> Result<Vec<Parameter>, FormError> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Ok(Vec::new());
     }
@@ -200,9 +192,7 @@ fn json(bytes: &[u8]) -> Result<Vec<Parameter>, String> {
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(flag) => Ok(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => {
-            Err("is neither text nor a number".to_owned())
-        }
+        Value::Null | Value::Array(_) | Value::Object(_) => Err(NotText::Other),
     };
     let members = members.into_iter();
     Ok(members.map(|(name, value)| (name, text(value))).collect())

@@ -62,7 +62,7 @@ fn update(
     vm: Id,
     record: &Value,
 ) -> Result<Response, Failure> {
-    let update = Update::read(call.request).map_err(|reason| Failure::new(400, reason))?;
+    let update = Update::read(call.request)?;
     let user = &call.caller.user;
     call.deed.set(Some(Deed::Update {
         vm,
@@ -80,7 +80,7 @@ fn update(
             }
             Changes::of(attributes)
                 .fit(record)
-                .map_err(|reason| Failure::new(413, reason))?;
+                .map_err(|error| Failure::new(413, error.to_string()))?;
             gate.cloud.update(user, vm, attributes)
         }
         Update::Erase(name) => {
@@ -139,7 +139,7 @@ pub(super) fn act_on_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
     let known = action::find(name).ok_or_else(|| Failure::new(500, action::unknown(name)))?;
     let wanted = known
         .call(params)
-        .map_err(|reason| Failure::new(500, reason))?;
+        .map_err(|error| Failure::new(500, error.to_string()))?;
     // `delete` is no way around a restriction on `terminate`.
     let same_call = |other: &String| {
         action::ACTIONS
@@ -289,7 +289,7 @@ impl AuthenticatedRequest<'_> {
 
     /// The body as JSON, whatever its Content-Type says.
     fn json(&self) -> Result<Value, Failure> {
-        json::parse(&self.request.body).map_err(|reason| Failure::new(400, reason))
+        json::parse(&self.request.body).map_err(|error| Failure::new(400, error.to_string()))
     }
 
     /// The response that shows this document and nothing else.
@@ -316,11 +316,7 @@ impl AuthenticatedRequest<'_> {
         if self.request.query.is_empty() && self.request.body.is_empty() {
             return Ok(None);
         }
-        let bad = |reason| Failure::new(400, reason);
-        Ok(Parameters::read(self.request)
-            .map_err(bad)?
-            .get(name)
-            .map_err(bad)?
-            .map(str::to_string))
+        let parameters = Parameters::read(self.request)?;
+        Ok(parameters.get(name)?.map(str::to_owned))
     }
 }

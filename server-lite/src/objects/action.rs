@@ -3,6 +3,7 @@
 
 use crate::objects::vm_state::*;
 use serde_json::Value;
+use thiserror::Error;
 
 /// An action on a VM in oned's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,6 +240,11 @@ pub fn unknown(name: &str) -> String {
     format!("{name} action not  available for this resource")
 }
 
+/// `params` that an action cannot take: the action, and what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{0} takes {1} as params")]
+pub struct WrongParams(&'static str, &'static str);
+
 /// What oned answers where the VM's state does not allow an action.
 pub fn not_in_state(action: &VmAction, state: VmState) -> String {
     format!(
@@ -264,8 +270,8 @@ impl Action {
     }
 
     /// The call for `params`, where anything but null and false means hard: `"false"`, 0 and `{}` do. A call of its
-    /// own takes its argument from there; the error says what it wants.
-    pub fn call(&self, params: &Value) -> Result<VmAction, String> {
+    /// own takes its argument from there.
+    pub fn call(&self, params: &Value) -> Result<VmAction, WrongParams> {
         match self.call {
             Call::Action(soft, hard) => {
                 let name = if is_truthy(params) { hard } else { soft };
@@ -277,7 +283,7 @@ impl Action {
             Call::Own(name, takes) => {
                 let argument = takes
                     .read(params)
-                    .ok_or_else(|| format!("{} takes {} as params", self.name, takes.describe()))?;
+                    .ok_or_else(|| WrongParams(self.name, takes.describe()))?;
                 Ok(VmAction { name, argument })
             }
         }

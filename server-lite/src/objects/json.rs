@@ -1,27 +1,32 @@
 //! JSON as guests send it, read strictly: a key that stands twice in an object is refused, for whoever looked at the
 //! request before us (a proxy, a log) may have gone by the other one.
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
+use thiserror::Error;
 
 /// Values in one text: each takes much more memory than the byte or two that it can be written with.
 pub const MAX_VALUES: usize = 65_536;
 
+/// Why a guest's JSON was refused, in words for the guest.
+#[derive(Debug, Error)]
+pub enum JsonError {
+    /// It would take more than [`MAX_VALUES`].
+    #[error("the body has more than {MAX_VALUES} JSON values: send fewer")]
+    TooManyValues,
+    /// It is not JSON, or has a key twice.
+    #[error("the body is not JSON: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
 /// Reads a JSON text. Nesting is bounded by serde_json (128 levels), the number of values by [`MAX_VALUES`].
-///
-/// # Errors
-/// What is wrong and where, for the guest.
-pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
     if values(bytes) > MAX_VALUES {
-        return Err(format!(
-            "the body has more than {MAX_VALUES} JSON values: send fewer"
-        ));
+        return Err(JsonError::TooManyValues);
     }
-    match serde_json::from_slice(bytes) {
-        Ok(Strict(value)) => Ok(value),
-        Err(error) => Err(format!("the body is not JSON: {error}")),
-    }
+    let Strict(value) = serde_json::from_slice(bytes)?;
+    Ok(value)
 }
 
 /// How many values a text may have: one more than what separates and opens them, outside of strings.
@@ -95,7 +100,9 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+                return Err(<A::Error as de::Error>::custom(format!(
+                    "the key {key:?} stands twice"
+                )));
             }
             let Strict(value) = members.next_value()?;
             object.insert(key, value);
@@ -112,8 +119,8 @@ mod tests {
     fn json_is_read_as_it_is() {
         let text = r#"{"a":[null,true,-1,18446744073709551615,1.5,"x"],"b":{"a":{}}}"#;
         assert_eq!(
-            parse(text.as_bytes()),
-            Ok(serde_json::from_str(text).unwrap())
+            parse(text.as_bytes()).unwrap(),
+            serde_json::from_str::<Value>(text).unwrap()
         );
     }
 
@@ -132,13 +139,14 @@ mod tests {
             ),
             ("1e400", "number out of range"),
         ] {
-            let error = parse(text.as_bytes()).unwrap_err();
+            let error = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
         }
         let deep = "[".repeat(60_000);
         assert!(
             parse(deep.as_bytes())
                 .unwrap_err()
+                .to_string()
                 .contains("recursion limit exceeded")
         );
     }

@@ -8,16 +8,17 @@
 //! Names are judged and stored as oned stores them ([`name`]): whatever the spelling, what is restricted stays
 //! restricted.
 
+mod fault;
 mod text;
 mod xml;
 
 #[cfg(test)]
 mod tests;
 
+pub use fault::{NameError, TemplateFault};
 pub use text::write as as_text;
 pub use xml::write as as_xml;
 
-use crate::objects::user_template::MAX_ATTRIBUTES;
 use std::fmt;
 
 /// One attribute of a VM's USER_TEMPLATE, its name in upper case, as oned would store it.
@@ -49,18 +50,18 @@ pub struct TemplateError {
     /// The column in characters, from 1.
     pub column: usize,
     /// What is wrong there.
-    pub reason: String,
+    pub reason: TemplateFault,
 }
 
 impl TemplateError {
     /// The refusal of what stands at this byte of the text.
-    fn at(text: &str, byte: usize, reason: impl Into<String>) -> Self {
+    fn at(text: &str, byte: usize, reason: TemplateFault) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Self {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            reason: reason.into(),
+            reason,
         }
     }
 }
@@ -85,7 +86,8 @@ impl std::error::Error for TemplateError {}
 /// and everything beyond U+FFFF, which as a numeric reference would make the VM's record unreadable for good.
 pub fn parse(template: &str) -> Result<Vec<Attribute>, TemplateError> {
     if let Some((byte, character)) = template.char_indices().find(|(_, c)| !storable(*c)) {
-        return Err(TemplateError::at(template, byte, unstorable(character)));
+        let reason = TemplateFault::Unstorable(character);
+        return Err(TemplateError::at(template, byte, reason));
     }
     if template.trim_start().starts_with('<') {
         xml::parse(template)
@@ -98,18 +100,14 @@ pub fn parse(template: &str) -> Result<Vec<Attribute>, TemplateError> {
 /// count.
 ///
 /// # Errors
-/// Empty, or with anything but ASCII letters, digits and `_` (so no path and no XPath either). The error is the
-/// reason in words.
-pub fn name(written: &str) -> Result<String, String> {
+/// Empty, or with anything but ASCII letters, digits and `_` (so no path and no XPath either).
+pub fn name(written: &str) -> Result<String, NameError> {
     let written = written.trim_ascii();
     if written.is_empty() {
-        return Err("the name of an attribute is missing".to_owned());
+        return Err(NameError::Missing);
     }
     if let Some(odd) = written.chars().find(|c| !is_name_character(*c)) {
-        return Err(format!(
-            "{} cannot stand in a name: use letters, digits and '_'",
-            shown(odd)
-        ));
+        return Err(NameError::Character(odd));
     }
     let upper = written.to_ascii_uppercase();
     Ok(if upper.starts_with(|c: char| c.is_ascii_digit()) {
@@ -132,17 +130,6 @@ fn storable(c: char) -> bool {
     }
 }
 
-fn unstorable(c: char) -> String {
-    format!(
-        "OpenNebula cannot store the character U+{:04X}",
-        u32::from(c)
-    )
-}
-
-fn too_many() -> String {
-    format!("more than {MAX_ATTRIBUTES} attributes: send fewer")
-}
-
 /// A character as a message shows it: never a raw control character.
 fn shown(c: char) -> String {
     match c {
@@ -158,11 +145,14 @@ fn short(name: &str) -> String {
     crate::objects::message::shown(name, SHOWN)
 }
 
-/// The items of a vector in the order of their names; the name that comes twice, if one does.
-fn vector(mut items: Vec<(String, String)>) -> Result<AttributeValue, String> {
+/// The name that a vector has twice, as a message shows it.
+struct Twice(String);
+
+/// The items of a vector in the order of their names.
+fn vector(mut items: Vec<(String, String)>) -> Result<AttributeValue, Twice> {
     items.sort_by(|a, b| a.0.cmp(&b.0));
     match items.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        Some(pair) => Err(pair[0].0.clone()),
+        Some(pair) => Err(Twice(short(&pair[0].0))),
         None => Ok(AttributeValue::Vector(items)),
     }
 }

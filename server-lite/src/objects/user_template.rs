@@ -1,15 +1,38 @@
 //! How oned changes a VM's USER_TEMPLATE: merging attributes, erasing one; and how large a VM may make it.
 
+use crate::objects::refusal::Refusal;
 use crate::objects::template::{Attribute, AttributeValue};
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io;
+use thiserror::Error;
 
 /// Bytes of a USER_TEMPLATE as JSON. oned itself has no limit but its database's (16 MiB for a whole VM with MySQL).
 pub const MAX_BYTES: usize = 1024 * 1024;
 /// Attributes of a USER_TEMPLATE, the members of its vectors included.
 pub const MAX_ATTRIBUTES: usize = 8192;
+
+/// Why attributes do not fit into a USER_TEMPLATE: what it would have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TooLarge {
+    /// Bytes.
+    #[error(
+        "the VM's USER_TEMPLATE would have {0} bytes, and {MAX_BYTES} is the limit: erase attributes first"
+    )]
+    Bytes(usize),
+    /// Attributes.
+    #[error(
+        "the VM's USER_TEMPLATE would have {0} attributes, and {MAX_ATTRIBUTES} is the limit: erase some first"
+    )]
+    Attributes(usize),
+}
+
+impl From<TooLarge> for Refusal {
+    fn from(too_large: TooLarge) -> Self {
+        Self::TooLarge(too_large.to_string())
+    }
+}
 
 /// Attributes in the order of their names, ready to be merged.
 #[derive(Debug)]
@@ -38,10 +61,7 @@ impl<'a> Changes<'a> {
     }
 
     /// Whether a VM may have them beside what it has. What is too large already may shrink.
-    ///
-    /// # Errors
-    /// The limit that would be exceeded; a sentence for the guest.
-    pub fn fit(&self, vm: &Value) -> Result<(), String> {
+    pub fn fit(&self, vm: &Value) -> Result<(), TooLarge> {
         let there = vm.get("USER_TEMPLATE").and_then(Value::as_object);
         let (mut before, mut after) = (Size::default(), Size::default());
         for (name, value) in there.into_iter().flatten() {
@@ -55,16 +75,10 @@ impl<'a> Changes<'a> {
             after.add(&Size::of(name, value));
         }
         if after.bytes > MAX_BYTES.max(before.bytes) {
-            return Err(format!(
-                "the VM's USER_TEMPLATE would have {} bytes, and {MAX_BYTES} is the limit: erase attributes first",
-                after.bytes
-            ));
+            return Err(TooLarge::Bytes(after.bytes));
         }
         if after.attributes > MAX_ATTRIBUTES.max(before.attributes) {
-            return Err(format!(
-                "the VM's USER_TEMPLATE would have {} attributes, and {MAX_ATTRIBUTES} is the limit: erase some first",
-                after.attributes
-            ));
+            return Err(TooLarge::Attributes(after.attributes));
         }
         Ok(())
     }
@@ -234,7 +248,9 @@ mod tests {
         let empty = json!({"USER_TEMPLATE": {}});
         let most = "x".repeat(MAX_BYTES - r#""A":"","#.len());
         assert_eq!(fits(&empty, &[text("A", &most)]), Ok(()));
-        let refused = fits(&empty, &[text("A", &most), text("B", "")]).expect_err("too large");
+        let refused = fits(&empty, &[text("A", &most), text("B", "")])
+            .expect_err("too large")
+            .to_string();
         assert!(refused.contains("1048576 is the limit"), "{refused}");
         // A quote takes two bytes in a response.
         let quotes = "\"".repeat(MAX_BYTES / 2);
@@ -251,7 +267,9 @@ mod tests {
             }
         };
         assert_eq!(fits(&empty, &[many(MAX_ATTRIBUTES)]), Ok(()));
-        let refused = fits(&empty, &[many(MAX_ATTRIBUTES), text("A", "")]).expect_err("too many");
+        let refused = fits(&empty, &[many(MAX_ATTRIBUTES), text("A", "")])
+            .expect_err("too many")
+            .to_string();
         assert!(refused.contains("8192 is the limit"), "{refused}");
     }
 }

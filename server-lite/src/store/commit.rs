@@ -5,6 +5,7 @@
 //! stores for all. A change is answered only after it is stored, and is seen by readers only then.
 
 use super::database::Store;
+use super::error::StoreError;
 use super::state::{Draft, Kind, Objects, Writes};
 use crate::objects::document::{Document, Id};
 use crate::objects::refusal::Refusal;
@@ -59,8 +60,8 @@ struct Staged {
 /// Changes that are stored together.
 #[derive(Debug, Default)]
 struct Batch {
-    /// How it ended; unset while it is not over. The error is the cause, for the log.
-    outcome: OnceLock<Result<(), String>>,
+    /// How it ended; unset while it is not over.
+    outcome: OnceLock<Result<(), Arc<StoreError>>>,
     /// Wakes the changes of the batch: all when it is over, one to store it.
     wake: Condvar,
 }
@@ -84,10 +85,10 @@ impl Commits {
     /// Whether a change could be stored, as far as can be seen.
     ///
     /// # Errors
-    /// The state directory is no longer what it was; in words.
-    pub fn ready(&self) -> Result<(), String> {
+    /// The state directory is no longer what it was.
+    pub fn ready(&self) -> Result<(), StoreError> {
         match lock(&self.store).as_ref() {
-            Some(store) => store.ready().map_err(|error| error.to_string()),
+            Some(store) => store.ready(),
             None => Ok(()),
         }
     }
@@ -116,7 +117,7 @@ impl Commits {
         loop {
             match batch.outcome.get() {
                 Some(Ok(())) => return Ok(answer),
-                Some(Err(cause)) => return Err(Refusal::Unavailable(cause.clone())),
+                Some(Err(cause)) => return Err(Refusal::Unavailable(cause.to_string())),
                 None if staged.storing => {
                     staged = batch
                         .wake
@@ -130,17 +131,16 @@ impl Commits {
                     drop(staged);
                     let stored = self.store(&writes);
                     staged = lock(&self.staged);
-                    staged.end(&batch, &writes, stored);
+                    staged.end(&batch, &writes, stored.map_err(Arc::new));
                 }
             }
         }
     }
 
     /// Stores a batch and publishes it.
-    fn store(&self, batch: &Writes) -> Result<(), String> {
+    fn store(&self, batch: &Writes) -> Result<(), StoreError> {
         if let Some(store) = lock(&self.store).as_mut() {
-            self.read(|objects| store.write(objects, batch))
-                .map_err(|e| e.to_string())?;
+            self.read(|objects| store.write(objects, batch))?;
         }
         let mut changed = Vec::with_capacity(batch.len());
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
@@ -162,7 +162,7 @@ impl Commits {
 
 impl Staged {
     /// A batch, whose changes are these, was stored or not: its changes are told so, and one of the next stores that.
-    fn end(&mut self, batch: &Batch, writes: &Writes, stored: Result<(), String>) {
+    fn end(&mut self, batch: &Batch, writes: &Writes, stored: Result<(), Arc<StoreError>>) {
         self.storing = false;
         match &stored {
             // What was written again meanwhile stays staged.
@@ -173,7 +173,7 @@ impl Staged {
             Err(cause) => {
                 self.writes.clear();
                 let next = std::mem::take(&mut self.batch);
-                let _ = next.outcome.set(Err(cause.clone()));
+                let _ = next.outcome.set(Err(Arc::clone(cause)));
                 next.wake.notify_all();
             }
         }

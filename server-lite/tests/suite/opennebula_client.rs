@@ -573,7 +573,8 @@ fn addresses_that_cant_be_used_are_refused_at_the_start() {
         let settings = bench::settings(url, "http://localhost:2474");
         let error = OpenNebula::new(settings, Arc::new(|_| {}))
             .err()
-            .expect(url);
+            .expect(url)
+            .to_string();
         assert!(
             error.contains(words) && error.contains("oned"),
             "{url}: {error}"

@@ -1,7 +1,9 @@
 //! The structure that ARCHITECTURE.md describes, held to what the files say: imports point downwards, and a public
 //! type's name is used once, and no file is too long. Each test names the offenders.
 
-use crate::support::source::{imports, shared_names, sources, too_long};
+use crate::support::source::{
+    imports, shared_names, sources, too_long, worded_errors, worded_results,
+};
 
 /// The layers, from the top: a file imports from its own layer and from those after it.
 const LAYERS: &[&str] = &[
@@ -78,6 +80,37 @@ fn imports_are_found_in_every_form() {
         ("gate/view.rs", "use onegate_crate::flow;", vec![]),
     ] {
         assert_eq!(imports(file, text), found, "{file}: {text}");
+    }
+}
+
+#[test]
+fn an_error_has_a_type_until_it_is_shown() {
+    let worded = worded_errors("server-lite/src");
+    assert!(worded.is_empty(), "no text:\n{}", worded.join("\n"));
+}
+
+#[test]
+fn errors_in_words_are_found_in_every_form() {
+    for (code, found) in [
+        (
+            "fn f() -> Result<(), String> {",
+            Some((1, "Result<(), String>")),
+        ),
+        (
+            "\npub fn f(\n) -> Result<\n    Vec<(u8, String)>,\n    String,\n> {",
+            Some((3, "Result<Vec<(u8, String)>, String>")),
+        ),
+        (
+            "set: fn(&str) -> Result<Box<dyn Fn() -> [u8; 2]>, String>,",
+            Some((1, "Result<Box<dyn Fn() -> [u8; 2]>, String>")),
+        ),
+        ("fn f() -> Result<String, Error> {", None),
+        ("fn f() -> Result<(u8, String), Error> {", None),
+        ("fn f() -> io::Result<String> {", None),
+        ("Result<", None),
+    ] {
+        let found = found.map(|(line, result)| (line, result.to_owned()));
+        assert_eq!(worded_results(code), Vec::from_iter(found), "{code}");
     }
 }
 

@@ -112,6 +112,46 @@ pub fn shared_names(directory: &str) -> Vec<String> {
         .collect()
 }
 
+/// The results below a directory, but for those of tests, whose error is a text, and where they are.
+pub fn worded_errors(directory: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, text) in sources(directory) {
+        if file.ends_with("tests.rs") || file.contains("tests/") {
+            continue;
+        }
+        let code = text.split("\nmod tests {").next().unwrap_or_default();
+        let results = worded_results(code).into_iter();
+        found.extend(results.map(|(line, result)| format!("{directory}/{file}:{line}: {result}")));
+    }
+    found
+}
+
+/// Every `Result<…, String>` of a text, and the line where it begins.
+pub fn worded_results(code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (begin, start) in code.match_indices("Result<") {
+        let (mut depth, mut before) = (1, ' ');
+        let end = code[begin + start.len()..].find(|c| {
+            match c {
+                '<' | '(' | '[' => depth += 1,
+                '>' if before == '-' => {}
+                '>' | ')' | ']' => depth -= 1,
+                _ => {}
+            }
+            before = c;
+            depth == 0
+        });
+        let result = &code[begin..][..start.len() + end.unwrap_or_default()];
+        let words: Vec<&str> = result.split_whitespace().collect();
+        let words = words.join(" ").replace("< ", "<");
+        let words = words.trim_end_matches(',').to_owned() + ">";
+        if words.ends_with(", String>") {
+            found.push((code[..begin].matches('\n').count() + 1, words));
+        }
+    }
+    found
+}
+
 /// The most lines of a source file.
 const MOST_LINES: usize = 500;
 

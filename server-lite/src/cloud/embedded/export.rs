@@ -7,10 +7,23 @@ use crate::objects::document::Document;
 use crate::objects::refusal::Refusal;
 use crate::store::commit::Commits;
 use crate::store::database::Store;
+use crate::store::error::StoreError;
 use crate::store::state::{Kind, Objects};
 use jiff::Timestamp;
 use std::io::{self, Write};
 use std::path::Path;
+use thiserror::Error;
+
+/// Why a state directory does not hold an imported scenario.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The directory can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The cloud refuses the change.
+    #[error("{}", .0.cause())]
+    Refused(Refusal),
+}
 
 /// Writes these documents as a scenario, one to a line, in the order of their ids, with what the engine remembers.
 ///
@@ -59,8 +72,8 @@ impl Embedded {
     /// Whether a change could be stored ([`Commits::ready`]).
     ///
     /// # Errors
-    /// It could not; in words.
-    pub fn ready(&self) -> Result<(), String> {
+    /// It could not.
+    pub fn ready(&self) -> Result<(), StoreError> {
         self.commits.ready()
     }
 
@@ -68,16 +81,17 @@ impl Embedded {
     ///
     /// # Errors
     /// The directory can't be used, or the scenario can't be stored; what it held is as it was.
-    pub fn import_into(directory: &Path, scenario: &Scenario) -> Result<(), String> {
-        let mut opened = Store::open(directory).map_err(|error| error.to_string())?;
+    pub fn import_into(directory: &Path, scenario: &Scenario) -> Result<(), ImportError> {
+        let mut opened = Store::open(directory)?;
         let Some(stored) = opened.stored else {
-            let filled = opened.store.fill(&scenario.objects, &scenario.fingerprint);
-            return filled.map_err(|error| error.to_string());
+            opened
+                .store
+                .fill(&scenario.objects, &scenario.fingerprint)?;
+            return Ok(());
         };
         let commits = Commits::new(stored.objects, Some(opened.store));
         let cloud = Self::new(commits, Timings::default());
-        let imported = cloud.import(scenario);
-        imported.map_err(|refusal| refusal.cause().to_owned())
+        cloud.import(scenario).map_err(ImportError::Refused)
     }
 
     /// Replaces the whole cloud by a scenario, in one change.

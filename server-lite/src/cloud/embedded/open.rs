@@ -8,26 +8,18 @@ use crate::store::database::{Opened, Store};
 use crate::store::error::StoreError;
 use crate::store::state::Objects;
 use std::path::Path;
+use thiserror::Error;
 
 /// Why the embedded cloud could not be opened, in words for whoever runs the server.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum OpenError {
     /// The scenario is wrong.
-    Scenario(ScenarioError),
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
     /// The state directory can't be used.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
-
-impl std::fmt::Display for OpenError {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        match self {
-            Self::Scenario(e) => e.fmt(f),
-            Self::Store(e) => e.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
 
 impl OpenError {
     /// Whether it may go well another time with nobody doing anything about it.
@@ -36,18 +28,6 @@ impl OpenError {
             Self::Scenario(_) => false,
             Self::Store(error) => error.may_pass(),
         }
-    }
-}
-
-impl From<ScenarioError> for OpenError {
-    fn from(error: ScenarioError) -> Self {
-        Self::Scenario(error)
-    }
-}
-
-impl From<StoreError> for OpenError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
     }
 }
 

@@ -3,11 +3,15 @@
 //!
 //! A file is checked whole before it is used: an error names the file, the object and the key.
 
+mod flaw;
+
+pub use flaw::{Flaw, ScenarioError, Shape};
+
 use crate::objects::document::{Document, Id, id, list, parse_id};
 use crate::store::state::{Kind, Objects};
+use flaw::describe;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,16 +35,6 @@ pub(super) const MEMORIES: [(&str, Kind, Kind); 2] = [
     ("services", Kind::ServiceClock, Kind::Service),
     ("vms", Kind::VmClock, Kind::Vm),
 ];
-
-/// What a value must be.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Shape {
-    /// Decimal digits, in a text or as a number.
-    Number,
-    Text,
-    Object,
-    List,
-}
 
 /// What every document of a kind must have.
 const FIELDS: [(Kind, &[(&str, Shape)]); 5] = [
@@ -109,18 +103,6 @@ pub struct Scenario {
     pub warnings: Vec<String>,
 }
 
-/// What is wrong with a scenario, in one line.
-#[derive(Debug)]
-pub struct ScenarioError(String);
-
-impl fmt::Display for ScenarioError {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ScenarioError {}
-
 impl Scenario {
     /// The documented service.
     pub fn built_in() -> Result<Self, ScenarioError> {
@@ -129,58 +111,54 @@ impl Scenario {
 
     /// Reads a scenario file.
     pub fn load(file: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(file).map_err(|e| {
-            ScenarioError(format!("cannot read the scenario {}: {e}", file.display()))
+        let text = std::fs::read_to_string(file).map_err(|error| ScenarioError::Unreadable {
+            file: file.to_owned(),
+            error,
         })?;
         Self::parse(&text, &file.display().to_string())
     }
 
     /// Reads a scenario; `from` is its file's name for messages.
     pub fn parse(text: &str, from: &str) -> Result<Self, ScenarioError> {
-        let fail = |what: String| ScenarioError(format!("{from}: {what}"));
+        let fail_at = |place: String, flaw| ScenarioError::Flawed {
+            from: from.to_owned(),
+            place,
+            flaw,
+        };
+        let fail = |flaw| fail_at(String::new(), flaw);
         let json = text.strip_prefix('\u{feff}').unwrap_or(text);
         let scenario: Value =
-            serde_json::from_str(json).map_err(|e| fail(format!("not JSON: {e}")))?;
+            serde_json::from_str(json).map_err(|error| fail(Flaw::NotJson(error)))?;
         let Value::Object(mut scenario) = scenario else {
-            return Err(fail(
-                "a scenario is an object with the keys users, vms, vrouters, vnets, services"
-                    .into(),
-            ));
+            return Err(fail(Flaw::NotAnObject));
         };
         let mut objects = Objects::default();
         for (key, kind, outer, name) in LISTS {
             let documents = match scenario.shift_remove(key) {
                 None => continue,
                 Some(Value::Array(documents)) => documents,
-                Some(other) => {
-                    return Err(fail(format!("{key} is {}, not a list", describe(&other))));
-                }
+                Some(other) => return Err(fail(Flaw::not(key, &other, "a list"))),
             };
             for (at, document) in documents.into_iter().enumerate() {
                 let document = unwrap(document, outer);
-                let fail = |what: String| match id(document.get("ID")) {
-                    Some(id) => fail(format!("{key}[{at}] ({name} {id}): {what}")),
-                    None => fail(format!("{key}[{at}]: {what}")),
+                let place = match id(document.get("ID")) {
+                    Some(id) => format!("{key}[{at}] ({name} {id}): "),
+                    None => format!("{key}[{at}]: "),
                 };
+                let fail = |flaw| fail_at(place.clone(), flaw);
                 check(kind, &document).map_err(fail)?;
-                let Some(id) = id(document.get("ID")) else {
-                    return Err(fail("has no ID".into()));
-                };
+                let id = id(document.get("ID")).ok_or_else(|| fail(Flaw::NoId))?;
                 if objects.get(kind, id).is_some() {
-                    return Err(fail(format!(
-                        "there is another {name} {id} in {key} before it"
-                    )));
+                    return Err(fail(Flaw::Another(name, id, key)));
                 }
                 objects.set(kind, id, Some(Arc::new(as_oned_has_it(kind, document))));
             }
         }
         if let Some(engine) = scenario.shift_remove(ENGINE) {
-            remember(&mut objects, engine).map_err(|what| fail(format!("{ENGINE}: {what}")))?;
+            remember(&mut objects, engine).map_err(|flaw| fail_at(format!("{ENGINE}: "), flaw))?;
         }
         if let Some(key) = scenario.keys().next() {
-            return Err(fail(format!(
-                "unknown key {key:?}: a scenario has users, vms, vrouters, vnets, services"
-            )));
+            return Err(fail(Flaw::UnknownKey(key.clone())));
         }
         complete(&mut objects);
         let warnings = oddities(&objects)
@@ -200,14 +178,14 @@ impl Scenario {
 }
 
 /// Takes what an exported state says of the engine.
-fn remember(objects: &mut Objects, engine: Value) -> Result<(), String> {
+fn remember(objects: &mut Objects, engine: Value) -> Result<(), Flaw> {
     let Value::Object(mut engine) = engine else {
-        return Err(format!("is {}, not an object", describe(&engine)));
+        return Err(Flaw::NoDocument(describe(&engine)));
     };
     if let Some(last) = engine.shift_remove("last_vm")
         && !last.is_null()
     {
-        let last = id(Some(&last)).ok_or("last_vm is not a VM's id")?;
+        let last = id(Some(&last)).ok_or(Flaw::LastVm)?;
         if objects.get(Kind::Vm, last).is_none() {
             objects.set(Kind::Vm, last, None);
         }
@@ -216,20 +194,19 @@ fn remember(objects: &mut Objects, engine: Value) -> Result<(), String> {
         let documents = match engine.shift_remove(key) {
             None => continue,
             Some(Value::Object(documents)) => documents,
-            Some(other) => return Err(format!("{key} is {}, not an object", describe(&other))),
+            Some(other) => return Err(Flaw::not(key, &other, "an object")),
         };
         for (number, document) in documents {
             let known = parse_id(&number).filter(|id| objects.get(of, *id).is_some());
-            let known = known.ok_or_else(|| format!("{key}/{number}: there is no such object"))?;
+            let known = known.ok_or_else(|| Flaw::NoSuchObject(format!("{key}/{number}")))?;
             if !document.is_object() {
-                let what = describe(&document);
-                return Err(format!("{key}/{number} is {what}, not an object"));
+                return Err(Flaw::not(format!("{key}/{number}"), &document, "an object"));
             }
             objects.set(memory, known, Some(Arc::new(document)));
         }
     }
     match engine.keys().next() {
-        Some(key) => Err(format!("unknown key {key:?}")),
+        Some(key) => Err(Flaw::UnknownMemory(key.clone())),
         None => Ok(()),
     }
 }
@@ -244,9 +221,9 @@ fn unwrap(document: Value, outer: &str) -> Value {
     }
 }
 
-fn check(kind: Kind, document: &Value) -> Result<(), String> {
+fn check(kind: Kind, document: &Value) -> Result<(), Flaw> {
     if !document.is_object() {
-        return Err(format!("is {}, not an object", describe(document)));
+        return Err(Flaw::NoDocument(describe(document)));
     }
     has(document, "", &[("ID", Shape::Number)])?;
     for (_, fields) in FIELDS.iter().filter(|(k, _)| *k == kind) {
@@ -263,15 +240,15 @@ fn check(kind: Kind, document: &Value) -> Result<(), String> {
         for (at, role) in body["roles"].as_array().into_iter().flatten().enumerate() {
             let at = format!("TEMPLATE/BODY/roles[{at}]");
             if !role.is_object() {
-                return Err(format!("{at} is {}, not an object", describe(role)));
+                return Err(Flaw::not(at, role, "an object"));
             }
             has(role, &format!("{at}/"), ROLE)?;
             has_if_there(role, &format!("{at}/"), POLICIES)?;
             for (key, _) in POLICIES {
                 for (number, policy) in list(role.get(key)).iter().enumerate() {
                     if !policy.is_object() {
-                        let what = describe(policy);
-                        return Err(format!("{at}/{key}[{number}] is {what}, not an object"));
+                        let place = format!("{at}/{key}[{number}]");
+                        return Err(Flaw::not(place, policy, "an object"));
                     }
                 }
             }
@@ -287,60 +264,25 @@ fn check(kind: Kind, document: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn has(object: &Value, path: &str, fields: &[(&str, Shape)]) -> Result<(), String> {
+fn has(object: &Value, path: &str, fields: &[(&str, Shape)]) -> Result<(), Flaw> {
     for (key, shape) in fields {
         let Some(value) = object.get(key) else {
-            return Err(format!("{path}{key} is missing: {}", shape.wanted()));
+            return Err(Flaw::Missing(format!("{path}{key}"), *shape));
         };
         if !shape.fits(value) {
-            return Err(format!(
-                "{path}{key} is {}: {}",
-                describe(value),
-                shape.wanted()
-            ));
+            return Err(Flaw::Wrong(format!("{path}{key}"), describe(value), *shape));
         }
     }
     Ok(())
 }
 
 /// The same where the key is there; null is as good as absent.
-fn has_if_there(object: &Value, path: &str, fields: &[(&str, Shape)]) -> Result<(), String> {
+fn has_if_there(object: &Value, path: &str, fields: &[(&str, Shape)]) -> Result<(), Flaw> {
     let there = |key: &str| object.get(key).is_some_and(|value| !value.is_null());
     let fields = fields.iter().filter(|(key, _)| there(key));
     fields
         .copied()
         .try_for_each(|field| has(object, path, &[field]))
-}
-
-impl Shape {
-    fn fits(self, value: &Value) -> bool {
-        match self {
-            Self::Number => id(Some(value)).is_some(),
-            Self::Text => value.is_string(),
-            Self::Object => value.is_object(),
-            Self::List => value.is_array(),
-        }
-    }
-
-    fn wanted(self) -> &'static str {
-        match self {
-            Self::Number => "it must be a number",
-            Self::Text => "it must be a text",
-            Self::Object => "it must be an object",
-            Self::List => "it must be a list",
-        }
-    }
-}
-
-fn describe(value: &Value) -> String {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(_) => "true or false".into(),
-        Value::Number(n) => format!("the number {n}"),
-        Value::String(text) => format!("the text {text:?}"),
-        Value::Array(_) => "a list".into(),
-        Value::Object(_) => "an object".into(),
-    }
 }
 
 /// The document as oned's answers have it, whatever tool or hand wrote it: texts, not numbers; a list of one is the

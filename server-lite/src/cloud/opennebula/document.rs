@@ -1,6 +1,7 @@
 //! oned's XML documents as the JSON that OpenNebula's own tools print (`onevm show -j`): an element's name is a key,
 //! its text a string, a repeated name a list, an element without any content `{}`, an empty CDATA section `""`.
 
+use super::unreadable::Unreadable;
 use super::xmlrpc::resolve;
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -9,34 +10,27 @@ use serde_json::{Map, Value};
 /// oned's documents nest six deep or so; serde_json drops a value by recursion.
 const MAX_DEPTH: usize = 64;
 
-/// Reads the document whose outermost element is `root`, without that outer key; the error says what is wrong.
-pub fn parse(xml: &str, root: &str) -> Result<Value, String> {
+/// Reads the document whose outermost element is `root`, without that outer key.
+pub fn parse(xml: &str, root: &str) -> Result<Value, Unreadable> {
     let mut reader = Reader::from_str(xml);
     let mut open: Vec<Element> = Vec::new();
+    let other_root = |found: &str| Unreadable::Root(found.to_string(), root.to_string());
     loop {
-        match reader
-            .read_event()
-            .map_err(|e| format!("not well-formed XML: {e}"))?
-        {
+        match reader.read_event()? {
             Event::Start(start) => {
                 let name = start.name();
                 if open.is_empty() && name.as_ref() != root {
-                    return Err(format!("<{}> where <{root}> was expected", name.as_ref()));
+                    return Err(other_root(name.as_ref()));
                 }
                 if open.len() == MAX_DEPTH {
-                    return Err("nested too deeply".to_string());
+                    return Err(Unreadable::TooDeep);
                 }
                 open.push(Element::new(name.as_ref()));
             }
             Event::Empty(empty) => match open.last_mut() {
                 Some(parent) => parent.add(empty.name().as_ref(), Value::Object(Map::new())),
                 None if empty.name().as_ref() == root => return Ok(Value::Object(Map::new())),
-                None => {
-                    return Err(format!(
-                        "<{}> where <{root}> was expected",
-                        empty.name().as_ref()
-                    ));
-                }
+                None => return Err(other_root(empty.name().as_ref())),
             },
             Event::Text(text) => push(&mut open, &text.xml10_content()),
             Event::CData(text) => push(&mut open, &text.xml10_content()),
@@ -44,14 +38,14 @@ pub fn parse(xml: &str, root: &str) -> Result<Value, String> {
                 push(&mut open, resolve(&reference)?.encode_utf8(&mut [0; 4]))
             }
             Event::End(_) => {
-                let element = open.pop().ok_or("an end without a start")?;
+                let element = open.pop().ok_or(Unreadable::NoStart)?;
                 let (name, value) = element.close();
                 match open.last_mut() {
                     Some(parent) => parent.add(&name, value),
                     None => return Ok(value),
                 }
             }
-            Event::Eof => return Err("it ends in the middle".to_string()),
+            Event::Eof => return Err(Unreadable::Cut),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) | Event::DocType(_) => {}
         }
     }
@@ -59,12 +53,12 @@ pub fn parse(xml: &str, root: &str) -> Result<Value, String> {
 
 /// Reads the BODY of one of OneFlow's documents, JSON in a text: what OneFlow itself answers has the object in its
 /// place.
-pub fn read_body(document: &mut Value) -> Result<(), String> {
+pub fn read_body(document: &mut Value) -> Result<(), Unreadable> {
     let body = document.pointer_mut("/TEMPLATE/BODY");
     if let Some(body) = body
         && let Value::String(text) = body
     {
-        *body = serde_json::from_str(text).map_err(|e| format!("its BODY is not JSON: {e}"))?;
+        *body = serde_json::from_str(text).map_err(Unreadable::Body)?;
     }
     Ok(())
 }
@@ -165,7 +159,7 @@ mod tests {
             ("<VM>&#0;</VM>", "not well-formed"),
             (deep.as_str(), "too deeply"),
         ] {
-            let error = parse(xml, "VM").expect_err(xml);
+            let error = parse(xml, "VM").expect_err(xml).to_string();
             assert!(error.contains(words), "{xml}: {error}");
         }
     }

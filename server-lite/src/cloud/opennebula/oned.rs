@@ -6,6 +6,7 @@ use super::reads::RecordKind;
 use super::refusal;
 use super::session::{Session, Sessions};
 use super::turns::{Share, Turn};
+use super::unreadable::Unreadable;
 use super::upstream::{CallCounts, HttpCall, Repeat, Trouble, Upstream};
 use super::xmlrpc::{self, Answer, Parameter};
 use crate::cloud::User;
@@ -54,7 +55,7 @@ impl Oned {
     pub fn call<T>(
         &self,
         call: OnedCall,
-        read: impl FnOnce(String) -> Result<T, String>,
+        read: impl FnOnce(String) -> Result<T, Unreadable>,
     ) -> Result<T, Refusal> {
         let share = call
             .as_whom
@@ -118,7 +119,7 @@ impl Oned {
         &self,
         ready: &mut Ready,
         call: OnedCall,
-        read: impl FnOnce(String) -> Result<T, String>,
+        read: impl FnOnce(String) -> Result<T, Unreadable>,
     ) -> Result<T, Refusal> {
         let body = xmlrpc::call(call.method, ready.session.text(), call.parameters);
         let sent = HttpCall {
@@ -207,7 +208,7 @@ fn read_answer(status: u16, body: &[u8]) -> Result<Answer, Trouble> {
         )));
     }
     let answer = std::str::from_utf8(body)
-        .map_err(|_| "it isn't UTF-8".to_string())
+        .map_err(|_| Unreadable::NotUtf8)
         .and_then(xmlrpc::answer);
     answer.map_err(|what| {
         let cause = format!("its answer can't be read: {what}");

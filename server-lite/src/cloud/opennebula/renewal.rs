@@ -1,6 +1,7 @@
 //! The thread that shows oned each new session before guests need it.
 
 use super::oned::Oned;
+use super::settings::SettingsError;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -11,7 +12,7 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    pub(super) fn start(oned: &Arc<Oned>) -> Result<Self, String> {
+    pub(super) fn start(oned: &Arc<Oned>) -> Result<Self, SettingsError> {
         let (sender, dropped) = mpsc::channel();
         let oned = Arc::clone(oned);
         thread::Builder::new()
@@ -22,7 +23,7 @@ impl Renewal {
                     oned.renew_sessions();
                 }
             })
-            .map_err(|error| format!("cannot start a thread to renew sessions: {error}"))?;
+            .map_err(SettingsError::NoThread)?;
         Ok(Renewal {
             _until_dropped: sender,
         })

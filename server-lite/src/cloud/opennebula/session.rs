@@ -12,9 +12,11 @@ use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use thiserror::Error;
 
 /// How long a call waits for another one that shows oned a new session: an authentication takes some 400 ms.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -52,9 +54,23 @@ impl fmt::Debug for ServerAuth {
     }
 }
 
+/// Why the file with the server's password can't be used; never with its content.
+#[derive(Debug, Error)]
+pub enum AuthFileError {
+    /// It can't be read.
+    #[error(
+        "can't read {file}: {1}; it is OpenNebula's onegate_auth: run as oneadmin, or give --auth-file",
+        file = .0.display()
+    )]
+    Unreadable(PathBuf, io::Error),
+    /// It holds something else.
+    #[error("{}: it must hold one line, USER:PASSWORD", .0.display())]
+    NotOneLine(PathBuf),
+}
+
 impl ServerAuth {
-    /// Reads `serveradmin:PASSWORD`, the one line of `onegate_auth`. The error never repeats the line.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Reads `serveradmin:PASSWORD`, the one line of `onegate_auth`; `None` where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
         let line = text.trim_end_matches(['\n', '\r']);
         match line.split_once(':') {
             Some((name, password))
@@ -64,22 +80,20 @@ impl ServerAuth {
                 let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
                 let mut key = [0; 32];
                 key.copy_from_slice(&hex.as_bytes()[..32]);
-                Ok(ServerAuth {
+                Some(ServerAuth {
                     name: name.to_string(),
                     key,
                 })
             }
-            _ => Err("it must hold one line, USER:PASSWORD".to_string()),
+            _ => None,
         }
     }
 
-    /// Reads the file; the error names it and says what to do.
-    pub fn read(path: &Path) -> Result<Self, String> {
-        let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            format!("can't read {shown}: {e}; it is OpenNebula's onegate_auth: run as oneadmin, or give --auth-file")
-        })?;
-        Self::parse(&text).map_err(|e| format!("{shown}: {e}"))
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, AuthFileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| AuthFileError::Unreadable(path.to_owned(), error))?;
+        Self::parse(&text).ok_or_else(|| AuthFileError::NotOneLine(path.to_owned()))
     }
 
     /// The server's user.
@@ -408,6 +422,8 @@ mod tests {
 
     #[test]
     fn the_auth_file_is_one_line_and_its_content_is_never_shown() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("onegate_auth");
         for text in [
             "",
             "serveradmin",
@@ -415,12 +431,15 @@ mod tests {
             ":secret",
             "a:b\nc:secret",
         ] {
-            let error = ServerAuth::parse(text).expect_err(text);
+            std::fs::write(&file, text).expect("written");
+            let error = ServerAuth::read(&file).expect_err(text).to_string();
             assert!(!error.contains("secret"), "{error}");
         }
         let auth = ServerAuth::parse("serveradmin:secret").expect("auth");
         assert_eq!(format!("{auth:?}"), "ServerAuth(serveradmin)");
-        let absent = ServerAuth::read(Path::new("/nonexistent/onegate_auth")).expect_err("absent");
+        let absent = ServerAuth::read(Path::new("/nonexistent/onegate_auth"))
+            .expect_err("absent")
+            .to_string();
         assert!(
             absent.contains("/nonexistent/onegate_auth") && absent.contains("--auth-file"),
             "{absent}"

@@ -3,7 +3,10 @@
 use super::clock::Clock;
 use super::session::{Lifetime, ServerAuth};
 use super::upstream::Patience;
+use std::io;
 use std::time::Duration;
+use thiserror::Error;
+use ureq::http::uri::InvalidUri;
 
 /// Where OpenNebula is, and who calls it.
 #[derive(Debug, Clone)]
@@ -22,6 +25,23 @@ pub struct Settings {
     pub ages: Ages,
     /// What time it is.
     pub clock: Clock,
+}
+
+/// Why OpenNebula can't be called with these settings.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// A daemon's address is no URL: the address, the daemon, and why.
+    #[error("{0:?}, where {1} listens, is no URL: {2}")]
+    NoUrl(String, &'static str, InvalidUri),
+    /// A daemon's address wants TLS, which OpenNebula's daemons don't speak: the address and the daemon.
+    #[error("{0}: {1} is spoken to over plain http; give its own address, not a proxy's")]
+    Https(String, &'static str),
+    /// A daemon's address is no HTTP URL: the address and the daemon.
+    #[error("{0:?}, where {1} listens, must be http://HOST:PORT/…")]
+    NoHttp(String, &'static str),
+    /// The system refuses a thread.
+    #[error("cannot start a thread to renew sessions: {0}")]
+    NoThread(io::Error),
 }
 
 /// How old what oned told may be when a guest is answered with it; zero turns remembering off.

@@ -4,6 +4,7 @@
 //! An outage is what concerns every caller: nothing answers, or something else does. What can be one guest's doing
 //! (an answer too large, a record that cannot be read, too many calls) fails that guest's call alone.
 
+use super::settings::SettingsError;
 use super::turns::{NoTurn, Share, Turn, Turns};
 use crate::objects::refusal::Refusal;
 use std::fmt;
@@ -149,22 +150,14 @@ impl Upstream {
         url: &str,
         patience: Patience,
         log: LogSink,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SettingsError> {
         let uri: ureq::http::Uri = url
             .parse()
-            .map_err(|e| format!("{url:?}, where {name} listens, is no URL: {e}"))?;
+            .map_err(|error| SettingsError::NoUrl(url.to_string(), name, error))?;
         match (uri.scheme_str(), uri.host()) {
             (Some("http"), Some(_)) => {}
-            (Some("https"), _) => {
-                return Err(format!(
-                    "{url}: {name} is spoken to over plain http; give its own address, not a proxy's"
-                ));
-            }
-            _ => {
-                return Err(format!(
-                    "{url:?}, where {name} listens, must be http://HOST:PORT/…"
-                ));
-            }
+            (Some("https"), _) => return Err(SettingsError::Https(url.to_string(), name)),
+            _ => return Err(SettingsError::NoHttp(url.to_string(), name)),
         }
         let agent = |idle| {
             Agent::config_builder()

@@ -6,12 +6,60 @@
 //! (docs/protocol.md, "Values as XML"). So text for plain values and XML for odd ones; where one update needs both,
 //! text with `\"` for a quote, as OpenNebula's own tools write it, which can say all but a backslash at a value's end.
 
+use crate::objects::refusal::Refusal;
 use crate::objects::template::{Attribute, AttributeValue};
 use crate::objects::template::{as_text, as_xml};
 use serde_json::Value;
+use thiserror::Error;
 
-/// Writes attributes for one.vm.update. The error is a whole sentence that names the attribute.
-pub fn template(attributes: &[Attribute]) -> Result<String, String> {
+/// Why OpenNebula cannot store attributes exactly as they are; each names the attribute, and says what to do.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum Unstorable {
+    /// A name that oned would not take.
+    #[error("{0:?} is not a name of an attribute: letters, digits and _ make one")]
+    Name(String),
+    /// A value that oned would drop, change, or choke on: what it is the value of, and what is wrong with it.
+    #[error("{0}: OpenNebula {1}")]
+    Value(String, ValueFault),
+    /// In an update, an attribute that only text can say, beside a value that only XML can.
+    #[error(
+        "Attribute {0} is empty or has white space around its value, which OpenNebula can't take together with a value \
+         that ends in a backslash: send them in two updates"
+    )]
+    Together(String),
+    /// The same in the rest of a USER_TEMPLATE, where two updates can't part them.
+    #[error(
+        "{0} has an empty value, or one with white space around it, beside one that ends in a backslash, which \
+         OpenNebula can't take together: erase {0}, or set it to something else, and try again"
+    )]
+    Inseparable(String),
+}
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ValueFault {
+    /// `]]>` ends the CDATA that oned writes.
+    #[error("can't store a value that contains ]]>")]
+    EndOfCdata,
+    /// A carriage return.
+    #[error("would turn the carriage return in it into a newline; send it as a newline")]
+    CarriageReturn,
+    /// Another control character.
+    #[error("can't store the control character U+{:04X}; base64 can carry it", u32::from(*.0))]
+    Control(char),
+    /// A character that oned's database, or its XML, does not hold.
+    #[error("can't store U+{:04X}, only characters up to U+FFFD; base64 can carry it", u32::from(*.0))]
+    BeyondBmp(char),
+}
+
+impl From<Unstorable> for Refusal {
+    fn from(unstorable: Unstorable) -> Self {
+        Self::Invalid(unstorable.to_string())
+    }
+}
+
+/// Writes attributes for one.vm.update.
+pub fn template(attributes: &[Attribute]) -> Result<String, Unstorable> {
     for attribute in attributes {
         check_name(&attribute.name)?;
         for (name, value) in values(attribute) {
@@ -27,11 +75,7 @@ pub fn template(attributes: &[Attribute]) -> Result<String, String> {
     let only_text_can = attributes.iter().find(|attribute| only_text_can(attribute));
     let ready = attributes.iter().any(|attribute| attribute.name == "READY");
     match only_text_can {
-        Some(attribute) if ends_in_backslash => Err(format!(
-            "Attribute {} is empty or has white space around its value, which OpenNebula can't take together with a \
-             value that ends in a backslash: send them in two updates",
-            attribute.name
-        )),
+        Some(attribute) if ends_in_backslash => Err(Unstorable::Together(attribute.name.clone())),
         Some(_) => Ok(as_text(attributes)),
         None if ready && !ends_in_backslash => Ok(as_text(attributes)),
         None => Ok(as_xml(attributes)),
@@ -39,19 +83,15 @@ pub fn template(attributes: &[Attribute]) -> Result<String, String> {
 }
 
 /// Writes attributes for two calls, where one cannot take them all: what replaces the record, as XML, and what is then
-/// merged into it, as text. The error says what the user can do.
-pub fn in_two(attributes: &[Attribute]) -> Result<(String, String), String> {
+/// merged into it, as text.
+pub fn in_two(attributes: &[Attribute]) -> Result<(String, String), Unstorable> {
     let (text, xml): (Vec<_>, Vec<_>) = attributes.iter().cloned().partition(only_text_can);
     let both = text.iter().find(|attribute| {
         values(attribute).any(|(_, value)| value.ends_with('\\'))
             || xml.iter().any(|other| other.name == attribute.name)
     });
     match both {
-        Some(attribute) => Err(format!(
-            "{0} has an empty value, or one with white space around it, beside one that ends in a backslash, which \
-             OpenNebula can't take together: erase {0}, or set it to something else, and try again",
-            attribute.name
-        )),
+        Some(attribute) => Err(Unstorable::Inseparable(attribute.name.clone())),
         None => Ok((template(&xml)?, template(&text)?)),
     }
 }
@@ -109,21 +149,18 @@ fn values(attribute: &Attribute) -> impl Iterator<Item = (&str, &str)> {
     )
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+fn check_name(name: &str) -> Result<(), Unstorable> {
     if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return Ok(());
     }
-    Err(format!(
-        "{name:?} is not a name of an attribute: letters, digits and _ make one"
-    ))
+    Err(Unstorable::Name(name.to_string()))
 }
 
 /// Refuses what oned would drop, change, or choke on for good; `what` names the value, first in the sentence.
-pub fn check(what: &str, value: &str) -> Result<(), String> {
+pub fn check(what: &str, value: &str) -> Result<(), Unstorable> {
+    let fault = |fault| Err(Unstorable::Value(what.to_string(), fault));
     if value.contains("]]>") {
-        return Err(format!(
-            "{what}: OpenNebula can't store a value that contains ]]>"
-        ));
+        return fault(ValueFault::EndOfCdata);
     }
     let wrong = value.chars().find(|&c| match c {
         '\t' | '\n' | '\u{7f}' => false,
@@ -132,17 +169,9 @@ pub fn check(what: &str, value: &str) -> Result<(), String> {
     });
     match wrong {
         None => Ok(()),
-        Some('\r') => Err(format!(
-            "{what}: OpenNebula would turn the carriage return in it into a newline; send it as a newline"
-        )),
-        Some(c) if c < ' ' => Err(format!(
-            "{what}: OpenNebula can't store the control character U+{:04X}; base64 can carry it",
-            c as u32
-        )),
-        Some(c) => Err(format!(
-            "{what}: OpenNebula can't store U+{:04X}, only characters up to U+FFFD; base64 can carry it",
-            c as u32
-        )),
+        Some('\r') => fault(ValueFault::CarriageReturn),
+        Some(c) if c < ' ' => fault(ValueFault::Control(c)),
+        Some(c) => fault(ValueFault::BeyondBmp(c)),
     }
 }
 
@@ -256,7 +285,7 @@ mod tests {
                 "Attribute E is empty",
             ),
         ] {
-            let error = template(&attributes).expect_err(words);
+            let error = template(&attributes).expect_err(words).to_string();
             assert!(error.contains(words), "{error}");
         }
     }

@@ -8,6 +8,7 @@ use super::document;
 use super::oned::{Oned, OnedCall, Ready};
 use super::reads::{Key, Landing, Own, Place, Reads, RecordKind};
 use super::turns::Share;
+use super::unreadable::Unreadable;
 use super::upstream::Repeat;
 use crate::objects::document::{Document, Id, id, list};
 use crate::objects::refusal::Refusal;
@@ -221,7 +222,7 @@ impl Vms {
 }
 
 /// Reads a VM_POOL: its VMs by id.
-pub fn pool(xml: &str) -> Result<HashMap<Id, Document>, String> {
+pub fn pool(xml: &str) -> Result<HashMap<Id, Document>, Unreadable> {
     let pool = document::parse(xml, "VM_POOL")?;
     let records = list(pool.get("VM")).iter();
     Ok(records

@@ -4,6 +4,7 @@
 //! Every answer of oned's is an array: success, then what was asked for, or the reason, then an error code. A fault
 //! stands for a call that oned's XML-RPC library didn't understand.
 
+use super::unreadable::Unreadable;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde_json::Value;
@@ -100,8 +101,8 @@ fn escape(text: &str, into: &mut String) {
     }
 }
 
-/// Reads an answer; the error says what made it unreadable.
-pub fn answer(body: &str) -> Result<Answer, String> {
+/// Reads an answer.
+pub fn answer(body: &str) -> Result<Answer, Unreadable> {
     let value = value_of(body)?;
     let items = match &value {
         Value::Array(items) => items,
@@ -118,7 +119,7 @@ pub fn answer(body: &str) -> Result<Answer, String> {
                 "it didn't understand the call: {reason} (fault {code})"
             )));
         }
-        other => return Err(format!("neither a result nor a fault: {other}")),
+        other => return Err(Unreadable::NoResult(other.clone())),
     };
     match items.as_slice() {
         [Value::Bool(true), Value::String(text), ..] => Ok(Answer::Done(text.clone())),
@@ -132,7 +133,7 @@ pub fn answer(body: &str) -> Result<Answer, String> {
             reason: reason.clone(),
             code: code.as_i64().unwrap_or_default(),
         }),
-        _ => Err("not the three values that oned answers with".to_string()),
+        _ => Err(Unreadable::Values),
     }
 }
 
@@ -148,23 +149,17 @@ const MAX_DEPTH: usize = 24;
 /// The one value of a methodResponse: its parameter or its fault.
 ///
 /// Elements that don't hold a value themselves (`params`, `param`, `fault`, `data`, `member`, …) are looked through.
-fn value_of(body: &str) -> Result<Value, String> {
+fn value_of(body: &str) -> Result<Value, Unreadable> {
     let mut reader = Reader::from_str(body);
     let mut open: Vec<Element> = Vec::new();
     loop {
-        match reader
-            .read_event()
-            .map_err(|e| format!("not well-formed XML: {e}"))?
-        {
+        match reader.read_event()? {
             Event::Start(start) => {
                 if open.len() == MAX_DEPTH {
-                    return Err("nested too deeply".to_string());
+                    return Err(Unreadable::TooDeep);
                 }
                 if open.is_empty() && start.name().as_ref() != "methodResponse" {
-                    return Err(format!(
-                        "not an XML-RPC answer: <{}>",
-                        start.name().as_ref()
-                    ));
+                    return Err(Unreadable::NotXmlRpc(start.name().as_ref().to_string()));
                 }
                 open.push(Element::new(start.name().as_ref()));
             }
@@ -172,7 +167,7 @@ fn value_of(body: &str) -> Result<Value, String> {
                 let value = Element::new(empty.name().as_ref()).close()?;
                 match open.last_mut() {
                     Some(parent) => parent.values.extend(value),
-                    None => return Err("an empty answer".to_string()),
+                    None => return Err(Unreadable::Empty),
                 }
             }
             Event::Text(text) => push(&mut open, &text.xml10_content()),
@@ -181,25 +176,22 @@ fn value_of(body: &str) -> Result<Value, String> {
                 push(&mut open, resolve(&reference)?.encode_utf8(&mut [0; 4]))
             }
             Event::End(_) => {
-                let element = open.pop().ok_or("an end without a start")?;
+                let element = open.pop().ok_or(Unreadable::NoStart)?;
                 let value = element.close()?;
                 match open.last_mut() {
                     Some(parent) => parent.values.extend(value),
-                    None => return value.ok_or_else(|| "no value in it".to_string()),
+                    None => return value.ok_or(Unreadable::NoValue),
                 }
             }
-            Event::Eof => return Err("it ends in the middle".to_string()),
+            Event::Eof => return Err(Unreadable::Cut),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) | Event::DocType(_) => {}
         }
     }
 }
 
 /// A reference in XML without a document type: one of the five names, or a character's number.
-pub fn resolve(reference: &quick_xml::events::BytesRef) -> Result<char, String> {
-    if let Some(c) = reference
-        .resolve_char_ref()
-        .map_err(|e| format!("not well-formed XML: {e}"))?
-    {
+pub fn resolve(reference: &quick_xml::events::BytesRef) -> Result<char, Unreadable> {
+    if let Some(c) = reference.resolve_char_ref()? {
         return Ok(c);
     }
     match reference.as_ref() {
@@ -208,7 +200,7 @@ pub fn resolve(reference: &quick_xml::events::BytesRef) -> Result<char, String> 
         "amp" => Ok('&'),
         "quot" => Ok('"'),
         "apos" => Ok('\''),
-        other => Err(format!("an unknown reference, &{other};")),
+        other => Err(Unreadable::Reference(other.to_string())),
     }
 }
 
@@ -235,12 +227,12 @@ impl Element {
     }
 
     /// What the element is worth to its parent; an element that only wraps another hands that on.
-    fn close(mut self) -> Result<Option<Value>, String> {
+    fn close(mut self) -> Result<Option<Value>, Unreadable> {
         let number = |text: &str| {
             let number: i64 = text
                 .trim()
                 .parse()
-                .map_err(|_| format!("{text:?} is not a number"))?;
+                .map_err(|_| Unreadable::Number(text.to_string()))?;
             Ok(Some(Value::from(number)))
         };
         match self.name.as_str() {
@@ -249,7 +241,7 @@ impl Element {
             "boolean" => match self.text.trim() {
                 "0" => Ok(Some(Value::Bool(false))),
                 "1" => Ok(Some(Value::Bool(true))),
-                other => Err(format!("{other:?} is not a boolean")),
+                other => Err(Unreadable::Boolean(other.to_string())),
             },
             // A value without a type is a string.
             "value" if self.values.is_empty() => Ok(Some(Value::String(self.text))),

@@ -1,14 +1,13 @@
 //! Bodies of the type `multipart/form-data` (RFC 7578): each part is a parameter, a file's content its value
 //! (`curl -X PUT -F type=1 -F data=@attributes.txt`).
 
-use super::{KEPT, Parameter, is_known, utf8};
+use super::{KEPT, MultipartError, Parameter, is_known, utf8};
 
 /// The parts of a body, by name.
-pub(super) fn parts(content_type: &str, body: &[u8]) -> Result<Vec<Parameter>, String> {
-    let boundary =
-        header_parameter(content_type, "boundary").ok_or("the Content-Type names no boundary")?;
+pub(super) fn parts(content_type: &str, body: &[u8]) -> Result<Vec<Parameter>, MultipartError> {
+    let boundary = header_parameter(content_type, "boundary").ok_or(MultipartError::NoBoundary)?;
     if boundary.is_empty() || boundary.len() > 70 {
-        return Err("a boundary has 1 to 70 characters".to_owned());
+        return Err(MultipartError::BoundaryLength);
     }
     let delimiter = format!("\r\n--{boundary}");
     // The first delimiter begins the body or follows a preamble.
@@ -17,7 +16,7 @@ pub(super) fn parts(content_type: &str, body: &[u8]) -> Result<Vec<Parameter>, S
         Some(after) => after,
         None => {
             split_at(body, delimiter.as_bytes())
-                .ok_or("the boundary does not occur in the body")?
+                .ok_or(MultipartError::NoPart)?
                 .1
         }
     };
@@ -25,14 +24,14 @@ pub(super) fn parts(content_type: &str, body: &[u8]) -> Result<Vec<Parameter>, S
     while !rest.starts_with(b"--") {
         let head_and_more =
             split_at(rest, b"\r\n").filter(|(padding, _)| padding.trim_ascii().is_empty());
-        let (_, after) = head_and_more.ok_or("a boundary is not followed by a line end")?;
+        let (_, after) = head_and_more.ok_or(MultipartError::NoLineEnd)?;
         // With the line end before it, a part without a head is found too.
         let (head, content) = match after.strip_prefix(b"\r\n") {
             Some(content) => (&[] as &[u8], content),
-            None => split_at(after, b"\r\n\r\n").ok_or("a part's head does not end")?,
+            None => split_at(after, b"\r\n\r\n").ok_or(MultipartError::OpenHead)?,
         };
         let (content, after) =
-            split_at(content, delimiter.as_bytes()).ok_or("the last boundary is missing")?;
+            split_at(content, delimiter.as_bytes()).ok_or(MultipartError::OpenPart)?;
         if let Some(name) = name(head).filter(|name| is_known(name))
             && parts.len() < KEPT
         {

@@ -271,7 +271,10 @@ fn refusals_say_where_and_what() {
     ];
     for (template, line, column, reason) in cases {
         let error = parse(template).expect_err(template);
-        assert!(error.reason.contains(reason), "{template:?}: {error}");
+        assert!(
+            error.reason.to_string().contains(reason),
+            "{template:?}: {error}"
+        );
         assert_eq!(
             (error.line, error.column),
             (*line, *column),

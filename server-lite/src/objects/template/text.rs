@@ -14,7 +14,9 @@
 //! another `NAME=`, a further `\n`, or the end. So `A=1\nB=2` is two attributes, `C:\new` and `one\ntwo` stay
 //! whole; a value that has `\nNAME=` inside wants quotes.
 
-use super::{TemplateError, is_name_character, name, short, shown, too_many, vector};
+use super::{
+    NameError, TemplateError, TemplateFault, Twice, is_name_character, name, short, vector,
+};
 use crate::objects::template::{Attribute, AttributeValue};
 use crate::objects::user_template::MAX_ATTRIBUTES;
 
@@ -71,7 +73,7 @@ impl<'a> Scanner<'a> {
         &self.text[self.at..]
     }
 
-    fn error(&self, reason: impl Into<String>) -> TemplateError {
+    fn error(&self, reason: TemplateFault) -> TemplateError {
         TemplateError::at(self.text, self.at, reason)
     }
 
@@ -103,7 +105,7 @@ impl<'a> Scanner<'a> {
     fn name_and_equals(&mut self) -> Result<String, TemplateError> {
         self.count += 1;
         if self.count > MAX_ATTRIBUTES {
-            return Err(self.error(too_many()));
+            return Err(self.error(TemplateFault::TooMany));
         }
         let start = self.at;
         let written = name_prefix(self.rest());
@@ -112,30 +114,21 @@ impl<'a> Scanner<'a> {
             .next()
             .or(written.chars().next())
         else {
-            return Err(self.error("the name of an attribute is missing"));
+            return Err(self.error(NameError::Missing.into()));
         };
         if written.is_empty() {
-            return Err(self.error(format!(
-                "expected the name of an attribute, not {}",
-                shown(next)
-            )));
+            return Err(self.error(TemplateFault::NoName(next)));
         }
         self.at += written.len();
         self.skip_blanks();
         if self.rest().starts_with('=') {
             self.at += 1;
-            return name(written).map_err(|reason| TemplateError::at(self.text, start, reason));
+            return name(written)
+                .map_err(|reason| TemplateError::at(self.text, start, reason.into()));
         }
         Err(match self.rest().chars().next() {
-            None | Some('\n' | '\r') => self.error(format!(
-                "expected '=' after {}, found the end of the line",
-                short(written)
-            )),
-            Some(found) => self.error(format!(
-                "expected '=' after {}, found {}; a name has only letters, digits and '_'",
-                short(written),
-                shown(found)
-            )),
+            None | Some('\n' | '\r') => self.error(TemplateFault::NameOnly(short(written))),
+            Some(found) => self.error(TemplateFault::NoEquals(short(written), found)),
         })
     }
 
@@ -216,25 +209,18 @@ impl<'a> Scanner<'a> {
                 Some(',') => {}
                 Some(']') => {
                     self.at += 1;
-                    return vector(items).map_err(|twice| {
-                        TemplateError::at(
-                            self.text,
-                            start,
-                            format!("{} comes twice in one vector", short(&twice)),
-                        )
+                    return vector(items).map_err(|Twice(name)| {
+                        TemplateError::at(self.text, start, TemplateFault::Twice(name))
                     });
                 }
                 Some(found) => {
-                    return Err(self.error(format!(
-                        "expected ',' or ']' in a vector, found {}",
-                        shown(found)
-                    )));
+                    return Err(self.error(TemplateFault::NoComma(found)));
                 }
                 None => {
                     return Err(TemplateError::at(
                         self.text,
                         start,
-                        "a vector without its closing ']'",
+                        TemplateFault::OpenVector,
                     ));
                 }
             }
@@ -242,13 +228,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// What may follow a closing quote or bracket: nothing, a newline, a comment, or another attribute.
-    fn end_of_attribute(&mut self, what: &str) -> Result<(), TemplateError> {
+    fn end_of_attribute(&mut self, what: &'static str) -> Result<(), TemplateError> {
         self.skip_blanks();
         let rest = self.rest();
         match rest.chars().next() {
             None | Some('\n' | '\r' | '#') => Ok(()),
             Some(_) if rest.starts_with(LITERAL_NEWLINE) || begins_attribute(rest) => Ok(()),
-            Some(found) => Err(self.error(format!("unexpected {} after {what}", shown(found)))),
+            Some(found) => Err(self.error(TemplateFault::After(found, what))),
         }
     }
 }

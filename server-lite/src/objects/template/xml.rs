@@ -4,7 +4,7 @@
 //! A document type is refused, and with it every way to define an entity. A value is kept exactly, with the white
 //! space around it, an empty one too (oned trims the one and drops the other).
 
-use super::{TemplateError, name, short, storable, too_many, unstorable, vector};
+use super::{TemplateError, TemplateFault, Twice, name, short, storable, vector};
 use crate::objects::template::{Attribute, AttributeValue};
 use crate::objects::user_template::MAX_ATTRIBUTES;
 use quick_xml::Reader;
@@ -35,23 +35,22 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
             TemplateError::at(
                 text,
                 byte(reader.error_position()),
-                format!("not well-formed XML: {}", short(&error.to_string())),
+                TemplateFault::NotWellFormed(short(&error.to_string())),
             )
         })?;
-        let refuse = |reason: String| TemplateError::at(text, before, reason);
+        let refuse = |reason: TemplateFault| TemplateError::at(text, before, reason);
         let mut add = |addition: &str| match open.last_mut() {
             Some(element) if element.items.is_empty() => {
                 element.text.push_str(addition);
                 Ok(())
             }
             Some(_) if addition.trim_ascii().is_empty() => Ok(()),
-            Some(element) => Err(refuse(format!(
-                "text beside elements in <{}>",
-                short(&element.name)
-            ))),
+            Some(element) => Err(refuse(TemplateFault::TextBesideElements(short(
+                &element.name,
+            )))),
             None if addition.trim_ascii().is_empty() => Ok(()),
-            None if depth == 0 => Err(refuse("text outside of the template's element".to_owned())),
-            None => Err(refuse("text that is in no attribute".to_owned())),
+            None if depth == 0 => Err(refuse(TemplateFault::TextOutside)),
+            None => Err(refuse(TemplateFault::TextInRoot)),
         };
         match event {
             Event::Text(part) => add(&part)?,
@@ -61,12 +60,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
                 .encode_utf8(&mut [0; 4]))?,
             Event::Start(start) => {
                 if depth == 0 && std::mem::replace(&mut root_seen, true) {
-                    return Err(refuse("a second root element".to_owned()));
+                    return Err(refuse(TemplateFault::SecondRoot));
                 }
                 if depth > 0 {
                     count += 1;
                     if count > MAX_ATTRIBUTES {
-                        return Err(refuse(too_many()));
+                        return Err(refuse(TemplateFault::TooMany));
                     }
                     open_element(&start, &mut open).map_err(refuse)?;
                 }
@@ -82,10 +81,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
                 }
             }
             Event::DocType(_) => {
-                return Err(refuse("a document type (DTD) is not allowed".to_owned()));
+                return Err(refuse(TemplateFault::DocumentType));
             }
-            Event::Eof if depth > 0 => return Err(refuse("an element is not closed".to_owned())),
-            Event::Eof if !root_seen => return Err(refuse("XML without an element".to_owned())),
+            Event::Eof if depth > 0 => return Err(refuse(TemplateFault::OpenElement)),
+            Event::Eof if !root_seen => return Err(refuse(TemplateFault::NoElement)),
             Event::Eof => return Ok(attributes),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) | Event::Empty(_) => {}
         }
@@ -93,33 +92,22 @@ pub(super) fn parse(text: &str) -> Result<Vec<Attribute>, TemplateError> {
 }
 
 /// Opens an attribute, or an item of the vector that is open.
-fn open_element(start: &BytesStart<'_>, open: &mut Vec<Open>) -> Result<(), String> {
+fn open_element(start: &BytesStart<'_>, open: &mut Vec<Open>) -> Result<(), TemplateFault> {
     let written = start.name().into_inner();
     let shown = || short(written);
     if written.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(format!(
-            "the element <{}> starts with a digit, which XML does not allow",
-            shown()
-        ));
+        return Err(TemplateFault::Digit(shown()));
     }
-    let name = name(written).map_err(|reason| format!("in the element <{}>: {reason}", shown()))?;
+    let name = name(written).map_err(|reason| TemplateFault::ElementName(shown(), reason))?;
     if start.attributes().next().is_some() {
-        return Err(format!(
-            "<{}> has XML attributes, which a template does not",
-            shown()
-        ));
+        return Err(TemplateFault::XmlAttributes(shown()));
     }
     match open.as_mut_slice() {
         [] => {}
         // Looked at once, not again before each item.
         [parent] if parent.text.trim_ascii().is_empty() => parent.text.clear(),
-        [parent] => return Err(format!("text beside elements in <{}>", short(&parent.name))),
-        _ => {
-            return Err(format!(
-                "<{}> is nested too deeply: a vector holds only names and values",
-                shown()
-            ));
-        }
+        [parent] => return Err(TemplateFault::TextBesideElements(short(&parent.name))),
+        _ => return Err(TemplateFault::Nested(shown())),
     }
     open.push(Open {
         name,
@@ -130,17 +118,12 @@ fn open_element(start: &BytesStart<'_>, open: &mut Vec<Open>) -> Result<(), Stri
 }
 
 impl Open {
-    fn into_attribute(self) -> Result<Attribute, String> {
+    fn into_attribute(self) -> Result<Attribute, TemplateFault> {
         let value = if self.items.is_empty() {
             AttributeValue::Text(self.text)
         } else {
-            vector(self.items).map_err(|twice| {
-                format!(
-                    "{} comes twice in the vector <{}>",
-                    short(&twice),
-                    short(&self.name)
-                )
-            })?
+            vector(self.items)
+                .map_err(|Twice(name)| TemplateFault::TwiceIn(name, short(&self.name)))?
         };
         Ok(Attribute {
             name: self.name,
@@ -150,7 +133,7 @@ impl Open {
 }
 
 /// The character that a reference stands for.
-fn resolve(reference: &BytesRef<'_>) -> Result<char, String> {
+fn resolve(reference: &BytesRef<'_>) -> Result<char, TemplateFault> {
     let written: &str = reference;
     let shown = || short(written);
     let character = match written {
@@ -161,19 +144,14 @@ fn resolve(reference: &BytesRef<'_>) -> Result<char, String> {
         "apos" => '\'',
         _ => match reference.resolve_char_ref() {
             Ok(Some(character)) => character,
-            Ok(None) => return Err(format!("the entity &{}; is not defined", shown())),
-            Err(_) => {
-                return Err(format!(
-                    "the reference &{}; stands for no character",
-                    shown()
-                ));
-            }
+            Ok(None) => return Err(TemplateFault::Entity(shown())),
+            Err(_) => return Err(TemplateFault::NoCharacter(shown())),
         },
     };
     if storable(character) {
         Ok(character)
     } else {
-        Err(unstorable(character))
+        Err(TemplateFault::Unstorable(character))
     }
 }
 
