@@ -1,35 +1,72 @@
 # bash completion for onegate-server-lite; generated from its tables of commands and options.
 
 _onegate_server_lite() {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=() i
     COMPREPLY=()
-    case $before in
-        --cloud|--config|--tls-cert|--tls-key|--auth-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-        --state|--out) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
-        --listen|--vm-step|--cooldown|--flow-interval|--admin|--log|--endpoint) return ;;
-    esac
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
+    local words=() bare=() server=() line=$COMP_LINE i
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        [[ $i -gt 0 && $line != [[:blank:]]* ]] || words+=("")
+        line=${line#"${line%%[![:blank:]]*}"}
+        words[-1]+=${COMP_WORDS[i]}
+        line=${line#"${COMP_WORDS[i]}"}
+    done
+    local word=${words[-1]} before=${words[-2]-}
+    for ((i = 1; i < ${#words[@]} - 1; i++)); do
+        case ${words[i]} in
             --listen|--cloud|--state|--config|--tls-cert|--tls-key|--auth-file|--vm-step|--cooldown|--flow-interval|--admin|--log|--out|--endpoint) ((i++)) ;;
             -*) ;;
-            *) words+=("${COMP_WORDS[i]}") ;;
+            *) bare+=("${words[i]}") ;;
         esac
     done
-    local choices
-    case "${words[0]-} ${words[1]-}" in
-        "serve "*) choices="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --admin --log" ;;
-        "check "*) choices="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval" ;;
-        "token "*) choices="--cloud --state" ;;
-        "context "*) choices="--cloud --state --out --export --endpoint" ;;
-        "service show") choices="--state --json" ;;
-        "service recover") choices="--state" ;;
-        "state export") choices="--state --salvage" ;;
-        "state import") choices="--cloud --state" ;;
-        "service "*) choices="show recover --help" ;;
-        "state "*) choices="export import --help" ;;
-        *) choices="serve check token context service state --help --version" ;;
+    local option= start= flags= kinds=
+    if [[ $word == --*=* ]]; then
+        before=${word%%=*} start=${word%%=*}= word=${word#*=}
+    fi
+    case $before in
+        --listen|--vm-step|--cooldown|--flow-interval|--admin|--log|--endpoint) option=anything ;;
+        --cloud|--config|--tls-cert|--tls-key|--auth-file) option=files ;;
+        --state|--out) option=directories ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
+    local command="${bare[0]-} ${bare[1]-}"
+    case $command in
+        "serve "*) flags="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --admin --log" ;;
+        "check "*) flags="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval" ;;
+        "token "*) flags="--cloud --state" ;;
+        "context "*) flags="--cloud --state --out --export --endpoint" ;;
+        "service show") flags="--state --json" ;;
+        "service recover") flags="--state" ;;
+        "state export") flags="--state --salvage" ;;
+        "state import") flags="--cloud --state" ;;
+        "service "*) flags="show recover --state" ;;
+        "state "*) flags="export import --state" ;;
+        *) flags="serve check token context service state --state" ;;
+    esac
+    [[ $word != -* ]] || kinds=
+    [[ -z $option ]] || kinds=$option
+    local kind choice choices=() found cut
+    for kind in $kinds; do
+        found=()
+        case $kind/$word in
+            commands/*) mapfile -t found < <(compgen -c -- "$word") ;;
+            files/* | directories/* | attributes/*=@*)
+                [[ $kind != attributes ]] || start+=${word%%=@*}=@ word=${word#*=@}
+                compopt -o filenames 2>/dev/null
+                mapfile -t found < <(compgen "$([[ $kind == directories ]] && echo -d || echo -f)" -- "$word") ;;
+            conditions/STATE=* | conditions/STATE!=*)
+                start+=${word%%=*}= word=${word#*=}
+                mapfile -t found < <(compgen -W "$states" -- "$word") ;;
+            anything/* | attributes/*=* | conditions/*=*) ;;
+        esac
+        choices+=("${found[@]}")
+    done
+    [[ ${#choices[@]} -gt 0 || -n $option ]] || mapfile -t choices < <(compgen -W "$flags" -- "$word")
+    cut=$start$word
+    cut=${cut%"${cut##*[$COMP_WORDBREAKS]}"}
+    for choice in "${choices[@]}"; do
+        [[ $choice == "$word"* ]] || continue
+        choice=$start$choice
+        COMPREPLY+=("${choice#"$cut"}")
+    done
+    [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
 }
 
 complete -F _onegate_server_lite onegate-server-lite

@@ -1,18 +1,38 @@
 # fish completion for onegate-server-lite; generated from its tables of commands and options.
 
+function __onegate_server_lite_words
+    set -l words (commandline -opc)
+    set -e words[1]
+    while set -q words[1]
+        switch $words[1]
+            case --listen --cloud --state --config --tls-cert --tls-key --auth-file --vm-step --cooldown --flow-interval --admin --log --out --endpoint
+                set -e words[1]
+            case '-*'
+            case '*'
+                echo $words[1]
+        end
+        set -e words[1]
+    end
+end
+
 function __onegate_server_lite_is
-    set -l words (string match -v -- '-*' (commandline -opc))
-    test "$words[2..]" = "$argv"
+    set -l words (__onegate_server_lite_words)
+    test "$words" = "$argv"
 end
 
 function __onegate_server_lite_runs
-    set -l words (string match -v -- '-*' (commandline -opc))
-    test "$words[2..$(math 1 + (count $argv))]" = "$argv"
+    set -l words (__onegate_server_lite_words)
+    test "$words[1..$(count $argv)]" = "$argv"; and not __onegate_server_lite_has_program
+end
+
+# Has the program that --exec runs been typed?
+function __onegate_server_lite_has_program
+    set -l words (commandline -opc)
+    set -l at (contains -i -- --exec $words); and test $at -lt (count $words)
 end
 
 complete -c onegate-server-lite -f
-complete -c onegate-server-lite -n '__onegate_server_lite_is' -l help -s h -d 'Show help'
-complete -c onegate-server-lite -n '__onegate_server_lite_is' -l version -d 'Print the version'
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a serve
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a check
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a token

@@ -128,6 +128,16 @@ pub fn vm(state: &str, lcm_state: &str) -> String {
     }
 }
 
+/// The names that [`vm`] knows, of both tables.
+pub fn vm_names() -> impl Iterator<Item = &'static str> {
+    LCM_STATES.iter().chain(VM_STATES).map(|(_, name)| *name)
+}
+
+/// The names that [`service`] knows.
+pub fn service_names() -> impl Iterator<Item = &'static str> {
+    SERVICE_STATES.iter().map(|(_, name)| *name)
+}
+
 /// The state of a service or of a role, in one word.
 pub fn service(state: &str) -> String {
     name(SERVICE_STATES, state)

@@ -1,4 +1,4 @@
-//! The man page and the completions: as the tables have them, fit for man, and complete in their real shells.
+//! The man page and the completions are as the tables have them, and the page is fit for man.
 
 #[path = "../../examples/generate/pages/mod.rs"]
 mod pages;
@@ -7,11 +7,11 @@ use crate::support::{skipped, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-fn directory() -> PathBuf {
+pub(super) fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/generated")
 }
 
-fn is_installed(program: &str) -> bool {
+pub(super) fn is_installed(program: &str) -> bool {
     let found = Command::new(program)
         .arg("--version")
         .stdout(Stdio::null())
@@ -80,154 +80,6 @@ fn is_fit_for_man(name: &str, words: &[&str]) {
             (true, String::new())
         );
     }
-}
-
-/// What is typed, and what must be among the choices, and what must not.
-const LINES: &[(&str, &[&str], &[&str])] = &[
-    (
-        "onegate ",
-        &["vm", "service", "context"],
-        &["show", "--hard"],
-    ),
-    ("onegate v", &["vm", "vrouter", "vnet"], &["service"]),
-    (
-        "onegate vm ",
-        &["show", "update", "poweroff"],
-        &["scale", "vrouter"],
-    ),
-    ("onegate service s", &["show", "scale"], &["peers"]),
-    (
-        "onegate vm poweroff --h",
-        &["--hard", "--help"],
-        &["--json"],
-    ),
-    (
-        "onegate vm update --",
-        &["--erase", "--base64", "--timeout"],
-        &["--cardinality"],
-    ),
-    (
-        "onegate metrics --",
-        &["--push", "--every", "--help"],
-        &["--hard"],
-    ),
-    (
-        "onegate doctor --t",
-        &["--timeout", "--token-file"],
-        &["--push"],
-    ),
-    (
-        "onegate-server-lite ",
-        &["serve", "context", "service"],
-        &["vm", "show"],
-    ),
-    ("onegate-server-lite service ", &["show"], &["serve"]),
-    (
-        "onegate-server-lite serve --t",
-        &["--tls-cert", "--tls-key"],
-        &["--out"],
-    ),
-];
-
-/// Both programs' files of a shell, as commands that read them.
-fn source(before: &str, after: &str) -> String {
-    ["onegate", "onegate-server-lite"]
-        .map(|program| {
-            let file = directory().join(format!("{before}{program}{after}"));
-            format!("source '{}'\n", file.display())
-        })
-        .concat()
-}
-
-/// Runs a script that prints the choices for each of [`LINES`], a line each, as `LINE<TAB>CHOICE`.
-fn assert_completes(shell: &str, args: &[&str], script: &str) {
-    let output = Command::new(shell)
-        .args(args)
-        .arg(script)
-        .env("TERM", "dumb")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let printed = stdout(&output);
-    assert_eq!(stderr(&output), "", "{shell}");
-    for (line, expected, others) in LINES {
-        let choices: Vec<&str> = printed
-            .lines()
-            .filter_map(|row| row.strip_prefix(&format!("{line}\t")))
-            .collect();
-        for word in *expected {
-            assert!(
-                choices.contains(word),
-                "{shell}: '{line}' does not offer {word}, but {choices:?}"
-            );
-        }
-        for word in *others {
-            assert!(!choices.contains(word), "{shell}: '{line}' offers {word}");
-        }
-    }
-}
-
-#[test]
-fn bash_completes() {
-    if !is_installed("bash") {
-        return;
-    }
-    let mut script = source("", ".bash");
-    for (line, ..) in LINES {
-        let program = line.split(' ').next().unwrap().replace('-', "_");
-        // What bash itself does before it calls the function.
-        script += &format!(
-            "line='{line}'; read -ra COMP_WORDS <<<\"$line\"; [[ $line == *' ' ]] && COMP_WORDS+=(''); \
-             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _{program}; \
-             for choice in \"${{COMPREPLY[@]}}\"; do printf '%s\\t%s\\n' \"$line\" \"$choice\"; done\n"
-        );
-    }
-    assert_completes("bash", &["--norc", "-c"], &script);
-}
-
-#[test]
-fn fish_completes() {
-    if !is_installed("fish") {
-        return;
-    }
-    let mut script = source("", ".fish");
-    for (line, ..) in LINES {
-        script += &format!(
-            "for row in (complete -C '{line}'); printf '%s\\t%s\\n' '{line}' (string split -f 1 \\t -- $row); end\n"
-        );
-    }
-    assert_completes("fish", &["--no-config", "-c"], &script);
-}
-
-/// zsh completes on a terminal alone: in a pseudo-terminal (zsh/zpty) the line is typed, and compadd, which takes the
-/// choices, tells them. Nothing is typed before the prompt is there: until then the terminal itself would take ^U, and
-/// the line with it.
-#[test]
-fn zsh_completes() {
-    if !is_installed("zsh") {
-        return;
-    }
-    let mut script = format!(
-        r#"zmodload zsh/zpty || exit 1
-zpty z zsh -f -i
-zpty -w z "PS1=; setopt NO_BEEP; autoload -Uz compinit; compinit -D -u; {}"
-zpty -w z 'compadd() {{ local -a hits; builtin compadd -O hits "$@"; print -rl -- "CHOICE="$^hits; builtin compadd "$@"; }}'
-zpty -w z "PS1=PROM''PT"
-"#,
-        source("_", "").trim_end().replace('\n', "; ")
-    );
-    for (line, ..) in LINES {
-        script += &format!(
-            r#"zpty -r z out '*PROMPT*'
-zpty -w -n z '{line}'$'\t'
-zpty -w z $'\x15'"print -r EN''D"
-zpty -r z out '*END*'
-for row in ${{(f)out}}; do [[ $row == *CHOICE=* ]] && printf '%s\t%s\n' '{line}' "${{${{row##*CHOICE=}}%%$'\r'*}}"; done
-"#
-        );
-    }
-    script += "exit 0\n";
-    assert_completes("zsh", &["-f", "-c"], &script);
 }
 
 /// Every example in help and man page runs, against the real server.

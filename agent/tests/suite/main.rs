@@ -15,6 +15,7 @@ mod support;
 
 mod any_value;
 mod client_recordings;
+mod completions;
 mod context;
 mod context_commands;
 mod context_shell;

@@ -1,10 +1,11 @@
 //! onegate(1), and the agent's tables.
 
 use super::man::Page;
-use super::{Choice, Entry, Program, Value};
+use super::{Choice, Entry, Kind, Program, Value};
 use onegate::cli::all_options;
+use onegate::cli::command::Command;
 use onegate::cli::help::{ENVIRONMENT, TOPICS, synopsis};
-use onegate::cli::options::{Kind, OptionEntry};
+use onegate::cli::options::{self, OptionEntry};
 use onegate::commands::COMMANDS;
 use onegate::context::{SOURCES, VARIABLES};
 use onegate::error::EXIT_CODES;
@@ -13,6 +14,7 @@ pub(super) fn program() -> Program {
     let commands = COMMANDS.iter().map(|command| Entry {
         words: command.words,
         summary: command.summary,
+        operands: operands(command),
         options: command.all_options().map(choice).collect(),
     });
     Program {
@@ -21,16 +23,36 @@ pub(super) fn program() -> Program {
     }
 }
 
+fn operands(command: &Command) -> Vec<Kind> {
+    let words = command.operands.split_ascii_whitespace();
+    let kind = |word: &str| match word.trim_matches(['[', ']', '.']) {
+        "ID" if command.resource() == "vnet" => Kind::Networks,
+        "ID" => Kind::Vms,
+        "KEY=VALUE" => Kind::Attributes,
+        "CONDITION" => Kind::Conditions,
+        _ => Kind::Anything,
+    };
+    words.map(kind).collect()
+}
+
 fn choice(option: &OptionEntry) -> Choice {
+    let kind = |name| match name {
+        "FILE" | "PROGRAM" => Kind::Files,
+        "DIR" => Kind::Directories,
+        "ROLE" => Kind::Roles,
+        "ID" => Kind::Vms,
+        "KEY" => Kind::Keys,
+        "CONDITION" => Kind::Conditions,
+        "PATH" => Kind::Paths,
+        _ if matches!(option.kind, options::Kind::Rest(_)) => Kind::CommandLine,
+        _ => Kind::Anything,
+    };
     Choice {
         short: option.short,
         long: option.long,
-        value: match (option.kind, option.value()) {
-            (Kind::Path("DIR"), _) => Value::Directory,
-            (Kind::Path(name), _) => Value::File(name),
-            (_, Some(name)) => Value::Word(name),
-            (_, None) => Value::Nothing,
-        },
+        value: option
+            .value()
+            .map_or(Value::Nothing, |name| Value::Word(name, kind(name))),
         help: option.help,
     }
 }

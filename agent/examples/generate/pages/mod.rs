@@ -2,6 +2,7 @@
 
 mod agent;
 mod bash;
+mod choices;
 mod fish;
 mod man;
 mod server;
@@ -13,10 +14,11 @@ struct Program {
     commands: Vec<Entry>,
 }
 
-/// A command: its words, what it does, and the options that go with it.
+/// A command: its words, what it does, what may follow them, and the options that go with it.
 struct Entry {
     words: &'static str,
     summary: &'static str,
+    operands: Vec<Kind>,
     options: Vec<Choice>,
 }
 
@@ -29,13 +31,32 @@ struct Choice {
     help: &'static str,
 }
 
-/// What an option takes.
+/// What an option takes: nothing, or what the manual calls so.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
     Nothing,
-    File(&'static str),
-    Directory,
-    Word(&'static str),
+    Word(&'static str, Kind),
+}
+
+/// What a word can be. The last ones are asked of the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Anything,
+    Files,
+    Directories,
+    /// A program and its arguments: the rest of the line.
+    CommandLine,
+    Roles,
+    Vms,
+    Networks,
+    /// A key of a VM's attributes.
+    Keys,
+    /// `KEY=VALUE` or `KEY=@FILE`.
+    Attributes,
+    /// `KEY=VALUE`, and `STATE=` with a state's name.
+    Conditions,
+    /// What `--get` takes.
+    Paths,
 }
 
 /// Names and contents.
@@ -76,15 +97,47 @@ impl Program {
         self.actions(resource).next().is_none()
     }
 
-    /// Every option of any command, each once.
-    fn options(&self) -> Vec<&Choice> {
-        let mut options: Vec<&Choice> = Vec::new();
+    /// Every option that takes what is `wanted`, spelled as it can be: `-r`, `--role`.
+    fn spellings(&self, wanted: impl Fn(Value) -> bool) -> Vec<String> {
+        let mut names = Vec::new();
         for option in self.commands.iter().flat_map(|command| &command.options) {
-            if !options.contains(&option) {
-                options.push(option);
+            let short = option.short.map(|letter| format!("-{letter}"));
+            let spellings = short.into_iter().chain([format!("--{}", option.long)]);
+            for name in spellings.filter(|_| wanted(option.value)) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
             }
         }
-        options
+        names
+    }
+
+    /// The kinds of values that its options take, each once.
+    fn kinds(&self) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        let options = self.commands.iter().flat_map(|command| &command.options);
+        for kind in options.filter_map(|option| option.value.kind()) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
+    /// The options of every command: those that can be given before there is one.
+    fn common(&self) -> Vec<&Choice> {
+        let Some((first, others)) = self.commands.split_first() else {
+            return Vec::new();
+        };
+        let in_all = |option: &&Choice| {
+            others.iter().all(|command| {
+                command
+                    .options
+                    .iter()
+                    .any(|other| other.long == option.long)
+            })
+        };
+        first.options.iter().filter(in_all).collect()
     }
 }
 
@@ -103,8 +156,33 @@ impl Value {
     fn name(self) -> Option<&'static str> {
         match self {
             Value::Nothing => None,
-            Value::File(name) | Value::Word(name) => Some(name),
-            Value::Directory => Some("DIR"),
+            Value::Word(name, _) => Some(name),
+        }
+    }
+
+    fn kind(self) -> Option<Kind> {
+        match self {
+            Value::Nothing => None,
+            Value::Word(_, kind) => Some(kind),
+        }
+    }
+}
+
+impl Kind {
+    /// How the completions call it.
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Anything => "anything",
+            Kind::Files => "files",
+            Kind::Directories => "directories",
+            Kind::CommandLine => "commands",
+            Kind::Roles => "roles",
+            Kind::Vms => "vms",
+            Kind::Networks => "networks",
+            Kind::Keys => "keys",
+            Kind::Attributes => "attributes",
+            Kind::Conditions => "conditions",
+            Kind::Paths => "paths",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! onegate-server-lite(1), and the server's tables.
 
 use super::man::Page;
-use super::{Choice, Entry, Program, Value};
+use super::{Choice, Entry, Kind, Program, Value};
 use onegate_server_lite::commands::cli::{COMMANDS, EXIT_CODES, PROGRAM};
 use onegate_server_lite::commands::options::{OPTIONS, OptionEntry};
 
@@ -9,6 +9,7 @@ pub(super) fn program() -> Program {
     let commands = COMMANDS.iter().map(|command| Entry {
         words: command.name,
         summary: command.help,
+        operands: Vec::new(),
         options: OPTIONS
             .iter()
             .filter(|option| option.commands.contains(&command.command))
@@ -27,9 +28,9 @@ fn choice(option: &OptionEntry) -> Choice {
         long: option.name,
         value: match option.value {
             None => Value::Nothing,
-            Some("DIR") => Value::Directory,
-            Some(name @ "FILE") => Value::File(name),
-            Some(name) => Value::Word(name),
+            Some(name @ "DIR") => Value::Word(name, Kind::Directories),
+            Some(name @ "FILE") => Value::Word(name, Kind::Files),
+            Some(name) => Value::Word(name, Kind::Anything),
         },
         help: option.help,
     }
