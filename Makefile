@@ -98,7 +98,7 @@ test-packages: package ## install, upgrade and remove the packages in real roots
 test-images: package ## contrib's container images, Packer snippet and one-context tree, and the apt repository; root
 	@packaging/test/run images
 
-test-guest: static ## boot Linux in QEMU with the static agent and a context CD-ROM, and check all it says
+test-guest: static ## boot Linux in QEMU (x86_64, aarch64) with a context CD-ROM on each bus, and odd ones: check all the agent says
 	@packaging/guest/run
 
 test-cloud-init: package ## boot Debian with cloud-init and our .deb, wait for READY=YES; minutes, root

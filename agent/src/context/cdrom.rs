@@ -19,6 +19,10 @@ use super::{mount, vmware};
 /// The volume's name, as OpenNebula writes it.
 pub(super) const LABEL: &str = "CONTEXT";
 
+/// What is wrong with several volumes of that name: one of them is another VM's.
+pub(super) const SEVERAL: &str =
+    "each has the label CONTEXT, so which is this VM's? Detach the others";
+
 /// How long to wait for a drive that is not ready, as long as OpenNebula's scripts do.
 const DRIVE_WAIT: Duration = Duration::from_secs(5);
 
@@ -44,14 +48,19 @@ pub(super) fn look(search: &mut Search<'_>) {
     };
     let deadline = Instant::now() + patience;
     let device = loop {
-        let scan = match Scan::new(&search.root) {
+        let mut scan = match Scan::new(&search.root) {
             Ok(scan) => scan,
             Err(error) => {
                 let what = why(&error) + " (block devices are found there: mount sysfs on /sys)";
                 return search.problem(search.root.shown(Path::new("/sys/block")), what);
             }
         };
-        if let Some(device) = scan.found {
+        if scan.found.len() > 1 {
+            let places = scan.found.iter().map(|it| search.root.shown(&it.path));
+            let places: Vec<_> = places.collect();
+            return search.problem(places.join(", "), SEVERAL);
+        }
+        if let Some(device) = scan.found.pop() {
             break device;
         }
         if !(scan.not_ready || scan.early) || Instant::now() >= deadline {
@@ -89,7 +98,8 @@ struct Device {
 /// One look at all block devices.
 #[derive(Default)]
 struct Scan {
-    found: Option<Device>,
+    /// One device, or several of a kind: then nobody knows which is this VM's.
+    found: Vec<Device>,
     /// What was wrong, and with which devices.
     problems: Vec<(String, Vec<String>)>,
     /// A drive may have its medium at a later look.
@@ -111,10 +121,14 @@ impl Scan {
             scan.problem("CD-ROM drives", "none".to_owned());
             scan.early = early;
         }
-        for name in &names {
+        let (drives, disks) = names.split_at(drives);
+        for name in drives {
             scan.probe(root, name, early);
-            if scan.found.is_some() {
-                break;
+        }
+        // A disk can have any label.
+        if scan.found.is_empty() {
+            for name in disks {
+                scan.probe(root, name, early);
             }
         }
         Ok(scan)
@@ -153,7 +167,7 @@ impl Scan {
             Err(error) => return self.failed(&place, drive, &error),
         };
         match label(&file) {
-            Ok(Some(label)) if label == LABEL => self.found = Some(Device { path, file }),
+            Ok(Some(label)) if label == LABEL => self.found.push(Device { path, file }),
             Ok(Some(label)) => {
                 self.problem(&place, format!("has the label {label:?}, not {LABEL}"))
             }

@@ -21,40 +21,48 @@ pub(super) fn look(search: &mut Search<'_>) {
     if mounts.is_empty() {
         search.problem("mounted file systems", "no ISO9660 among them");
     }
-    for Mount {
-        number,
-        point,
-        device,
-        ..
-    } in mounts
-    {
-        let place = search.root.shown(&point);
+    let mut found: Vec<Mount> = Vec::new();
+    for mount in mounts {
+        let Mount {
+            number,
+            point,
+            device,
+            ..
+        } = &mount;
+        let place = search.root.shown(point);
         if number.starts_with(LOOP) {
             search.problem(place, "mounted from a file, which the context never is");
             continue;
         }
         match search
             .root
-            .open_device(&device)
+            .open_device(device)
             .and_then(|device| cdrom::label(&device))
         {
-            Ok(Some(label)) if label == cdrom::LABEL => {
-                let root = search.root.clone();
-                search.take_directory(&format!("{place}/"), &|name| root.read(&point.join(name)));
-            }
+            Ok(Some(label)) if label == cdrom::LABEL => found.push(mount),
             Ok(Some(label)) => search.problem(
                 place,
                 format!("mounted from a volume with the label {label:?}"),
             ),
             Ok(None) => search.problem(place, "mounted from a volume without a label"),
             Err(error) => {
-                let device = search.root.shown(&device);
+                let device = search.root.shown(device);
                 search.problem(
                     place,
                     format!("can't read the label of {device}: {}", why(&error)),
                 );
             }
         }
+    }
+    let Some(first) = found.first() else { return };
+    if found.iter().any(|other| other.number != first.number) {
+        let points = found.iter().map(|it| search.root.shown(&it.point));
+        let points: Vec<_> = points.collect();
+        return search.problem(points.join(", "), cdrom::SEVERAL);
+    }
+    for Mount { point, .. } in found {
+        let (root, place) = (search.root.clone(), search.root.shown(&point));
+        search.take_directory(&format!("{place}/"), &|name| root.read(&point.join(name)));
         if search.is_complete() {
             return;
         }

@@ -96,7 +96,10 @@ fn links_are_followed_inside_the_root_only() {
     ] {
         let guest = Guest::new().file("context/context.sh", context_sh(ENDPOINT, "8"));
         symlink(target, guest.path("context/token.txt")).unwrap();
-        assert!(guest.message().contains("/context/token.txt: absent"));
+        let said = guest.message();
+        let why =
+            "/context/token.txt: it is a symbolic link that leads nowhere, not a regular file";
+        assert!(said.contains(why), "{said}");
     }
 }
 
@@ -259,6 +262,42 @@ fn a_labelled_device_is_the_one_to_mount() {
         "not permitted to mount",
     ];
     assert!(reasons.iter().any(|reason| vdb.contains(reason)), "{vdb}");
+}
+
+/// Another disc with that label is another VM's, or this one's from before: it isn't for the agent to choose.
+#[test]
+fn of_several_volumes_with_the_label_none_is_taken() {
+    const SEVERAL: &str = ": each has the label CONTEXT, so which is this VM's? Detach the others";
+    for (mounts, devices, named) in [
+        ("", &["sr0", "sr1"][..], Some("/dev/sr0, /dev/sr1")),
+        ("", &["vda", "vdb"], Some("/dev/vda, /dev/vdb")),
+        // A disk may have any label, so a CD-ROM drive counts for more.
+        ("", &["sda", "sr0"], None),
+        (
+            "30 22 11:0 / /mnt ro - iso9660 /dev/sr0 ro\n31 22 11:1 / /b ro - iso9660 /dev/sr1 ro\n",
+            &["sr0", "sr1"],
+            Some("/mnt, /b"),
+        ),
+        (
+            "30 22 11:0 / /mnt ro - iso9660 /dev/sr0 ro\n31 22 11:0 / /b ro - iso9660 /dev/sr0 ro\n",
+            &["sr0"],
+            None,
+        ),
+    ] {
+        let mut guest = Guest::new()
+            .file("proc/self/mountinfo", mounts)
+            .file("mnt/token.txt", TOKEN);
+        for device in devices {
+            guest = guest
+                .file(&format!("sys/block/{device}/size"), "80\n")
+                .file(&format!("dev/{device}"), iso("CONTEXT"));
+        }
+        let said = guest.message();
+        match named {
+            Some(places) => assert!(said.contains(&format!("  {places}{SEVERAL}")), "{said}"),
+            None => assert!(!said.contains(SEVERAL), "{said}"),
+        }
+    }
 }
 
 #[test]
