@@ -1,6 +1,7 @@
 """A name server for the tests, over UDP and TCP. usage: dns.py ADDRESS [PORT [good]]
 
-Every name has the addresses 127.0.0.1 and ::1, but those in absent.test, which are not there. The first label of a name
+Every name has the addresses 127.0.0.1 and ::1, but those in absent.test and those without a dot, which
+are not there. The first label of a name
 says what is wrong with one of the two, if anything is: aaaa-refused.test has no IPv6 address, as the server answers that
 question with REFUSED; any-truncated.test has both, over TCP alone. A good server answers as if no label said anything.
 """
@@ -23,7 +24,8 @@ def response(query, tcp):
     which, _, fault = label.partition("-")
     if GOOD or which not in (family, "any"):
         fault = ""
-    if query[:end].lower().endswith(b"\6absent\4test\0" + query[end - 4 : end]):
+    name = query[12 : end - 4].lower()
+    if name.endswith(b"\6absent\4test\0") or name[name[0] + 1] == 0:
         fault = fault or "nxdomain"
     if fault == "silent":
         return None
