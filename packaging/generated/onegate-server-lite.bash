@@ -12,7 +12,7 @@ _onegate_server_lite() {
     local word=${words[-1]} before=${words[-2]-}
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         case ${words[i]} in
-            --listen|--cloud|--state|--config|--tls-cert|--tls-key|--auth-file|--vm-step|--cooldown|--flow-interval|--admin|--log|--out|--endpoint) ((i++)) ;;
+            --listen|--cloud|--state|--config|--tls-cert|--tls-key|--auth-file|--vm-step|--cooldown|--flow-interval|--admin|--log|--out|--endpoint|--like|--timeout) ((i++)) ;;
             -*) ;;
             *) bare+=("${words[i]}") ;;
         esac
@@ -22,7 +22,7 @@ _onegate_server_lite() {
         before=${word%%=*} start=${word%%=*}= word=${word#*=}
     fi
     case $before in
-        --listen|--vm-step|--cooldown|--flow-interval|--admin|--log|--endpoint) option=anything ;;
+        --listen|--vm-step|--cooldown|--flow-interval|--admin|--log|--endpoint|--like|--timeout) option=anything ;;
         --cloud|--config|--tls-cert|--tls-key|--auth-file) option=files ;;
         --state|--out) option=directories ;;
     esac
@@ -36,9 +36,21 @@ _onegate_server_lite() {
         "service recover") flags="--state" ;;
         "state export") flags="--state --salvage" ;;
         "state import") flags="--cloud --state" ;;
+        "vm set") flags="--state" ;;
+        "vm fail") flags="--state" ;;
+        "vm poweroff") flags="--state" ;;
+        "vm lose") flags="--state" ;;
+        "vm create") flags="--state --like" ;;
+        "gate "*) flags="--state" ;;
+        "clock "*) flags="--state" ;;
+        "events "*) flags="--state --json --follow" ;;
+        "wait vm") flags="--state --timeout" ;;
+        "wait service") flags="--state --timeout" ;;
         "service "*) flags="show recover --state" ;;
         "state "*) flags="export import --state" ;;
-        *) flags="serve check token context service state --state" ;;
+        "vm "*) flags="set fail poweroff lose create --state" ;;
+        "wait "*) flags="vm service --state" ;;
+        *) flags="serve check token context service state vm gate clock events wait --state" ;;
     esac
     [[ $word != -* ]] || kinds=
     [[ -z $option ]] || kinds=$option

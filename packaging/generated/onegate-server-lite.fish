@@ -5,7 +5,7 @@ function __onegate_server_lite_words
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case --listen --cloud --state --config --tls-cert --tls-key --auth-file --vm-step --cooldown --flow-interval --admin --log --out --endpoint
+            case --listen --cloud --state --config --tls-cert --tls-key --auth-file --vm-step --cooldown --flow-interval --admin --log --out --endpoint --like --timeout
                 set -e words[1]
             case '-*'
             case '*'
@@ -39,10 +39,22 @@ complete -c onegate-server-lite -n '__onegate_server_lite_is' -a token
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a context
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a service
 complete -c onegate-server-lite -n '__onegate_server_lite_is service' -a show -d 'Shows a service\'s nodes, policies and last decisions, with their reasons'
-complete -c onegate-server-lite -n '__onegate_server_lite_is service' -a recover -d 'Tries again what failed in a service, as \'oneflow recover\' does; stop its server first'
+complete -c onegate-server-lite -n '__onegate_server_lite_is service' -a recover -d 'Tries again what failed in a service, as \'oneflow recover\' does; its server may run'
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a state
 complete -c onegate-server-lite -n '__onegate_server_lite_is state' -a export -d 'Prints the state as a scenario, for a backup; its server may run'
 complete -c onegate-server-lite -n '__onegate_server_lite_is state' -a import -d 'Replaces the state by a scenario, such as a backup; its server may run'
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a vm
+complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a set -d 'Sets attributes of a VM, as if its owner did'
+complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a fail -d 'Has a VM fail: on its way to another state, or while it runs'
+complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a poweroff -d 'Has a VM power itself off'
+complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a lose -d 'Has a VM be lost: UNKNOWN, though it may go on'
+complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a create -d 'Makes a VM like another one, in no service, and prints its id'
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a gate
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a clock
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a events
+complete -c onegate-server-lite -n '__onegate_server_lite_is' -a wait
+complete -c onegate-server-lite -n '__onegate_server_lite_is wait' -a vm -d 'Waits until a VM is so: STATE=RUNNING, READY!=NO'
+complete -c onegate-server-lite -n '__onegate_server_lite_is wait' -a service -d 'Waits until a service is so: STATE=RUNNING, web.CARDINALITY=3, web.RUNNING=3'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l listen -x -d 'Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
@@ -75,9 +87,24 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l out -
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l export -d 'Print the lines by which a shell exports the endpoint, the VM\'s id and its token'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l endpoint -x -d 'ONEGATE_ENDPOINT, in place of the one in the VM\'s record'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
-complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l json -d 'Print JSON, with times in seconds'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l json -d 'Print JSON: of a service with times in seconds, of events one object a line'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service recover' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs state export' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs state export' -l salvage -d 'Print what can still be read of a damaged state, and say what is lost'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs state import' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs state import' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs vm set' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs vm fail' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs vm poweroff' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs vm lose' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs vm create' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs vm create' -l like -x -d 'The VM that the new one is to be like'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs gate' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs clock' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs events' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs events' -l json -d 'Print JSON: of a service with times in seconds, of events one object a line'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs events' -l follow -d 'Go on with what happens from now on, until the server ends'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs wait vm' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs wait vm' -l timeout -x -d 'How long to wait; when it is over the exit code is 124 [60s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs wait service' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs wait service' -l timeout -x -d 'How long to wait; when it is over the exit code is 124 [60s]'

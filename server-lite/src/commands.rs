@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod context;
 pub mod control;
+pub mod lab;
 pub mod log;
 pub mod metrics;
 pub mod notify;
@@ -31,6 +32,9 @@ pub enum CommandError {
     /// What it was given can't be used: it fails again until somebody mends that.
     #[error("{0}")]
     Configuration(String),
+    /// What was waited for did not happen in time.
+    #[error("{0}")]
+    Late(String),
     /// Anything else.
     #[error("{0}")]
     Failed(String),

@@ -24,6 +24,7 @@ mod vrouter;
 use crate::objects::action::VmAction;
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
+use crate::objects::vm_state::{PENDING, VmState};
 use crate::store::state::{Draft, Kind};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -72,6 +73,17 @@ pub struct ScaleRequest<'r> {
     pub cardinality: u32,
 }
 
+/// What can happen to a VM without anybody asking it to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VmFault {
+    /// It fails: on its way to another state, or while it runs (BOOT_FAILURE).
+    Fail,
+    /// It powers itself off.
+    Poweroff,
+    /// Its host no longer finds it (UNKNOWN).
+    Lose,
+}
+
 /// One step of the engine: the documents it works on, and what it takes to do so.
 struct Tick<'t, 'd> {
     draft: &'t mut Draft<'d>,
@@ -79,6 +91,7 @@ struct Tick<'t, 'd> {
     timings: Timings,
     decisions: &'t mut DecisionCounts,
     now: Timestamp,
+    have_processes: bool,
 }
 
 impl Tick<'_, '_> {
@@ -96,6 +109,8 @@ pub struct Engine {
     vms_changed: bool,
     /// Something changed since records of VMs that are gone were last counted.
     to_tidy: bool,
+    /// VMs start and end when their processes do ([`Engine::with_processes`]).
+    have_processes: bool,
     reader: PolicyReader,
     decisions: DecisionCounts,
 }
@@ -119,6 +134,7 @@ impl Engine {
             next_poll: None,
             vms_changed: true,
             to_tidy: true,
+            have_processes: false,
             reader: PolicyReader::new(TimeZone::system()),
             decisions: DecisionCounts::default(),
         }
@@ -142,7 +158,14 @@ impl Engine {
             timings: self.timings,
             decisions: &mut self.decisions,
             now,
+            have_processes: self.have_processes,
         }
+    }
+
+    /// From now on VMs have processes: one that starts or ends does not pass to its next state by itself, but when the
+    /// caller says so ([`Engine::moved`]).
+    pub fn with_processes(&mut self) {
+        self.have_processes = true;
     }
 
     /// What OneFlow would refuse in a service, each with its role. The engine works around all of it: a policy that
@@ -231,6 +254,44 @@ impl Engine {
     ) -> Result<(), Refusal> {
         self.vms_changed = true;
         vms::act(&mut self.tick(draft, now), vm, action)
+    }
+
+    /// Puts a VM into another state because of what was seen of it, unless it is no longer in the first. Whether it was.
+    pub fn moved(
+        &mut self,
+        draft: &mut Draft<'_>,
+        vm: Id,
+        (from, to): (VmState, VmState),
+        now: Timestamp,
+    ) -> bool {
+        self.vms_changed = true;
+        vms::moved(&mut self.tick(draft, now), vm, from, to)
+    }
+
+    /// Has something happen to a VM; gives the state that it is in then. Refused where its state does not allow it.
+    pub fn fault(
+        &mut self,
+        draft: &mut Draft<'_>,
+        vm: Id,
+        fault: VmFault,
+        now: Timestamp,
+    ) -> Result<VmState, Refusal> {
+        self.vms_changed = true;
+        vms::fault(&mut self.tick(draft, now), vm, fault)
+    }
+
+    /// Makes a VM like another one, which belongs to no service, and starts it; gives its id.
+    pub fn create_like(
+        &mut self,
+        draft: &mut Draft<'_>,
+        like: Id,
+        now: Timestamp,
+    ) -> Result<Id, Refusal> {
+        self.vms_changed = true;
+        let mut tick = self.tick(draft, now);
+        let vm = new_vm::create_like(&mut tick, like)?;
+        vms::enter(&mut tick, vm, PENDING);
+        Ok(vm)
     }
 
     /// What an author wants to know of a service: states, averages, counts, what is left of times, decisions.

@@ -30,6 +30,8 @@ pub enum Reply {
     Now(Response),
     /// Nothing new yet: to be handled again when something changed.
     Held(Hold),
+    /// None: the connection ends without an answer, as if the request had been lost.
+    Lost,
 }
 
 /// What a held request waits for.

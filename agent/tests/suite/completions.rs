@@ -79,8 +79,9 @@ const LINES: &[Row] = &[
     (
         "onegate-server-lite ",
         &["serve", "context", "service"],
-        &["vm", "show"],
+        &["vrouter", "show"],
     ),
+    ("onegate-server-lite vm ", &["set", "lose"], &["show"]),
     ("onegate-server-lite service ", &["show"], &["serve"]),
     (
         "onegate-server-lite serve --t",

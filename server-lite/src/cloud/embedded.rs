@@ -7,6 +7,7 @@
 
 pub mod export;
 pub mod open;
+pub mod operator;
 pub mod rights;
 pub mod scenario;
 pub mod time;
@@ -27,7 +28,8 @@ use crate::store::state::{Draft, Kind};
 use jiff::Timestamp;
 use rights::Right;
 use serde_json::Value;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Attributes that oned's default configuration restricts (VM_RESTRICTED_ATTR), as far as a USER_TEMPLATE can hold
 /// them: server-lite/tests/fixtures/put.jsonl, case `core_restricted_attr`.
@@ -39,6 +41,18 @@ pub struct Embedded {
     commits: Commits,
     engine: Mutex<Engine>,
     alarm: Arc<time::Alarm>,
+    /// How far the cloud's clock is ahead of the system's, in milliseconds.
+    ahead: AtomicI64,
+    acted: OnceLock<Acted>,
+}
+
+/// What is told which action was performed on which VM.
+struct Acted(Box<dyn Fn(Id, &'static str) + Send + Sync>);
+
+impl std::fmt::Debug for Acted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Acted")
+    }
 }
 
 impl Embedded {
@@ -47,7 +61,15 @@ impl Embedded {
             commits,
             engine: Mutex::new(Engine::new(options)),
             alarm: Arc::default(),
+            ahead: AtomicI64::default(),
+            acted: OnceLock::new(),
         }
+    }
+
+    /// Tells `listener` which action, in oned's words, was performed on which VM, from now on: a state does not say
+    /// whether it was a hard one, nor that there was a reboot. The first one given stays.
+    pub fn on_action(&self, listener: impl Fn(Id, &'static str) + Send + Sync + 'static) {
+        let _ = self.acted.set(Acted(Box::new(listener)));
     }
 
     /// Tells `listener` which documents changed, after each change from now on.
@@ -55,7 +77,11 @@ impl Embedded {
         self.commits.on_change(listener);
     }
 
-    fn document(&self, kind: Kind, id: Id) -> Result<Document, Refusal> {
+    /// A document, with the operator's rights.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn document(&self, kind: Kind, id: Id) -> Result<Document, Refusal> {
         self.commits
             .read(|objects| objects.get(kind, id).cloned())
             .ok_or(Refusal::NotFound)
@@ -87,26 +113,18 @@ impl Embedded {
         })
     }
 
-    /// Tries again what failed in a service ([`Engine::recover`]).
-    ///
-    /// # Errors
-    /// There is no such service, or nothing to recover in its state.
-    pub fn recover(&self, service: Id) -> Result<(), Refusal> {
-        self.with_engine(|engine, draft, now| Ok(engine.recover(draft, service, now)?))
-    }
-
     /// Has the engine do something, what follows from it, and the clock look when something is due next.
-    fn engage(
+    fn engage<T>(
         &self,
-        change: impl FnOnce(&mut Engine, &mut Draft, Timestamp) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        self.with_engine(|engine, draft, now| {
-            change(engine, draft, now)?;
+        change: impl FnOnce(&mut Engine, &mut Draft, Timestamp) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let answer = self.with_engine(|engine, draft, now| {
+            let answer = change(engine, draft, now)?;
             engine.advance(draft, now);
-            Ok(())
+            Ok(answer)
         })?;
         self.alarm.ring();
-        Ok(())
+        Ok(answer)
     }
 }
 
@@ -256,7 +274,11 @@ impl Cloud for Embedded {
             let person = draft.get(Kind::User, user.id);
             Access::new(right, &call, "VM", vm).check(user, person, document)?;
             engine.act(draft, vm, action, now)
-        })
+        })?;
+        if let Some(Acted(tell)) = self.acted.get() {
+            tell(vm, action.name);
+        }
+        Ok(())
     }
 
     fn scale(&self, user: &User, service: Id, role: &str, cardinality: u32) -> Result<(), Refusal> {

@@ -5,7 +5,7 @@
 
 use super::CommandError;
 use super::options::{CommandOptions, OPTIONS};
-use super::{check, context, serve, service_recover, service_show, state, token};
+use super::{check, context, lab, serve, service_recover, service_show, state, token};
 use crate::objects::document::parse_id;
 use std::ffi::OsString;
 use std::fmt;
@@ -13,11 +13,15 @@ use std::fmt;
 /// What the program is called in messages.
 pub const PROGRAM: &str = "onegate-server-lite";
 
+/// The environment variable that stands for `--state` where that is not given.
+pub const STATE: &str = "ONEGATE_STATE";
+
 /// What the program's exit codes mean.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "done"),
     (1, "failed"),
     (2, "not understood"),
+    (124, "what was waited for did not happen in time"),
     (
         78,
         "what serve was given can't be used: configuration, certificate, scenario, state",
@@ -54,6 +58,26 @@ pub enum Command {
     StateExport,
     /// Replace the state by a scenario.
     StateImport,
+    /// Set attributes of a VM.
+    VmSet,
+    /// Have a VM fail.
+    VmFail,
+    /// Have a VM power itself off.
+    VmPoweroff,
+    /// Have a VM be lost.
+    VmLose,
+    /// Make another VM.
+    VmCreate,
+    /// Have the gate be slow, down or lossy.
+    Gate,
+    /// Put the clock ahead.
+    Clock,
+    /// Print what happened.
+    Events,
+    /// Wait for a VM.
+    WaitVm,
+    /// Wait for a service.
+    WaitService,
 }
 
 /// One command, as its row in [`COMMANDS`] has it.
@@ -64,6 +88,8 @@ pub struct CommandEntry {
     pub name: &'static str,
     /// What its argument is called in the help.
     pub argument: Option<&'static str>,
+    /// What its further words are called in the help.
+    pub words: Option<&'static str>,
     /// One line.
     pub help: &'static str,
     run: fn(&CommandOptions) -> Result<(), CommandError>,
@@ -75,6 +101,7 @@ pub const COMMANDS: &[CommandEntry] = &[
         command: Command::Serve,
         name: "serve",
         argument: None,
+        words: None,
         help: "Serves a cloud to its VMs until SIGTERM or SIGINT",
         run: serve::serve,
     },
@@ -82,6 +109,7 @@ pub const COMMANDS: &[CommandEntry] = &[
         command: Command::Check,
         name: "check",
         argument: None,
+        words: None,
         help: "Looks at what 'serve' with the same options would use, and says what is wrong",
         run: check::run,
     },
@@ -89,6 +117,7 @@ pub const COMMANDS: &[CommandEntry] = &[
         command: Command::Token,
         name: "token",
         argument: Some("VMID"),
+        words: None,
         help: "Prints the token of a VM",
         run: token::run,
     },
@@ -96,6 +125,7 @@ pub const COMMANDS: &[CommandEntry] = &[
         command: Command::Context,
         name: "context",
         argument: Some("VMID"),
+        words: None,
         help: "Writes a VM's context.sh and token.txt, as its context CD-ROM has them, or prints it for a shell",
         run: context::run,
     },
@@ -103,6 +133,7 @@ pub const COMMANDS: &[CommandEntry] = &[
         command: Command::ServiceShow,
         name: "service show",
         argument: Some("ID"),
+        words: None,
         help: "Shows a service's nodes, policies and last decisions, with their reasons",
         run: service_show::run,
     },
@@ -110,13 +141,15 @@ pub const COMMANDS: &[CommandEntry] = &[
         command: Command::ServiceRecover,
         name: "service recover",
         argument: Some("ID"),
-        help: "Tries again what failed in a service, as 'oneflow recover' does; stop its server first",
+        words: None,
+        help: "Tries again what failed in a service, as 'oneflow recover' does; its server may run",
         run: service_recover::run,
     },
     CommandEntry {
         command: Command::StateExport,
         name: "state export",
         argument: None,
+        words: None,
         help: "Prints the state as a scenario, for a backup; its server may run",
         run: state::export,
     },
@@ -124,8 +157,89 @@ pub const COMMANDS: &[CommandEntry] = &[
         command: Command::StateImport,
         name: "state import",
         argument: None,
+        words: None,
         help: "Replaces the state by a scenario, such as a backup; its server may run",
         run: state::import,
+    },
+    CommandEntry {
+        command: Command::VmSet,
+        name: "vm set",
+        argument: Some("ID"),
+        words: Some("KEY=VALUE…"),
+        help: "Sets attributes of a VM, as if its owner did",
+        run: |options| lab::run("vm set", options),
+    },
+    CommandEntry {
+        command: Command::VmFail,
+        name: "vm fail",
+        argument: Some("ID"),
+        words: None,
+        help: "Has a VM fail: on its way to another state, or while it runs",
+        run: |options| lab::run("vm fail", options),
+    },
+    CommandEntry {
+        command: Command::VmPoweroff,
+        name: "vm poweroff",
+        argument: Some("ID"),
+        words: None,
+        help: "Has a VM power itself off",
+        run: |options| lab::run("vm poweroff", options),
+    },
+    CommandEntry {
+        command: Command::VmLose,
+        name: "vm lose",
+        argument: Some("ID"),
+        words: None,
+        help: "Has a VM be lost: UNKNOWN, though it may go on",
+        run: |options| lab::run("vm lose", options),
+    },
+    CommandEntry {
+        command: Command::VmCreate,
+        name: "vm create",
+        argument: None,
+        words: None,
+        help: "Makes a VM like another one, in no service, and prints its id",
+        run: |options| lab::run("vm create", options),
+    },
+    CommandEntry {
+        command: Command::Gate,
+        name: "gate",
+        argument: None,
+        words: Some("FAULT"),
+        help: "What guests experience: slow TIME, down [TIME], drop PERCENT, or ok again",
+        run: |options| lab::run("gate", options),
+    },
+    CommandEntry {
+        command: Command::Clock,
+        name: "clock",
+        argument: None,
+        words: Some("[+TIME]"),
+        help: "Puts the cloud's clock ahead, for cooldowns and schedules; says what time it is there",
+        run: |options| lab::run("clock", options),
+    },
+    CommandEntry {
+        command: Command::Events,
+        name: "events",
+        argument: None,
+        words: None,
+        help: "Prints what happened: updates and who made them, actions, scaling, refusals, states",
+        run: |options| lab::run("events", options),
+    },
+    CommandEntry {
+        command: Command::WaitVm,
+        name: "wait vm",
+        argument: Some("ID"),
+        words: Some("CONDITION…"),
+        help: "Waits until a VM is so: STATE=RUNNING, READY!=NO",
+        run: |options| lab::run("wait vm", options),
+    },
+    CommandEntry {
+        command: Command::WaitService,
+        name: "wait service",
+        argument: Some("ID"),
+        words: Some("CONDITION…"),
+        help: "Waits until a service is so: STATE=RUNNING, web.CARDINALITY=3, web.RUNNING=3",
+        run: |options| lab::run("wait service", options),
     },
 ];
 
@@ -154,8 +268,11 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// Reads a command line (without the program's name).
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+/// Reads a command line (without the program's name); `state` is what [`STATE`] holds.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    state: Option<OsString>,
+) -> Result<Invocation, UsageError> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut command: Option<&CommandEntry> = None;
     // The first of a command's two words.
@@ -214,6 +331,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
                         })?;
                         id = Some(number);
                     }
+                    Some(entry) if entry.words.is_some() => options.words.push(word),
                     Some(entry) => {
                         return Err(UsageError(format!(
                             "{} takes no argument '{}'",
@@ -247,14 +365,23 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         }
         (_, id) => options.id = id.unwrap_or_default(),
     }
-    options.agree(entry.command)?;
+    options.default_state(entry, state);
+    options.agree(entry)?;
     Ok(Invocation::Run(entry.command, Box::new(options)))
 }
 
 impl CommandEntry {
+    /// The command and its words, as the help has them.
+    pub fn usage(&self) -> String {
+        let words = [Some(self.name), self.argument, self.words];
+        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
     fn argument_name(&self) -> &'static str {
         match self.command {
-            Command::ServiceShow | Command::ServiceRecover => "a service's id",
+            Command::ServiceShow | Command::ServiceRecover | Command::WaitService => {
+                "a service's id"
+            }
             _ => "a VM's id",
         }
     }
@@ -312,21 +439,13 @@ fn help(command: Option<&CommandEntry>) -> String {
         }
         Some(entry) => {
             lines.push(entry.help.to_owned());
-            let argument = entry.argument.map(|a| format!(" {a}")).unwrap_or_default();
-            lines.push(format!(
-                "\nUsage: {PROGRAM} {}{argument} [OPTION]…",
-                entry.name
-            ));
+            lines.push(format!("\nUsage: {PROGRAM} {} [OPTION]…", entry.usage()));
         }
     }
     for entry in COMMANDS {
         let shown = command.is_none_or(|one| one.command == entry.command);
         if command.is_none() {
-            lines.push(format!(
-                "  {:<24} {}",
-                format!("{} {}", entry.name, entry.argument.unwrap_or("")),
-                entry.help
-            ));
+            lines.push(format!("  {:<28} {}", entry.usage(), entry.help));
         }
         if command.is_some() && shown {
             lines.push("\nOptions:".to_owned());
@@ -345,6 +464,9 @@ fn help(command: Option<&CommandEntry>) -> String {
             "-h, --help"
         ));
         lines.push(format!("  {:<24} Print the version", "-V, --version"));
+        lines.push(format!(
+            "\n{STATE} stands for --state where that is an option and not given"
+        ));
         let codes: Vec<String> = EXIT_CODES
             .iter()
             .map(|(code, meaning)| format!("{code} {meaning}"))

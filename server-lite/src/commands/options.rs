@@ -2,11 +2,16 @@
 //! checks its value while the command line is read.
 
 use super::cli::Command::{
-    self, Check, Context, Serve, ServiceRecover, ServiceShow, StateExport, StateImport, Token,
+    self, Check, Clock, Context, Events, Gate, Serve, ServiceRecover, ServiceShow, StateExport,
+    StateImport, Token, VmCreate, VmFail, VmLose, VmPoweroff, VmSet, WaitService, WaitVm,
 };
-use super::cli::{UsageError, shown};
+use super::cli::{CommandEntry, STATE, UsageError, shown};
 use super::log::format::LogFormat;
-use crate::objects::document::Id;
+use crate::lab::condition::Condition;
+use crate::lab::control;
+use crate::lab::error::LabError;
+use crate::lab::faults::{self, GateFault};
+use crate::objects::document::{Id, parse_id};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +58,14 @@ pub struct CommandOptions {
     pub log: Option<LogFormat>,
     /// `--salvage`
     pub salvage: bool,
+    /// The further words of a command.
+    pub words: Vec<String>,
+    /// `--like`
+    pub like: Option<Id>,
+    /// `--follow`
+    pub follow: bool,
+    /// `--timeout`
+    pub timeout: Option<Duration>,
 }
 
 /// One option.
@@ -78,6 +91,8 @@ pub(super) enum Expected {
     Text,
     #[error("expected text or json")]
     LogFormat,
+    #[error("expected a VM's id, which is a number")]
+    Vm,
     /// In place of this.
     #[error("expected a duration such as 30, 300ms, 2s, 5m or 1h, not '{0}'")]
     Duration(String),
@@ -111,6 +126,16 @@ pub const OPTIONS: &[OptionEntry] = &[
             ServiceRecover,
             StateExport,
             StateImport,
+            VmSet,
+            VmFail,
+            VmPoweroff,
+            VmLose,
+            VmCreate,
+            Gate,
+            Clock,
+            Events,
+            WaitVm,
+            WaitService,
         ],
         help: "Where every change is kept, and read from at the next start [memory]",
         set: |options, value| path(&mut options.state, value),
@@ -201,8 +226,8 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "json",
         value: None,
-        commands: &[ServiceShow],
-        help: "Print JSON, with times in seconds",
+        commands: &[ServiceShow, Events],
+        help: "Print JSON: of a service with times in seconds, of events one object a line",
         set: |options, _| {
             options.json = true;
             Ok(())
@@ -239,6 +264,34 @@ pub const OPTIONS: &[OptionEntry] = &[
             Ok(())
         },
     },
+    OptionEntry {
+        name: "like",
+        value: Some("ID"),
+        commands: &[VmCreate],
+        help: "The VM that the new one is to be like",
+        set: |options, value| {
+            let id = value.to_str().and_then(parse_id);
+            options.like = Some(id.ok_or(Expected::Vm)?);
+            Ok(())
+        },
+    },
+    OptionEntry {
+        name: "follow",
+        value: None,
+        commands: &[Events],
+        help: "Go on with what happens from now on, until the server ends",
+        set: |options, _| {
+            options.follow = true;
+            Ok(())
+        },
+    },
+    OptionEntry {
+        name: "timeout",
+        value: Some("TIME"),
+        commands: &[WaitVm, WaitService],
+        help: "How long to wait; when it is over the exit code is 124 [60s]",
+        set: |options, value| duration(&mut options.timeout, value),
+    },
 ];
 
 impl OptionEntry {
@@ -250,8 +303,21 @@ impl OptionEntry {
 }
 
 impl CommandOptions {
+    /// Takes the state directory from the environment where it is not given, and nothing else says what cloud is meant.
+    pub(super) fn default_state(&mut self, entry: &CommandEntry, state: Option<OsString>) {
+        let takes = OPTIONS
+            .iter()
+            .any(|option| option.name == "state" && option.commands.contains(&entry.command));
+        let other =
+            self.opennebula || matches!(entry.command, Token | Context) && self.cloud.is_some();
+        if takes && !other && self.state.is_none() {
+            self.state = state.filter(|state| !state.is_empty()).map(PathBuf::from);
+        }
+    }
+
     /// Refuses what makes no sense together, rather than let an option do nothing.
-    pub(super) fn agree(&self, command: Command) -> Result<(), UsageError> {
+    pub(super) fn agree(&self, entry: &CommandEntry) -> Result<(), UsageError> {
+        let command = entry.command;
         let embedded_only = [
             ("cloud", self.cloud.is_some()),
             ("state", self.state.is_some()),
@@ -281,20 +347,16 @@ impl CommandOptions {
                     .to_owned(),
             ));
         }
-        let needs_state = match command {
-            ServiceShow => Some("service show"),
-            ServiceRecover => Some("service recover"),
-            StateExport => Some("state export"),
-            StateImport => Some("state import"),
-            _ => None,
-        };
-        if let Some(name) = needs_state
-            && self.state.is_none()
-        {
+        let needs_none = matches!(command, Serve | Check | Token | Context);
+        if !needs_none && self.state.is_none() {
             return Err(UsageError(format!(
-                "{name} needs --state DIR: the directory that the server was started with"
+                "{} needs --state DIR: the directory that the server was started with (or set {STATE}; a server \
+                 without --state can't be reached so)",
+                entry.name
             )));
         }
+        self.words_make_sense(command)
+            .map_err(|why| UsageError(format!("{}: {why}", entry.name)))?;
         if command == StateImport && self.cloud.is_none() {
             return Err(UsageError(
                 "state import needs --cloud FILE: the scenario to import, such as what 'state export' printed"
@@ -302,6 +364,18 @@ impl CommandOptions {
             ));
         }
         Ok(())
+    }
+
+    /// Looks at a command's words as the server will, so that a wrong one is told apart from a server's refusal.
+    fn words_make_sense(&self, command: Command) -> Result<(), LabError> {
+        match command {
+            VmSet => control::attributes(&self.words).map(drop),
+            VmCreate if self.like.is_none() => Err(LabError::NoPattern),
+            Gate => GateFault::parse(&self.words).map(drop),
+            Clock => control::step(&self.words).map(drop),
+            WaitVm | WaitService => Condition::parse_all(&self.words).map(drop),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -321,23 +395,9 @@ fn text(setting: &mut Option<String>, value: OsString) -> Result<(), Expected> {
     Ok(())
 }
 
-/// `300ms`, `2s`, `5m`, `1h`, or plain seconds.
 fn duration(setting: &mut Option<Duration>, value: OsString) -> Result<(), Expected> {
     let text = value.to_string_lossy();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = &text[digits.len()..];
-    let number = if digits.bytes().all(|b| b.is_ascii_digit()) {
-        digits.parse::<u32>().ok()
-    } else {
-        None
-    };
-    let duration = number.and_then(|number| match unit {
-        "ms" => Some(Duration::from_millis(number.into())),
-        "" | "s" => Some(Duration::from_secs(number.into())),
-        "m" => Some(Duration::from_secs(u64::from(number) * 60)),
-        "h" => Some(Duration::from_secs(u64::from(number) * 3600)),
-        _ => None,
-    });
-    *setting = Some(duration.ok_or_else(|| Expected::Duration(shown(&text)))?);
+    let read = faults::duration(&text).map_err(|_| Expected::Duration(shown(&text)));
+    *setting = Some(read?);
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! `onegate-server-lite serve`: a cloud, the gate before it and the HTTP server, from the options until a signal.
 
 use crate::cloud::Cloud;
-use crate::cloud::embedded::Embedded;
 use crate::cloud::opennebula::{HANDLERS, OpenNebula};
 use crate::commands::admin::{Admin, Backend};
 use crate::commands::certificate::{Term, term};
@@ -15,9 +14,9 @@ use crate::gate::conditional;
 use crate::gate::routes::Gate;
 use crate::gate::watcher::Watcher;
 use crate::http::tls::Tls;
-use crate::http::{Bell, Limits, Server};
-use crate::lab::observer;
-use crate::lab::timeline::Timeline;
+use crate::http::{Bell, Handler, Limits, Server};
+use crate::lab::Lab;
+use crate::lab::faults::FaultyHandler;
 use crate::objects::message;
 use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -89,31 +88,37 @@ fn serve_until_signal(
     };
     let counts = admin.as_ref().map(|_| Arc::<RequestCounts>::default());
     let gate = Gate::new(Arc::clone(&cloud), config.rules);
-    let timeline = (!options.opennebula).then(Arc::<Timeline>::default);
+    let lab = match &backend {
+        Backend::Embedded(cloud) => Some(Arc::new(Lab::new(Arc::clone(cloud)))),
+        Backend::OpenNebula(_) => None,
+    };
+    let timeline = lab.as_ref().map(|lab| Arc::clone(&lab.timeline));
     let handler = Logged::new(gate, Arc::clone(log), options.opennebula);
-    let handler = handler.counting(counts.clone()).telling(timeline.clone());
+    let handler = handler.counting(counts.clone()).telling(timeline);
     let handler = Arc::new(handler);
     let mut limits = Limits::default();
     if options.opennebula {
         limits.handlers = HANDLERS;
     }
-    let server = Server::start(
-        vec![listener],
-        tls.clone(),
-        Arc::clone(&handler) as _,
-        limits,
-    )
-    .map_err(|error| format!("cannot start the server: {error}"))?;
-    if let (Backend::Embedded(cloud), Some(timeline)) = (&backend, &timeline) {
+    let guests: Arc<dyn Handler> = match &lab {
+        Some(lab) => Arc::new(FaultyHandler::new(
+            Arc::clone(&handler),
+            Arc::clone(&lab.faults),
+        )),
+        None => Arc::clone(&handler) as _,
+    };
+    let server = Server::start(vec![listener], tls.clone(), guests, limits)
+        .map_err(|error| format!("cannot start the server: {error}"))?;
+    if let Some(lab) = &lab {
         let bell = server.bell();
-        let timeline = Arc::clone(timeline);
-        cloud.on_change(move |changed| {
+        let watching = Arc::downgrade(lab);
+        lab.cloud.on_change(move |changed| {
             bell.ring(&conditional::topics(changed));
-            for event in observer::events(changed) {
-                timeline.push(event);
+            if let Some(lab) = watching.upgrade() {
+                lab.changed(changed);
             }
         });
-        start(cloud, options.state.as_deref(), log)?;
+        start(lab, options.state.as_deref(), log)?;
     }
     let admin = match (admin, counts) {
         (Some(listener), Some(counts)) => {
@@ -146,6 +151,9 @@ fn serve_until_signal(
         reload(options, &cloud, &handler, tls.as_deref(), log);
     }
     notify::stopping(log);
+    if let Some(lab) = &lab {
+        lab.end();
+    }
     if let Some(admin) = admin {
         admin.stop();
     }
@@ -162,15 +170,15 @@ fn serve_until_signal(
 }
 
 /// Starts what a cloud of our own does beside answering requests.
-fn start(cloud: &Arc<Embedded>, state: Option<&Path>, log: &Arc<Log>) -> Result<(), CommandError> {
+fn start(lab: &Arc<Lab>, state: Option<&Path>, log: &Arc<Log>) -> Result<(), CommandError> {
     let its_log = Arc::clone(log);
-    cloud
+    lab.cloud
         .start_clock(move |trouble| its_log.write(LogLevel::Error, trouble))
         .map_err(|error| format!("cannot start the clock: {error}"))?;
     let Some(directory) = state else {
         return Ok(());
     };
-    control::serve(directory, Arc::clone(cloud), Arc::clone(log)).map_err(|error| {
+    control::serve(directory, Arc::clone(lab), Arc::clone(log)).map_err(|error| {
         let directory = directory.display();
         CommandError::Failed(format!(
             "cannot make the control socket in {directory}: {error}"

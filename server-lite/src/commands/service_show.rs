@@ -1,23 +1,36 @@
 //! `onegate-server-lite service show ID --state DIR`: what a service's engine is about, for its author.
 //!
-//! It reads the state directory of a server, running or not: all that the engine remembers is stored there, so that no
-//! second listener is needed, and nothing more for a guest to find.
+//! A running server answers through its control socket, since its clock may have been put ahead; else the state directory
+//! is read: all that the engine remembers is stored there.
 
-use super::CommandError;
 use super::options::CommandOptions;
+use super::{CommandError, control, lab};
 use crate::cloud::embedded::Embedded;
 use crate::objects::document::Id;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// Runs the command.
 ///
 /// # Errors
-/// There is no such service, or its directory can't be read.
+/// There is no such service, or its directory can't be read; in words.
 pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
-    super::print(&text(&super::read(options)?, options.id, options.json)?)
+    let directory = options.state.as_deref().unwrap_or(Path::new("."));
+    let order = lab::order("service show", options);
+    let mut told = Vec::new();
+    let asked = control::give(directory, &order, &mut told);
+    let text = match asked {
+        Ok(Some(())) => {
+            let report = serde_json::from_slice(&told).map_err(CommandError::failed)?;
+            shown(&report, options.json)?
+        }
+        // What can't be had from the server is in its directory.
+        _ => text(&super::read(options)?, options.id, options.json)?,
+    };
+    super::print(&text)
 }
 
 /// The service's text, or its JSON.
@@ -25,11 +38,14 @@ pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
 /// # Errors
 /// There is no such service.
 pub fn text(cloud: &Embedded, service: Id, json: bool) -> Result<String, CommandError> {
-    let report = report(cloud, service)?;
+    shown(&report(cloud, service)?, json)
+}
+
+fn shown(report: &Value, json: bool) -> Result<String, CommandError> {
     if json {
-        return serde_json::to_string_pretty(&report).map_err(CommandError::failed);
+        return serde_json::to_string_pretty(report).map_err(CommandError::failed);
     }
-    Ok(render(&report, &TimeZone::system()))
+    Ok(render(report, &TimeZone::system()))
 }
 
 /// What the engine knows of a service.

@@ -54,7 +54,7 @@ pub fn import(options: &CommandOptions) -> Result<(), CommandError> {
             super::cli::PROGRAM
         );
     }
-    if control::send(directory, &text)?.is_some() {
+    if control::send_scenario(directory, &text)?.is_some() {
         return super::print("imported, by the server that runs");
     }
     Embedded::import_into(directory, &scenario).map_err(CommandError::failed)?;

@@ -10,6 +10,7 @@ use super::obstacle::Obstacle;
 use super::service::Role;
 use super::{Tick, vrouter};
 use crate::objects::document::{Id, id, list, list_mut};
+use crate::objects::refusal::Refusal;
 use crate::store::state::{Draft, Kind};
 use serde_json::{Map, Value, json};
 
@@ -46,17 +47,33 @@ pub(super) fn create(
     name: &str,
     router: Option<Id>,
 ) -> Result<Id, Obstacle> {
-    let draft = &mut *tick.draft;
-    let vm = draft.next_vm_id().ok_or(Obstacle::NoId("VM"))?;
+    let draft = &*tick.draft;
     let mut record = match pattern(draft, role) {
         Some(pattern) => copy(pattern),
         None => bare(draft, service, role),
     };
-    record["ID"] = vm.to_string().into();
     record["NAME"] = name.into();
-    record["STIME"] = tick.now.as_second().to_string().into();
     record["USER_TEMPLATE"]["ROLE_NAME"] = role.name.as_str().into();
     record["USER_TEMPLATE"]["SERVICE_ID"] = service.to_string().into();
+    add(tick, record, router)
+}
+
+/// Makes a VM like another one, in STATE 0: with addresses of the same networks, but in no service, and without what
+/// its guest reported.
+pub(super) fn create_like(tick: &mut Tick<'_, '_>, like: Id) -> Result<Id, Refusal> {
+    let pattern = tick.draft.get(Kind::Vm, like).ok_or(Refusal::NotFound)?;
+    let mut record = copy(pattern);
+    let name = pattern.get("NAME").and_then(Value::as_str).unwrap_or("vm");
+    record["NAME"] = format!("like {name}").into();
+    Ok(add(tick, record, None)?)
+}
+
+/// Adds a VM's record, with what is its own: its id, its time, its addresses.
+fn add(tick: &mut Tick<'_, '_>, mut record: Value, router: Option<Id>) -> Result<Id, Obstacle> {
+    let draft = &mut *tick.draft;
+    let vm = draft.next_vm_id().ok_or(Obstacle::NoId("VM"))?;
+    record["ID"] = vm.to_string().into();
+    record["STIME"] = tick.now.as_second().to_string().into();
     record["TEMPLATE"]["VMID"] = vm.to_string().into();
     if let Some(context) = record["TEMPLATE"].get_mut("CONTEXT") {
         context["VMID"] = vm.to_string().into();

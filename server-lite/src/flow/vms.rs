@@ -1,12 +1,12 @@
 //! VMs through their states: what an action starts, and what then passes by itself.
 
 use super::clock::VmClock;
-use super::{Tick, later, new_vm, vrouter};
+use super::{Tick, VmFault, later, new_vm, vrouter};
 use crate::objects::action::{self, Call};
 use crate::objects::action::{Argument, VmAction};
 use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
-use crate::objects::vm_state::{DONE, EPILOG, RUNNING, VmState};
+use crate::objects::vm_state::{BOOT_FAILURE, DONE, EPILOG, POWEROFF, RUNNING, UNKNOWN, VmState};
 use crate::store::state::{Draft, Kind};
 use jiff::Timestamp;
 
@@ -25,7 +25,7 @@ pub(super) fn advance(tick: &mut Tick<'_, '_>) -> bool {
             continue;
         }
         moved = true;
-        match following(tick.draft, vm) {
+        match following(tick, vm) {
             Some(next) => enter(tick, vm, next),
             None => tick.draft.remove(Kind::VmClock, vm),
         }
@@ -46,7 +46,7 @@ pub(super) fn due(draft: &Draft<'_>) -> Option<Timestamp> {
 
 /// Gives a VM a clock if its state passes by itself and it has none: one that a scenario brought.
 pub(super) fn keep_moving(tick: &mut Tick<'_, '_>, vm: Id) {
-    if following(tick.draft, vm).is_some() && tick.draft.get(Kind::VmClock, vm).is_none() {
+    if following(tick, vm).is_some() && tick.draft.get(Kind::VmClock, vm).is_none() {
         set_clock(tick, vm);
     }
 }
@@ -70,7 +70,7 @@ pub(super) fn enter(tick: &mut Tick<'_, '_>, vm: Id, state: VmState) {
         new_vm::release(tick.draft, vm);
         vrouter::leave(tick.draft, vm);
     }
-    if following(tick.draft, vm).is_some() {
+    if following(tick, vm).is_some() {
         set_clock(tick, vm);
     } else if tick.draft.get(Kind::VmClock, vm).is_some() {
         tick.draft.remove(Kind::VmClock, vm);
@@ -135,6 +135,40 @@ pub(super) fn act(tick: &mut Tick<'_, '_>, vm: Id, action: &VmAction) -> Result<
     }
 }
 
+/// Puts a VM that is in one state into another, because of what was seen of it. Whether it was in the first.
+pub(super) fn moved(tick: &mut Tick<'_, '_>, vm: Id, from: VmState, to: VmState) -> bool {
+    let is = state(tick.draft, vm) == Some(from);
+    if is {
+        enter(tick, vm, to);
+    }
+    is
+}
+
+/// Has something happen to a VM that nobody asked it for; the state that it is in then.
+pub(super) fn fault(tick: &mut Tick<'_, '_>, vm: Id, fault: VmFault) -> Result<VmState, Refusal> {
+    let from = state(tick.draft, vm).ok_or(Refusal::NotFound)?;
+    let (to, only) = match fault {
+        VmFault::Fail if matches!(from, RUNNING | UNKNOWN) => (Some(BOOT_FAILURE), ""),
+        VmFault::Fail => (from.failed(), "that starts, runs or ends can fail"),
+        VmFault::Poweroff => (
+            matches!(from, RUNNING | UNKNOWN).then_some(POWEROFF),
+            "that runs or is lost can power off",
+        ),
+        VmFault::Lose => (
+            (from == RUNNING).then_some(UNKNOWN),
+            "that runs can be lost",
+        ),
+    };
+    let Some(to) = to else {
+        let name = from.name();
+        return Err(Refusal::Failed(format!(
+            "VM {vm} is {name}: only one {only}"
+        )));
+    };
+    enter(tick, vm, to);
+    Ok(to)
+}
+
 /// The characters that oned allows in no name of a VM, and the longest name (bytes).
 const NOT_IN_NAMES: &[char] = &['&', '<', '>', '"', '\''];
 const LONGEST_NAME: usize = 128;
@@ -157,9 +191,12 @@ fn rename(draft: &mut Draft<'_>, vm: Id, name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn following(draft: &Draft<'_>, vm: Id) -> Option<VmState> {
-    let record = draft.get(Kind::Vm, vm)?;
-    VmState::of(record)?.next(record)
+/// The state that follows by itself. Where VMs have processes, one that waits for its process does not pass.
+fn following(tick: &Tick<'_, '_>, vm: Id) -> Option<VmState> {
+    let record = tick.draft.get(Kind::Vm, vm)?;
+    let state = VmState::of(record)?;
+    let waits = tick.have_processes && (state.is_starting() || state.is_ending());
+    (!waits).then(|| state.next(record))?
 }
 
 fn set_clock(tick: &mut Tick<'_, '_>, vm: Id) {

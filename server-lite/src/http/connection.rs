@@ -343,6 +343,12 @@ impl<S: Stream> Connection<S> {
         self.phase = Phase::Writing;
     }
 
+    /// Ends the connection without an answer. [`Connection::advance`] must be called to end it.
+    pub fn hang_up(&mut self) {
+        self.keep_alive = false;
+        self.phase = Phase::Writing;
+    }
+
     /// Answers with a refusal and ends the connection. [`Connection::advance`] must be called to send it.
     pub fn refuse(&mut self, refusal: Rejection) {
         self.refuse_for(refusal, None);

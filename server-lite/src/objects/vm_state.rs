@@ -261,6 +261,39 @@ impl VmState {
             .then_some(state)
     }
 
+    /// Where a VM gets that fails on the way from this state to the next, as oned has it: a VM that has run before is
+    /// as it was before its start, and has no state of failure. `None` where nothing passes.
+    pub fn failed(self) -> Option<Self> {
+        match self {
+            BOOT_POWEROFF => return Some(POWEROFF),
+            BOOT_SUSPENDED => return Some(SUSPENDED),
+            BOOT_UNKNOWN => return Some(UNKNOWN),
+            SHUTDOWN | SHUTDOWN_POWEROFF | SHUTDOWN_UNDEPLOY | SAVE_STOP | SAVE_SUSPEND => {
+                return Some(RUNNING);
+            }
+            _ => {}
+        }
+        let name = format!("{}_FAILURE", self.name());
+        let (lcm, _) = LCM_STATES.iter().find(|(_, known)| *known == name)?;
+        (self.state == 3).then_some(active(*lcm))
+    }
+
+    /// Whether it passes once a VM's process runs.
+    pub fn is_starting(self) -> bool {
+        matches!(
+            self,
+            BOOT | BOOT_POWEROFF | BOOT_SUSPENDED | BOOT_STOPPED | BOOT_UNDEPLOY | BOOT_UNKNOWN
+        )
+    }
+
+    /// Whether it passes once a VM's process has ended.
+    pub fn is_ending(self) -> bool {
+        matches!(
+            self,
+            SHUTDOWN | SHUTDOWN_POWEROFF | SHUTDOWN_UNDEPLOY | SAVE_STOP | SAVE_SUSPEND
+        )
+    }
+
     /// Whether it is on its way out, or gone.
     pub fn is_leaving(self) -> bool {
         self == DONE || self == SHUTDOWN || self == EPILOG || self == active(23)
@@ -298,6 +331,24 @@ mod tests {
                 }
             }
             assert_eq!(state.next(&json!({})), None, "{}", from.name());
+        }
+    }
+
+    #[test]
+    fn what_fails_gets_where_oned_has_it() {
+        for (from, to) in [
+            (PROLOG, Some("PROLOG_FAILURE")),
+            (BOOT, Some("BOOT_FAILURE")),
+            (BOOT_STOPPED, Some("BOOT_STOPPED_FAILURE")),
+            (BOOT_POWEROFF, Some("POWEROFF")),
+            (EPILOG, Some("EPILOG_FAILURE")),
+            (SHUTDOWN, Some("RUNNING")),
+            (RUNNING, None),
+            (POWEROFF, None),
+            (DONE, None),
+        ] {
+            let failed = from.failed().map(VmState::name);
+            assert_eq!(failed.as_deref(), to, "{}", from.name());
         }
     }
 

@@ -201,8 +201,6 @@ fn a_service_that_failed_is_recovered_by_the_operator() {
 
     let server = Running::start(&options);
     assert_eq!(shown(&state)["state"], "FAILED_DEPLOYING");
-    let (code, message) = refused(&recover);
-    assert!(code == 1 && message.contains("in use"), "{message}");
     assert!(server.stop().0.success());
 
     let said = printed(&recover);

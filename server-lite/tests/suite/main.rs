@@ -28,6 +28,7 @@ mod http_refused;
 mod http_server;
 mod http_tls;
 mod kill;
+mod lab_control;
 mod log;
 mod mutations;
 mod opennebula_binary;

@@ -2,7 +2,7 @@
 
 use super::man::Page;
 use super::{Choice, Entry, Kind, Program, Value};
-use onegate_server_lite::commands::cli::{COMMANDS, EXIT_CODES, PROGRAM};
+use onegate_server_lite::commands::cli::{COMMANDS, EXIT_CODES, PROGRAM, STATE};
 use onegate_server_lite::commands::options::{OPTIONS, OptionEntry};
 
 pub(super) fn program() -> Program {
@@ -52,12 +52,7 @@ pub(super) fn manual() -> String {
     );
     page.section("COMMANDS");
     for (command, entry) in COMMANDS.iter().zip(program().commands) {
-        let argument = command.argument.map(|name| format!(" {name}"));
-        page.heading(&format!(
-            "{PROGRAM} {}{} [OPTION]...",
-            entry.words,
-            argument.unwrap_or_default()
-        ));
+        page.heading(&format!("{PROGRAM} {} [OPTION]...", command.usage()));
         page.text(&format!("{}.", entry.summary));
         entry.options.iter().for_each(|option| page.option(option));
     }
@@ -67,6 +62,11 @@ pub(super) fn manual() -> String {
         "Print the help, or with a command that command's options.",
     );
     page.item("-V, --version", "Print the version.");
+    page.section("ENVIRONMENT");
+    page.item(
+        STATE,
+        "Stands for --state where that is an option and not given.",
+    );
     page.section("FILES");
     page.item(
         "/etc/onegate-server-lite.env",

@@ -50,7 +50,7 @@ impl Embedded {
                                 report("what time does is stored again");
                             }
                             first = false;
-                            Duration::try_from(due - Timestamp::now()).unwrap_or_default()
+                            Duration::try_from(due - cloud.now()).unwrap_or_default()
                         }
                         Err(refusal) => {
                             // Once is enough: it is tried again until it can be stored.
@@ -100,7 +100,7 @@ impl Embedded {
     ) -> Result<T, Refusal> {
         self.commits.change(|draft| {
             let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-            change(&mut engine, draft, Timestamp::now())
+            change(&mut engine, draft, self.now())
         })
     }
 
@@ -122,7 +122,7 @@ impl Embedded {
         let none = Writes::new();
         self.commits.read(|objects| {
             let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-            engine.report(&Draft::new(objects, &none), service, Timestamp::now())
+            engine.report(&Draft::new(objects, &none), service, self.now())
         })
     }
 

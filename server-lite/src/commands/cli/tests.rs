@@ -4,7 +4,7 @@ use super::*;
 use std::time::Duration;
 
 fn read(line: &str) -> Result<Invocation, String> {
-    parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    parse(line.split_whitespace().map(OsString::from), None).map_err(|error| error.to_string())
 }
 
 fn options(line: &str) -> CommandOptions {
@@ -106,6 +106,17 @@ fn bad_lines_name_the_word_and_what_is_expected() {
             "--vm-step: expected a duration such as 30, 300ms, 2s, 5m or 1h, not '1d'",
         ),
         ("serve --vm-step -1", "--vm-step: expected a duration"),
+        ("vm set 1 A=b", "vm set needs --state DIR"),
+        ("vm set 1 --state d", "what is to be set?"),
+        ("vm set 1 A --state d", "'A'"),
+        ("vm create --state d", "--like ID is missing"),
+        ("vm create 1 --state d", "vm create takes no argument '1'"),
+        ("gate slow --state d", "expected slow TIME, down [TIME]"),
+        ("clock 10m --state d", "'10m': expected how far"),
+        ("clock +10x --state d", "not '10x'"),
+        ("wait service 1 --state d", "what is waited for?"),
+        ("wait vm 1 RUNNING --state d", "'RUNNING' is no condition"),
+        ("events 1 --state d", "events takes no argument '1'"),
         ("serve --vm-step ms", "--vm-step: expected a duration"),
         ("serve --vm-step 1.5", "--vm-step: expected a duration"),
     ];
@@ -113,10 +124,30 @@ fn bad_lines_name_the_word_and_what_is_expected() {
         let error = read(line).expect_err(line);
         assert!(error.contains(words), "{line}: {error}");
     }
-    let control = parse([OsString::from("a\x1b[31m")])
+    let control = parse([OsString::from("a\x1b[31m")], None)
         .unwrap_err()
         .to_string();
     assert!(!control.contains('\x1b'), "{control:?}");
+}
+
+#[test]
+fn the_environment_names_the_state_where_nothing_else_does() {
+    for (line, state) in [
+        ("events", Some("/env")),
+        ("events --state /given", Some("/given")),
+        ("serve", Some("/env")),
+        ("serve --opennebula", None),
+        ("token 8", Some("/env")),
+        ("token 8 --cloud c", None),
+    ] {
+        let words = line.split_whitespace().map(OsString::from);
+        let Ok(Invocation::Run(_, options)) = parse(words, Some("/env".into())) else {
+            panic!("{line}");
+        };
+        assert_eq!(options.state, state.map(Into::into), "{line}");
+    }
+    let none = parse([OsString::from("events")], Some(OsString::new()));
+    assert!(none.is_err(), "an empty one is none");
 }
 
 #[test]

@@ -227,7 +227,7 @@ impl Shared {
         live.connection.refuse(refusal);
     }
 
-    /// What the handler answers; `None` if the request is held.
+    /// What the handler answers; `None` if the request is held, or to be lost.
     fn ask(
         &self,
         number: usize,
@@ -241,6 +241,10 @@ impl Shared {
             let hold = match reply {
                 Ok(Reply::Now(response)) => return Some(Ok(response)),
                 Ok(Reply::Held(hold)) => hold,
+                Ok(Reply::Lost) => {
+                    live.connection.hang_up();
+                    return None;
+                }
                 Err(_) => return Some(Err(FAULT)),
             };
             if self.stopping.load(SeqCst) || live.connection.has_ended() {

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 /// The binary, with nothing of the test's own environment that could matter.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_onegate-server-lite"));
-    command.env_remove("ONE_LOCATION").stdin(Stdio::null());
+    for name in ["ONE_LOCATION", "ONEGATE_STATE"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
     command
 }
 
