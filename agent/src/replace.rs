@@ -79,8 +79,16 @@ impl Replacement<'_> {
         if let Some(old) = old {
             let own = file.metadata()?;
             if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
-                let owner = Some(Uid::from_raw(old.uid()));
-                rustix::fs::fchown(&file, owner, Some(Gid::from_raw(old.gid())))?;
+                let (user, group) = (old.uid(), old.gid());
+                let changed = rustix::fs::fchown(
+                    &file,
+                    Some(Uid::from_raw(user)),
+                    Some(Gid::from_raw(group)),
+                );
+                changed.map_err(|error| {
+                    let error = io::Error::from(error);
+                    io::Error::other(format!("it can't remain {user}:{group}'s: {error}"))
+                })?;
             }
         }
         if let Some(mode) = mode {

@@ -53,10 +53,15 @@ impl Condition {
                 "'{word}' is no condition: its KEY is no attribute's name"
             )));
         }
-        Ok(Condition {
-            key: key.to_ascii_uppercase(),
-            test,
-        })
+        let key = key.to_ascii_uppercase();
+        if let (STATE, Test::Is(name) | Test::IsNot(name)) = (key.as_str(), &test)
+            && !state::exists(name)
+        {
+            return Err(Error::Usage(format!(
+                "'{word}' is no condition: no VM and no service has a state of that name"
+            )));
+        }
+        Ok(Condition { key, test })
     }
 
     /// Is it about the state?

@@ -123,8 +123,8 @@ fn is_watching(options: &Options) -> bool {
 #[derive(Debug)]
 enum Event {
     Result(Output),
-    /// The server can't be asked, or its answer can't be used.
-    Trouble(String),
+    /// There is no result now, and why.
+    Trouble(Cause, String),
     /// It is over, and the result is still the same.
     Over,
     /// Going on is of no use.
@@ -132,6 +132,25 @@ enum Event {
     /// The program that runs has ended.
     Ended(io::Result<ExitStatus>),
     Signal(Signal),
+}
+
+/// Why there is no result now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The server can't be asked, or its answer can't be used.
+    Server,
+    /// Its answer holds nothing of what is wanted.
+    Nothing,
+}
+
+impl Cause {
+    /// What to say when there is a result.
+    fn over(self) -> &'static str {
+        match self {
+            Cause::Server => "the server answers again",
+            Cause::Nothing => "--get leads to something now",
+        }
+    }
 }
 
 /// Asks for the documents and does with the result what the options say.
@@ -188,7 +207,7 @@ pub(super) fn run(
 /// Asks again and again; what comes of it are events.
 fn follow(mut source: Source, client: &Client, render: &Render, inbox: &Inbox<Event>) {
     let mut last: Option<Output> = None;
-    let mut is_troubled = false;
+    let mut said: Option<Cause> = None;
     let mut render_again = false;
     loop {
         let outcome = source.ask(client).and_then(|changed| {
@@ -203,7 +222,7 @@ fn follow(mut source: Source, client: &Client, render: &Render, inbox: &Inbox<Ev
         let event = match outcome {
             Ok(Some(output)) if last.as_ref() != Some(&output) => {
                 source.hurry();
-                is_troubled = false;
+                said = None;
                 let copy = Output {
                     bytes: output.bytes.clone(),
                     warnings: output.warnings.clone(),
@@ -211,7 +230,7 @@ fn follow(mut source: Source, client: &Client, render: &Render, inbox: &Inbox<Ev
                 last = Some(copy);
                 Some(Event::Result(output))
             }
-            Ok(_) => std::mem::take(&mut is_troubled).then_some(Event::Over),
+            Ok(_) => said.take().map(|_| Event::Over),
             // An answer that is none may be one that was cut off, and a value may be on its way.
             Err(Trouble::Lasting(error))
                 if last.is_none() && !matches!(error, Error::Answer(_) | Error::NoMatch) =>
@@ -219,13 +238,15 @@ fn follow(mut source: Source, client: &Client, render: &Render, inbox: &Inbox<Ev
                 Some(Event::Failed(error))
             }
             Err(trouble) => {
-                let what = match trouble {
-                    Trouble::Passing(what) => what,
-                    Trouble::Lasting(Error::NoMatch) => "--get leads nowhere".to_owned(),
-                    Trouble::Lasting(error) => error.to_string(),
+                let (cause, what) = match trouble {
+                    Trouble::Passing(what) => (Cause::Server, what),
+                    Trouble::Lasting(Error::NoMatch) => {
+                        (Cause::Nothing, "--get leads to nothing".to_owned())
+                    }
+                    Trouble::Lasting(error) => (Cause::Server, error.to_string()),
                 };
                 // Said once, not at each attempt: an outage shall not fill a log.
-                (!std::mem::replace(&mut is_troubled, true)).then_some(Event::Trouble(what))
+                (said.replace(cause) != Some(cause)).then_some(Event::Trouble(cause, what))
             }
         };
         if let Some(event) = event {
@@ -271,7 +292,7 @@ struct State {
     is_later: bool,
     warned: Vec<String>,
     has_result: bool,
-    troubled: bool,
+    trouble: Option<Cause>,
 }
 
 impl Watch<'_, '_> {
@@ -332,8 +353,8 @@ impl Watch<'_, '_> {
                 self.state.has_result = true;
                 self.state.next = Some(output);
             }
-            Event::Trouble(what) => {
-                self.state.troubled = true;
+            Event::Trouble(cause, what) => {
+                self.state.trouble = Some(cause);
                 let what = what.trim_start_matches("ERROR: \n");
                 let so = match self.state.has_result {
                     true => "the last result stays",
@@ -359,8 +380,8 @@ impl Watch<'_, '_> {
     }
 
     fn is_over(&mut self) {
-        if std::mem::take(&mut self.state.troubled) {
-            self.world.warn("the server answers again");
+        if let Some(cause) = self.state.trouble.take() {
+            self.world.warn(cause.over());
         }
     }
 

@@ -138,6 +138,12 @@ pub fn service_names() -> impl Iterator<Item = &'static str> {
     SERVICE_STATES.iter().map(|(_, name)| *name)
 }
 
+/// Is it the name or the number of a state, whoever's?
+pub fn exists(state: &str) -> bool {
+    let mut names = vm_names().chain(service_names());
+    names.any(|name| name.eq_ignore_ascii_case(state)) || state.parse::<u64>().is_ok()
+}
+
 /// The state of a service or of a role, in one word.
 pub fn service(state: &str) -> String {
     name(SERVICE_STATES, state)

@@ -1,9 +1,10 @@
 //! `--output`: the result in a file that is replaced whole, with `--mode` and `--check`.
 
-use crate::support::server::Server;
-use crate::support::stderr;
+use crate::support::server::{Server, token};
+use crate::support::{stderr, stdout};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::Command;
 
 #[test]
 fn a_file_is_replaced_whole_and_only_if_it_differs() {
@@ -137,6 +138,11 @@ fn a_check_that_fails_keeps_the_old_file_and_is_shown() {
             &["vm", "show", "--output", "/dev/null"],
             "it is not a regular file",
         ),
+        (&["vm", "show", "--output", ""], "expected a file's name"),
+        (
+            &["service", "peers", "--where", "STATE=RUNING"],
+            "no VM and no service has a state of that name",
+        ),
         (&["vm", "show", "--decode"], "--decode needs --get"),
         (
             &["vm", "show", "--interval", "5"],
@@ -150,5 +156,72 @@ fn a_check_that_fails_keeps_the_old_file_and_is_shown() {
             "{args:?}: {}",
             stderr(&output)
         );
+    }
+}
+
+/// A check that ends by a signal, isn't there, or spoils what it is to look at.
+#[test]
+fn whatever_becomes_of_a_check_the_old_file_stays() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (file, check) = (path("file"), path("check"));
+    fs::write(&file, "old").unwrap();
+    for (script, expected) in [
+        ("#!/bin/sh\nkill -9 $$\n", "failed with signal: 9"),
+        ("#!/bin/sh\nrm \"$1\"\n", "No such file or directory"),
+        ("#!/nowhere\n", "cannot run"),
+        ("", "cannot run"),
+    ] {
+        let _ = fs::remove_file(&check);
+        if !script.is_empty() {
+            fs::write(&check, script).unwrap();
+            fs::set_permissions(&check, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let output = server.onegate(8, &["vm", "show", "--output", &file, "--check", &check]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(255), "{script}: {said}");
+        assert!(said.contains(expected), "{script}: {said}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "old", "{script}");
+        let left = fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(left, 1 + usize::from(!script.is_empty()), "{script}");
+    }
+}
+
+/// In a mount namespace of its own, so that a file system can be full or read-only.
+#[test]
+fn a_file_system_that_takes_nothing_keeps_the_old_file() {
+    let server = Server::start();
+    for (trouble, expected) in [
+        ("size=4k", "No space left on device"),
+        ("ro", "Read-only file system"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let script = format!(
+            r#"mount -t tmpfs none "$1" || exit 77
+            echo old >"$1/file"
+            mount -o remount,{trouble} "$1" || exit 77
+            "$2" vm show --json --output "$1/file"
+            echo "$? $(cat "$1/file") $(ls -A "$1")""#
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+        command
+            .arg(directory.path())
+            .arg(env!("CARGO_BIN_EXE_onegate"));
+        command.env("ONEGATE_ENDPOINT", server.url());
+        command.env("VMID", "8").env("TOKENTXT", token(8));
+        let Some(output) = command
+            .output()
+            .ok()
+            .filter(|output| !stdout(output).is_empty())
+        else {
+            println!(
+                "SKIPPED: a file system that is full or read-only: mounting isn't permitted here"
+            );
+            return;
+        };
+        assert_eq!(stdout(&output), "255 old file\n", "{}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     }
 }

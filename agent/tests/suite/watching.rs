@@ -295,6 +295,56 @@ fn what_cannot_heal_ends_it_at_the_start() {
     }
 }
 
+/// What is wrong is said once for each cause, and what is over is what had been said.
+#[test]
+fn what_is_said_of_trouble_fits_its_cause() {
+    let without = || answer("200 OK", r#"{"VM":{"ID":"8"}}"#);
+    let (down, again) = ("the server answers 503: no", "the server answers again");
+    let (nothing, something) = ("--get leads to nothing", "--get leads to something now");
+    let unusable = "The server's answer is not JSON";
+    for (answers, expected, absent) in [
+        (
+            vec![without(), without()],
+            &[nothing, something][..],
+            &[again][..],
+        ),
+        (
+            vec![answer("503 Service Unavailable", "no"), without()],
+            &[down, nothing, something],
+            &[again],
+        ),
+        (
+            vec![without(), answer("503 Service Unavailable", "no")],
+            &[nothing, down, again],
+            &[something],
+        ),
+        (
+            vec![answer("200 OK", "<html>"), answer("200 OK", "<html>")],
+            &[unusable, again],
+            &[nothing, something],
+        ),
+        (vec![], &[], &[again, something]),
+    ] {
+        let listener = Listener::new(Box::new(move |number, _| {
+            let last = answer("200 OK", &vm("1"));
+            answers.get(number).cloned().unwrap_or(last)
+        }));
+        let args = "vm show --get A --watch --once --interval 100ms";
+        let output = onegate(&listener, &args.split(' ').collect::<Vec<_>>());
+        let said = stderr(&output);
+        assert_eq!(stdout(&output), "1\n", "{said}");
+        let mut rest = said.as_str();
+        for words in expected {
+            let at = rest.find(words);
+            rest = &rest[at.unwrap_or_else(|| panic!("no {words} in {said}"))..];
+            assert_eq!(said.matches(words).count(), 1, "{said}");
+        }
+        for words in absent {
+            assert!(!said.contains(words), "{said}");
+        }
+    }
+}
+
 #[test]
 fn a_result_is_printed_whenever_it_differs() {
     let server = Server::start();

@@ -61,6 +61,15 @@ impl Target {
             check: options.get(&CHECK).cloned(),
             exec: options.get(&EXEC).cloned(),
         };
+        if target
+            .output
+            .as_ref()
+            .is_some_and(|path| path.as_os_str().is_empty())
+        {
+            return Err(Error::Usage(
+                "--output '': expected a file's name".to_owned(),
+            ));
+        }
         for (given, name) in [(options.has(&MODE), "mode"), (options.has(&CHECK), "check")] {
             if given && target.output.is_none() {
                 return Err(Error::Usage(format!("--{name} needs --output FILE")));
