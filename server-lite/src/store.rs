@@ -2,7 +2,7 @@
 //!
 //! [`database`] is the store of a state directory. It keeps a [`journal`] in a [format](mod@format) that verifies itself, on a
 //! [`disk`] that a test can make fail at any call; an [`error`] says what to do. [`state`] holds the documents,
-//! [`commit`] changes them.
+//! those in use parsed and the others as text (`kept`); [`commit`] changes them.
 
 pub mod commit;
 pub mod database;
@@ -10,4 +10,5 @@ pub mod disk;
 pub mod error;
 pub mod format;
 pub mod journal;
+mod kept;
 pub mod state;

@@ -82,7 +82,10 @@ pub(super) fn forget(draft: &mut Draft<'_>) {
     let gone: Vec<Id> = draft
         .ids(Kind::Vm)
         .into_iter()
-        .filter(|vm| state(draft, *vm) == Some(DONE))
+        .filter(|vm| {
+            let record = draft.peek(Kind::Vm, *vm);
+            record.and_then(|record| VmState::of(&record)) == Some(DONE)
+        })
         .collect();
     for vm in gone.iter().take(gone.len().saturating_sub(REMEMBERED)) {
         draft.remove(Kind::Vm, *vm);
@@ -193,10 +196,10 @@ fn rename(draft: &mut Draft<'_>, vm: Id, name: &str) -> Result<(), Refusal> {
 
 /// The state that follows by itself. Where VMs have processes, one that waits for its process does not pass.
 fn following(tick: &Tick<'_, '_>, vm: Id) -> Option<VmState> {
-    let record = tick.draft.get(Kind::Vm, vm)?;
-    let state = VmState::of(record)?;
+    let record = tick.draft.peek(Kind::Vm, vm)?;
+    let state = VmState::of(&record)?;
     let waits = tick.have_processes && (state.is_starting() || state.is_ending());
-    (!waits).then(|| state.next(record))?
+    (!waits).then(|| state.next(&record))?
 }
 
 fn set_clock(tick: &mut Tick<'_, '_>, vm: Id) {

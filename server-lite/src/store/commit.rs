@@ -95,7 +95,15 @@ impl Commits {
 
     /// Reads what is published.
     pub fn read<T>(&self, read: impl FnOnce(&Objects) -> T) -> T {
-        read(&self.objects.read().unwrap_or_else(PoisonError::into_inner))
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        let answer = read(&objects);
+        let over = objects.is_over();
+        drop(objects);
+        if over {
+            let objects = self.objects.write();
+            objects.unwrap_or_else(PoisonError::into_inner).trim();
+        }
+        answer
     }
 
     /// Makes a change: all that `draft` writes is stored and published before this returns `Ok`, and nothing of it

@@ -18,6 +18,7 @@ use super::error::{Damage, StoreError};
 use super::format::{self, Contents, Facts, ReadError};
 use super::journal::{Everything, JOURNAL, Journal};
 use super::state::{Objects, Writes};
+use crate::objects::document::json_of;
 use std::fmt;
 use std::fs::DirBuilder;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -202,11 +203,11 @@ impl Store {
             return self.rewrite(objects, writes);
         };
         in_place(journal, self.disk.as_ref(), &path)?;
-        let batch = writes
-            .iter()
-            .map(|((kind, id), document)| (*kind, *id, document.as_ref()));
-        let bytes =
-            format::writes(journal.number() + 1, batch).map_err(|e| in_journal(e.into()))?;
+        let batch = writes.iter().map(|((kind, id), document)| {
+            let text = document.as_ref().map(|document| json_of(document).into());
+            (*kind, *id, text)
+        });
+        let bytes = format::writes(journal.number() + 1, batch);
         if !journal.is_sound().map_err(in_journal)? || bytes.len() > format::LONGEST {
             return self.rewrite(objects, writes);
         }

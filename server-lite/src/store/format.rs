@@ -16,13 +16,13 @@
 
 use super::disk::DiskFile;
 use super::error::Damage;
-use super::state::{Kind, Objects, Writes};
-use crate::objects::document::{Document, Id};
+use super::state::{Kind, Objects};
+use crate::objects::document::Id;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::io;
-use std::sync::Arc;
 
 /// The layout of the file. Add one for each change that an older version could not read. (Layout 1 was `state.redb`.)
 pub const LAYOUT: u32 = 2;
@@ -160,12 +160,14 @@ pub fn facts(number: u64, facts: &Facts) -> serde_json::Result<Vec<u8>> {
 /// A transaction's line with these writes.
 pub fn writes<'a>(
     number: u64,
-    writes: impl Iterator<Item = (Kind, Id, Option<&'a Document>)>,
-) -> serde_json::Result<Vec<u8>> {
-    let list: Vec<_> = writes
-        .map(|(kind, id, document)| (kind.name(), id, document.map(Arc::as_ref)))
-        .collect();
-    Ok(transaction(number, &serde_json::to_string(&list)?))
+    writes: impl Iterator<Item = (Kind, Id, Option<Cow<'a, str>>)>,
+) -> Vec<u8> {
+    let one = |(kind, id, document): (Kind, Id, Option<Cow<'a, str>>)| {
+        let document = document.as_deref().unwrap_or("null");
+        format!("[\"{}\",{id},{document}]", kind.name())
+    };
+    let list: Vec<String> = writes.map(one).collect();
+    transaction(number, &format!("[{}]", list.join(",")))
 }
 
 fn transaction(number: u64, json: &str) -> Vec<u8> {
@@ -176,12 +178,13 @@ fn transaction(number: u64, json: &str) -> Vec<u8> {
 type LineFault = String;
 
 /// One transaction.
-enum Transaction {
+enum Transaction<'a> {
     Facts(Facts),
-    Writes(Writes),
+    /// The JSON of each document; `None` if it is removed.
+    Writes(Vec<(Kind, Id, Option<&'a str>)>),
 }
 
-fn read_transaction(line: &[u8]) -> Result<(u64, Transaction), LineFault> {
+fn read_transaction(line: &[u8]) -> Result<(u64, Transaction<'_>), LineFault> {
     let text = unline(line).ok_or("its checksum is wrong")?;
     let text = std::str::from_utf8(text).map_err(|e| e.to_string())?;
     let (number, json) = text.split_once(' ').ok_or("it has no number")?;
@@ -192,14 +195,24 @@ fn read_transaction(line: &[u8]) -> Result<(u64, Transaction), LineFault> {
         let facts = serde_json::from_str(json).map_err(|e| e.to_string())?;
         return Ok((number, Transaction::Facts(facts)));
     }
-    let list: Vec<(String, Id, Value)> = serde_json::from_str(json).map_err(|e| e.to_string())?;
-    let mut writes = Writes::new();
+    let list: Vec<(&str, Id, &RawValue)> = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    let mut writes = Vec::new();
     for (kind, id, document) in list {
-        let kind = Kind::named(&kind).ok_or_else(|| format!("unknown kind {kind:?}"))?;
-        let document = (!document.is_null()).then(|| Arc::new(document));
-        writes.insert((kind, id), document);
+        let kind = Kind::named(kind).ok_or_else(|| format!("unknown kind {kind:?}"))?;
+        let document = document.get();
+        writes.push((kind, id, (document != "null").then_some(document)));
     }
     Ok((number, Transaction::Writes(writes)))
+}
+
+/// Makes the changes of a transaction.
+fn apply(objects: &mut Objects, writes: Vec<(Kind, Id, Option<&str>)>) {
+    for (kind, id, document) in writes {
+        match document {
+            Some(text) => objects.set_text(kind, id, text),
+            None => drop(objects.set(kind, id, None)),
+        }
+    }
 }
 
 /// Why a journal can't be read.
@@ -252,9 +265,7 @@ pub fn read(file: &dyn DiskFile) -> Result<Contents, ReadError> {
                 continue;
             }
             Ok((this, Transaction::Writes(writes))) if facts.is_some() => {
-                for ((kind, id), document) in writes {
-                    objects.set(kind, id, document);
-                }
+                apply(&mut objects, writes);
                 number = Some(this);
                 end = lines.offset;
                 continue;
@@ -312,9 +323,7 @@ pub fn salvage(file: &dyn DiskFile) -> io::Result<(Objects, Vec<String>)> {
                 }
                 last = Some(number);
                 if let Transaction::Writes(writes) = transaction {
-                    for ((kind, id), document) in writes {
-                        objects.set(kind, id, document);
-                    }
+                    apply(&mut objects, writes);
                 }
             }
             Err(fault) => lost.push(format!(

@@ -3,7 +3,8 @@
 use super::disk::{Access, Disk, DiskFile};
 use super::format::{self, Contents, Facts, Header};
 use super::state::{Kind, Objects, Writes};
-use crate::objects::document::{Document, Id};
+use crate::objects::document::{Id, json_of};
+use std::borrow::Cow;
 use std::io;
 
 /// The journal's name in the directory.
@@ -110,7 +111,7 @@ impl Journal {
         for (kind, id, document) in everything.documents() {
             journal.number += 1;
             let one = std::iter::once((kind, id, Some(document)));
-            buffer.extend(format::writes(journal.number, one)?);
+            buffer.extend(format::writes(journal.number, one));
             if buffer.len() >= CHUNK {
                 journal.file.write_at(&buffer, journal.end)?;
                 journal.end += buffer.len() as u64;
@@ -232,16 +233,16 @@ impl Journal {
 pub struct Appended(u64);
 
 impl<'a> Everything<'a> {
-    fn documents(self) -> impl Iterator<Item = (Kind, Id, &'a Document)> {
+    /// The JSON of each.
+    fn documents(self) -> impl Iterator<Item = (Kind, Id, Cow<'a, str>)> {
         let kept = Kind::ALL.into_iter().flat_map(move |kind| {
-            let all = self.objects.all(kind);
+            let all = self.objects.texts(kind);
             let kept = all.filter(move |(id, _)| !self.writes.contains_key(&(kind, *id)));
-            kept.map(move |(id, document)| (kind, id, document))
+            kept.map(move |(id, text)| (kind, id, text))
         });
-        let written = self
-            .writes
-            .iter()
-            .filter_map(|((kind, id), document)| Some((*kind, *id, document.as_ref()?)));
+        let written = self.writes.iter().filter_map(|((kind, id), document)| {
+            Some((*kind, *id, json_of(document.as_ref()?).into()))
+        });
         kept.chain(written)
     }
 }

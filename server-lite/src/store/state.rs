@@ -4,10 +4,13 @@
 //! what it writes to itself, and is published only once it is stored. So a reader sees no half of a change, nor one
 //! that a crash could take back, and a refused change leaves no trace.
 
+use super::kept::Kept;
 use crate::objects::document::{Document, Id, id};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The kinds of document. The discriminant is the kind's place in [`Kind::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,12 +62,30 @@ impl Kind {
     ];
 }
 
+/// About how many bytes of parsed documents are kept; what is not in use beyond that is kept as text.
+const PARSED: usize = 64 * 1024 * 1024;
+
 /// Every document of the cloud, by kind and id.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug)]
 pub struct Objects {
-    documents: [HashMap<Id, Document>; Kind::ALL.len()],
+    documents: [HashMap<Id, Kept>; Kind::ALL.len()],
     /// The highest VM id so far, with those of VMs that are gone: ids are never used twice.
     last_vm: Option<Id>,
+    /// The weight of all that is parsed.
+    parsed: AtomicUsize,
+    /// How much of it there may be.
+    limit: usize,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self {
+            documents: Default::default(),
+            last_vm: None,
+            parsed: AtomicUsize::new(0),
+            limit: PARSED,
+        }
+    }
 }
 
 impl Objects {
@@ -87,28 +108,89 @@ impl Objects {
         self.last_vm.max(written.map(|((_, id), _)| *id).max())
     }
 
-    /// The document of this kind and id.
-    pub fn get(&self, kind: Kind, id: Id) -> Option<&Document> {
-        self.documents[kind as usize].get(&id)
+    /// Whether there is a document of this kind and id.
+    pub fn contains(&self, kind: Kind, id: Id) -> bool {
+        self.documents[kind as usize].contains_key(&id)
     }
 
-    /// Every document of a kind, in no order.
-    pub fn all(&self, kind: Kind) -> impl Iterator<Item = (Id, &Document)> {
-        self.documents[kind as usize]
-            .iter()
-            .map(|(id, document)| (*id, document))
+    /// The document of this kind and id, which will be wanted again.
+    pub fn get(&self, kind: Kind, id: Id) -> Option<&Document> {
+        let kept = self.documents[kind as usize].get(&id)?;
+        Some(kept.get(|weight| {
+            self.parsed.fetch_add(weight, Relaxed);
+        }))
+    }
+
+    /// The document of this kind and id, for once: for whoever goes through all of them.
+    pub fn peek(&self, kind: Kind, id: Id) -> Option<Document> {
+        self.documents[kind as usize].get(&id).map(Kept::peek)
+    }
+
+    /// The ids of a kind, in no order.
+    pub fn ids(&self, kind: Kind) -> impl Iterator<Item = Id> {
+        self.documents[kind as usize].keys().copied()
+    }
+
+    /// Every document of a kind, in no order, each for once.
+    pub fn all(&self, kind: Kind) -> impl Iterator<Item = (Id, Document)> {
+        let documents = self.documents[kind as usize].iter();
+        documents.map(|(id, kept)| (*id, kept.peek()))
+    }
+
+    /// The JSON of every document of a kind, in no order.
+    pub fn texts(&self, kind: Kind) -> impl Iterator<Item = (Id, Cow<'_, str>)> {
+        let documents = self.documents[kind as usize].iter();
+        documents.map(|(id, kept)| (*id, kept.text()))
     }
 
     /// Adds, replaces or, with `None`, removes a document; gives the one that was there. A VM's id is used up either
     /// way.
     pub fn set(&mut self, kind: Kind, id: Id, document: Option<Document>) -> Option<Document> {
+        let kept = document.map(Kept::from);
+        self.keep(kind, id, kept).map(|before| before.peek())
+    }
+
+    /// Adds or replaces a document by its JSON, which was verified.
+    pub fn set_text(&mut self, kind: Kind, id: Id, text: &str) {
+        self.keep(kind, id, Some(Kept::from(Box::from(text))));
+    }
+
+    fn keep(&mut self, kind: Kind, id: Id, kept: Option<Kept>) -> Option<Kept> {
         if kind == Kind::Vm {
             self.last_vm = self.last_vm.max(Some(id));
         }
         let documents = &mut self.documents[kind as usize];
-        match document {
-            Some(document) => documents.insert(id, document),
+        let more = kept.as_ref().map_or(0, Kept::weight);
+        let before = match kept {
+            Some(kept) => documents.insert(id, kept),
             None => documents.remove(&id),
+        };
+        let less = before.as_ref().map_or(0, Kept::weight);
+        let parsed = self.parsed.get_mut();
+        *parsed = (*parsed + more).saturating_sub(less);
+        self.trim();
+        before
+    }
+
+    /// Whether [`Objects::trim`] would do something.
+    pub fn is_over(&self) -> bool {
+        self.parsed.load(Relaxed) > self.limit
+    }
+
+    /// Keeps documents as text until half of what may be parsed is: first those that were not used for long.
+    pub fn trim(&mut self) {
+        if !self.is_over() {
+            return;
+        }
+        let half = self.limit / 2;
+        let parsed = self.parsed.get_mut();
+        for anyway in [false, true] {
+            for kept in self.documents.iter_mut().flat_map(HashMap::values_mut) {
+                if *parsed <= half {
+                    return;
+                }
+                *parsed = parsed.saturating_sub(kept.release(anyway));
+            }
         }
     }
 }
@@ -136,11 +218,24 @@ impl<'a> Draft<'a> {
 
     /// The document of this kind and id, as this change sees it.
     pub fn get(&self, kind: Kind, id: Id) -> Option<&Value> {
-        let key = (kind, id);
-        match self.writes.get(&key).or_else(|| self.earlier.get(&key)) {
+        match self.written(kind, id) {
             Some(written) => written.as_deref(),
             None => self.objects.get(kind, id).map(Arc::as_ref),
         }
+    }
+
+    /// The same, for once: for whoever goes through all of them.
+    pub fn peek(&self, kind: Kind, id: Id) -> Option<Document> {
+        match self.written(kind, id) {
+            Some(written) => written.clone(),
+            None => self.objects.peek(kind, id),
+        }
+    }
+
+    /// What this change or an earlier one wrote, if any did: `None` in it is a removed document.
+    fn written(&self, kind: Kind, id: Id) -> Option<&Option<Document>> {
+        let key = (kind, id);
+        self.writes.get(&key).or_else(|| self.earlier.get(&key))
     }
 
     /// The document of this kind and id, to be changed in place.
@@ -170,7 +265,7 @@ impl<'a> Draft<'a> {
 
     /// The ids of this kind, in order.
     pub fn ids(&self, kind: Kind) -> Vec<Id> {
-        let mut ids: Vec<Id> = self.objects.all(kind).map(|(id, _)| id).collect();
+        let mut ids: Vec<Id> = self.objects.ids(kind).collect();
         ids.extend(
             self.earlier
                 .keys()
@@ -180,7 +275,10 @@ impl<'a> Draft<'a> {
         );
         ids.sort_unstable();
         ids.dedup();
-        ids.retain(|id| self.get(kind, *id).is_some());
+        ids.retain(|id| match self.written(kind, *id) {
+            Some(written) => written.is_some(),
+            None => self.objects.contains(kind, *id),
+        });
         ids
     }
 
@@ -246,5 +344,48 @@ mod tests {
         objects.set(Kind::Vm, 5, Some(Arc::new(json!({"ID": "5"}))));
         objects.set(Kind::Vm, 5, None);
         assert_eq!(Draft::new(&objects, &Writes::new()).next_vm_id(), Some(6));
+    }
+
+    #[test]
+    fn what_is_not_in_use_is_kept_as_text() {
+        let mut objects = Objects {
+            limit: 20_000,
+            ..Objects::default()
+        };
+        let document =
+            |n: Id| json!({"ID": n.to_string(), "A": ["x", {}, null, 1.5e300, "\u{1f600}\n"]});
+        for id in 0..1000 {
+            if id % 2 == 0 {
+                objects.set(Kind::Vm, id, Some(Arc::new(document(id))));
+            } else {
+                objects.set_text(Kind::Vm, id, &document(id).to_string());
+            }
+            assert!(!objects.is_over(), "after {id}");
+        }
+        // One that is asked for again and again stays parsed while all others pass.
+        let favourite = Arc::clone(objects.get(Kind::Vm, 7).expect("VM 7"));
+        for id in 0..1000 {
+            let asked = |objects: &Objects, id| objects.get(Kind::Vm, id).map(Arc::clone);
+            assert_eq!(asked(&objects, id).as_deref(), Some(&document(id)));
+            let again = asked(&objects, 7).expect("VM 7");
+            assert!(Arc::ptr_eq(&again, &favourite), "after {id}");
+            objects.trim();
+            assert!(!objects.is_over(), "after {id}");
+        }
+        let parsed = objects.documents[Kind::Vm as usize].values();
+        let parsed: usize = parsed.map(Kept::weight).sum();
+        assert_eq!(parsed, *objects.parsed.get_mut());
+        assert!(parsed > 0 && parsed <= 20_000, "{parsed}");
+        // To look at all of them parses none to be kept.
+        assert_eq!(objects.all(Kind::Vm).count(), 1000);
+        assert!(
+            objects
+                .texts(Kind::Vm)
+                .all(|(id, text)| text == document(id).to_string())
+        );
+        for id in 0..1000 {
+            objects.set(Kind::Vm, id, None);
+        }
+        assert_eq!(*objects.parsed.get_mut(), 0);
     }
 }

@@ -3,7 +3,6 @@
 use super::Embedded;
 use super::scenario::{ENGINE, LISTS, MEMORIES, Scenario};
 use crate::flow::Timings;
-use crate::objects::document::Document;
 use crate::objects::refusal::Refusal;
 use crate::store::commit::Commits;
 use crate::store::database::Store;
@@ -12,6 +11,7 @@ use crate::store::state::{Kind, Objects};
 use jiff::Timestamp;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Why a state directory does not hold an imported scenario.
@@ -34,7 +34,7 @@ pub fn write(objects: &Objects, out: &mut dyn Write) -> io::Result<()> {
     for (key, kind, ..) in LISTS {
         write!(out, "\n\"{key}\": [")?;
         each(objects, kind, out, |out, (_, document)| {
-            write!(out, "{document}")
+            out.write_all(document.as_bytes())
         })?;
         out.write_all(b"],")?;
     }
@@ -57,13 +57,13 @@ fn each(
     objects: &Objects,
     kind: Kind,
     out: &mut dyn Write,
-    one: fn(&mut dyn Write, (u32, &Document)) -> io::Result<()>,
+    one: fn(&mut dyn Write, (u32, &str)) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut all: Vec<_> = objects.all(kind).collect();
+    let mut all: Vec<_> = objects.texts(kind).collect();
     all.sort_unstable_by_key(|(id, _)| *id);
-    for (at, document) in all.into_iter().enumerate() {
+    for (at, (id, document)) in all.into_iter().enumerate() {
         out.write_all(if at == 0 { b"\n" } else { b",\n" })?;
-        one(out, document)?;
+        one(out, (id, &document))?;
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ impl Embedded {
                     draft.remove(kind, id);
                 }
                 for (id, document) in new.all(kind) {
-                    draft.set(kind, id, document.as_ref().clone());
+                    draft.set(kind, id, Arc::unwrap_or_clone(document));
                 }
             }
             if let Some(last) = new.last_vm()

@@ -7,11 +7,13 @@ mod flaw;
 
 pub use flaw::{Flaw, ScenarioError, Shape};
 
-use crate::objects::document::{Document, Id, id, list, parse_id};
+use crate::objects::document::{Document, Id, id, json_of, list, parse_id};
 use crate::store::state::{Kind, Objects};
 use flaw::describe;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -127,19 +129,25 @@ impl Scenario {
         };
         let fail = |flaw| fail_at(String::new(), flaw);
         let json = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let scenario: Value =
-            serde_json::from_str(json).map_err(|error| fail(Flaw::NotJson(error)))?;
-        let Value::Object(mut scenario) = scenario else {
-            return Err(fail(Flaw::NotAnObject));
-        };
+        let mut scenario: BTreeMap<String, &RawValue> =
+            serde_json::from_str(json).map_err(|error| match error.is_data() {
+                true => fail(Flaw::NotAnObject),
+                false => fail(Flaw::NotJson(error)),
+            })?;
         let mut objects = Objects::default();
+        let mut created_by = Vec::new();
         for (key, kind, outer, name) in LISTS {
-            let documents = match scenario.shift_remove(key) {
-                None => continue,
-                Some(Value::Array(documents)) => documents,
-                Some(other) => return Err(fail(Flaw::not(key, &other, "a list"))),
+            let Some(list) = scenario.remove(key) else {
+                continue;
             };
+            let documents: Vec<&RawValue> =
+                serde_json::from_str(list.get()).map_err(|_| match parse(list) {
+                    Ok(other) => fail(Flaw::not(key, &other, "a list")),
+                    Err(flaw) => fail_at(format!("{key}: "), flaw),
+                })?;
             for (at, document) in documents.into_iter().enumerate() {
+                let document =
+                    parse(document).map_err(|flaw| fail_at(format!("{key}[{at}]: "), flaw))?;
                 let document = unwrap(document, outer);
                 let place = match id(document.get("ID")) {
                     Some(id) => format!("{key}[{at}] ({name} {id}): "),
@@ -148,20 +156,26 @@ impl Scenario {
                 let fail = |flaw| fail_at(place.clone(), flaw);
                 check(kind, &document).map_err(fail)?;
                 let id = id(document.get("ID")).ok_or_else(|| fail(Flaw::NoId))?;
-                if objects.get(kind, id).is_some() {
+                if objects.contains(kind, id) {
                     return Err(fail(Flaw::Another(name, id, key)));
                 }
-                objects.set(kind, id, Some(Arc::new(as_oned_has_it(kind, document))));
+                if kind == Kind::Vm {
+                    created_by.push((id, self::id(document["TEMPLATE"].get("CREATED_BY"))));
+                }
+                let document = as_oned_has_it(kind, document);
+                objects.set_text(kind, id, &json_of(&document));
             }
         }
-        if let Some(engine) = scenario.shift_remove(ENGINE) {
-            remember(&mut objects, engine).map_err(|flaw| fail_at(format!("{ENGINE}: "), flaw))?;
+        if let Some(engine) = scenario.remove(ENGINE) {
+            parse(engine)
+                .and_then(|engine| remember(&mut objects, engine))
+                .map_err(|flaw| fail_at(format!("{ENGINE}: "), flaw))?;
         }
         if let Some(key) = scenario.keys().next() {
             return Err(fail(Flaw::UnknownKey(key.clone())));
         }
         complete(&mut objects);
-        let warnings = oddities(&objects)
+        let warnings = oddities(&objects, &created_by)
             .into_iter()
             .map(|odd| format!("{from}: {odd}"))
             .collect();
@@ -177,6 +191,11 @@ impl Scenario {
     }
 }
 
+/// What a part of a scenario says.
+fn parse(part: &RawValue) -> Result<Value, Flaw> {
+    serde_json::from_str(part.get()).map_err(Flaw::NotJson)
+}
+
 /// Takes what an exported state says of the engine.
 fn remember(objects: &mut Objects, engine: Value) -> Result<(), Flaw> {
     let Value::Object(mut engine) = engine else {
@@ -186,7 +205,7 @@ fn remember(objects: &mut Objects, engine: Value) -> Result<(), Flaw> {
         && !last.is_null()
     {
         let last = id(Some(&last)).ok_or(Flaw::LastVm)?;
-        if objects.get(Kind::Vm, last).is_none() {
+        if !objects.contains(Kind::Vm, last) {
             objects.set(Kind::Vm, last, None);
         }
     }
@@ -197,7 +216,7 @@ fn remember(objects: &mut Objects, engine: Value) -> Result<(), Flaw> {
             Some(other) => return Err(Flaw::not(key, &other, "an object")),
         };
         for (number, document) in documents {
-            let known = parse_id(&number).filter(|id| objects.get(of, *id).is_some());
+            let known = parse_id(&number).filter(|id| objects.contains(of, *id));
             let known = known.ok_or_else(|| Flaw::NoSuchObject(format!("{key}/{number}")))?;
             if !document.is_object() {
                 return Err(Flaw::not(format!("{key}/{number}"), &document, "an object"));
@@ -286,14 +305,23 @@ fn has_if_there(object: &Value, path: &str, fields: &[(&str, Shape)]) -> Result<
 }
 
 /// The document as oned's answers have it, whatever tool or hand wrote it: texts, not numbers; a list of one is the
-/// element itself; USER_TEMPLATE in the order of its names. A service is OneFlow's JSON and stays as it is.
+/// element itself; USER_TEMPLATE in the order of its names. A service is OneFlow's JSON and stays as it is. Permissions
+/// that a scenario written by hand leaves out are the owner's.
 fn as_oned_has_it(kind: Kind, mut document: Value) -> Value {
-    if kind == Kind::Service {
-        return document;
+    if kind != Kind::Service {
+        flatten(&mut document);
+        if let Some(Value::Object(attributes)) = document.get_mut("USER_TEMPLATE") {
+            attributes.sort_keys();
+        }
     }
-    flatten(&mut document);
-    if let Some(Value::Object(attributes)) = document.get_mut("USER_TEMPLATE") {
-        attributes.sort_keys();
+    if let Value::Object(object) = &mut document
+        && kind != Kind::User
+        && !object.contains_key("PERMISSIONS")
+    {
+        object.insert(
+            "PERMISSIONS".into(),
+            json!({"OWNER_U": "1", "OWNER_M": "1"}),
+        );
     }
     document
 }
@@ -313,37 +341,23 @@ fn flatten(value: &mut Value) {
     }
 }
 
-/// Fills in what oned sets when an object is created and a scenario written by hand leaves out. An object without an
-/// owner belongs to the owner of its first VM, else to oneadmin; a network without clusters is in oned's default one.
+/// Gives an object without an owner to the owner of its first VM, else to oneadmin; a network without clusters is in
+/// oned's default one.
 fn complete(objects: &mut Objects) {
-    for kind in [Kind::Vm, Kind::Vrouter, Kind::Vnet, Kind::Service] {
-        let documents: Vec<(Id, Document)> = objects
-            .all(kind)
-            .map(|(id, document)| (id, Arc::clone(document)))
-            .collect();
+    for kind in [Kind::Vrouter, Kind::Vnet, Kind::Service] {
+        let mut documents: Vec<(Id, Document)> = objects.all(kind).collect();
+        documents.retain(|(_, document)| document.get("UID").is_none());
         for (id, document) in documents {
-            let mut missing = Map::new();
-            if document.get("PERMISSIONS").is_none() {
-                missing.insert(
-                    "PERMISSIONS".into(),
-                    json!({"OWNER_U": "1", "OWNER_M": "1"}),
-                );
-            }
-            if document.get("UID").is_none() {
-                let owner = first_vm(kind, &document).and_then(|vm| objects.get(Kind::Vm, vm));
-                for (key, oneadmin) in ONEADMIN {
-                    let value = owner.and_then(|vm| vm.get(key)).cloned();
-                    missing.insert((*key).into(), value.unwrap_or_else(|| json!(oneadmin)));
-                }
-                if kind == Kind::Vnet && document.get("CLUSTERS").is_none() {
-                    missing.insert("CLUSTERS".into(), json!({"ID": "0"}));
-                }
-            }
+            let owner = first_vm(kind, &document).and_then(|vm| objects.peek(Kind::Vm, vm));
             let mut document = Arc::unwrap_or_clone(document);
-            if let (Value::Object(object), false) = (&mut document, missing.is_empty()) {
-                object.extend(missing);
-                objects.set(kind, id, Some(Arc::new(document)));
+            for (key, oneadmin) in ONEADMIN {
+                let value = owner.as_ref().and_then(|vm| vm.get(key)).cloned();
+                document[key] = value.unwrap_or_else(|| json!(oneadmin));
             }
+            if kind == Kind::Vnet && document.get("CLUSTERS").is_none() {
+                document["CLUSTERS"] = json!({"ID": "0"});
+            }
+            objects.set(kind, id, Some(Arc::new(document)));
         }
     }
 }
@@ -371,11 +385,11 @@ fn first_vm(kind: Kind, document: &Value) -> Option<Id> {
 }
 
 /// What will puzzle someone later.
-fn oddities(objects: &Objects) -> Vec<String> {
+fn oddities(objects: &Objects, created_by: &[(Id, Option<Id>)]) -> Vec<String> {
     let mut odd = Vec::new();
-    let missing = |kind, id| objects.get(kind, id).is_none();
-    for (vm, document) in objects.all(Kind::Vm) {
-        match id(document["TEMPLATE"].get("CREATED_BY")) {
+    let missing = |kind, id| !objects.contains(kind, id);
+    for (vm, user) in created_by {
+        match *user {
             None => odd.push(format!(
                 "VM {vm} has no TEMPLATE/CREATED_BY: every request of it will get 401"
             )),
@@ -392,7 +406,7 @@ fn oddities(objects: &Objects) -> Vec<String> {
             .iter()
             .flat_map(|role| list(role.get("nodes")));
         for vm in nodes.filter_map(|node| id(node.get("deploy_id"))) {
-            match objects.get(Kind::Vm, vm) {
+            match objects.peek(Kind::Vm, vm) {
                 None => odd.push(format!(
                     "service {service} has the node {vm}, but there is no such VM"
                 )),

@@ -138,11 +138,11 @@ impl Embedded {
             };
             let mut problems = Vec::new();
             for (id, document) in sorted(Kind::Service) {
-                let found = engine.problems(document).into_iter();
+                let found = engine.problems(&document).into_iter();
                 problems.extend(found.map(|why| format!("service {id}, {why}")));
             }
             for (id, document) in sorted(Kind::Vnet) {
-                let found = Engine::network_problems(document).into_iter();
+                let found = Engine::network_problems(&document).into_iter();
                 problems.extend(found.map(|why| format!("virtual network {id}: {why}")));
             }
             problems

@@ -59,15 +59,19 @@ impl Worlds {
 
     /// The embedded cloud at the moment of a case.
     pub fn cloud_of(&self, case: &str) -> Arc<Embedded> {
-        let mut objects = self.base.clone();
+        let mut objects = Objects::with_last_vm(self.base.last_vm());
+        let mut add = |these: &Objects| {
+            for kind in Kind::ALL {
+                for (id, document) in these.all(kind) {
+                    objects.set(kind, id, Some(document));
+                }
+            }
+        };
+        add(&self.base);
         if let Some((seen, _)) = self.cases.get(case) {
             // The fixtures have less of a virtual router than the snapshot, which has not changed.
             let of_then = scenario(seen.iter().filter(|((list, _), _)| *list != "vrouters"));
-            for kind in Kind::ALL {
-                for (id, document) in of_then.all(kind) {
-                    objects.set(kind, id, Some(document.clone()));
-                }
-            }
+            add(&of_then);
         }
         let quick = flow::Timings {
             vm_step: Duration::from_millis(1),
