@@ -13,7 +13,7 @@ pub(super) struct Kept {
     /// Its JSON; `None` if it was written since, and exists parsed only.
     text: Option<Box<str>>,
     parsed: OnceLock<Document>,
-    /// It was read since the last [`Kept::release`].
+    /// It was wanted while it was parsed, since the last [`Kept::release`].
     used: AtomicBool,
 }
 
@@ -22,7 +22,7 @@ impl From<Document> for Kept {
         Self {
             text: None,
             parsed: document.into(),
-            used: true.into(),
+            used: false.into(),
         }
     }
 }
@@ -40,8 +40,11 @@ impl From<Box<str>> for Kept {
 impl Kept {
     /// The document, which stays parsed. `parsed` is told its weight if it was not.
     pub(super) fn get(&self, parsed: impl FnOnce(usize)) -> &Document {
-        if !self.used.load(Relaxed) {
-            self.used.store(true, Relaxed);
+        if let Some(document) = self.parsed.get() {
+            if !self.used.load(Relaxed) {
+                self.used.store(true, Relaxed);
+            }
+            return document;
         }
         self.parsed.get_or_init(|| {
             let document = self.parse();
