@@ -9,15 +9,15 @@ use std::sync::{Arc, OnceLock};
 
 /// A document, parsed or not.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct KeptDocument {
     /// Its JSON; `None` if it was written since, and exists parsed only.
     text: Option<Box<str>>,
     parsed: OnceLock<Document>,
-    /// It was wanted while it was parsed, since the last [`Kept::release`].
+    /// It was wanted while it was parsed, since the last [`KeptDocument::release`].
     used: AtomicBool,
 }
 
-impl From<Document> for Kept {
+impl From<Document> for KeptDocument {
     fn from(document: Document) -> Self {
         Self {
             text: None,
@@ -27,7 +27,7 @@ impl From<Document> for Kept {
     }
 }
 
-impl From<Box<str>> for Kept {
+impl From<Box<str>> for KeptDocument {
     /// The text must be JSON.
     fn from(text: Box<str>) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl From<Box<str>> for Kept {
     }
 }
 
-impl Kept {
+impl KeptDocument {
     /// The document, which stays parsed. `parsed` is told its weight if it was not.
     pub(super) fn get(&self, parsed: impl FnOnce(usize)) -> &Document {
         if let Some(document) = self.parsed.get() {

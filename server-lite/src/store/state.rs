@@ -4,7 +4,7 @@
 //! what it writes to itself, and is published only once it is stored. So a reader sees no half of a change, nor one
 //! that a crash could take back, and a refused change leaves no trace.
 
-use super::kept::Kept;
+use super::kept::KeptDocument;
 use crate::objects::document::{Document, Id, id};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -68,7 +68,7 @@ const PARSED: usize = 64 * 1024 * 1024;
 /// Every document of the cloud, by kind and id.
 #[derive(Debug)]
 pub struct Objects {
-    documents: [HashMap<Id, Kept>; Kind::ALL.len()],
+    documents: [HashMap<Id, KeptDocument>; Kind::ALL.len()],
     /// The highest VM id so far, with those of VMs that are gone: ids are never used twice.
     last_vm: Option<Id>,
     /// The weight of all that is parsed.
@@ -123,7 +123,9 @@ impl Objects {
 
     /// The document of this kind and id, for once: for whoever goes through all of them.
     pub fn peek(&self, kind: Kind, id: Id) -> Option<Document> {
-        self.documents[kind as usize].get(&id).map(Kept::peek)
+        self.documents[kind as usize]
+            .get(&id)
+            .map(KeptDocument::peek)
     }
 
     /// The ids of a kind, in no order.
@@ -146,26 +148,26 @@ impl Objects {
     /// Adds, replaces or, with `None`, removes a document; gives the one that was there. A VM's id is used up either
     /// way.
     pub fn set(&mut self, kind: Kind, id: Id, document: Option<Document>) -> Option<Document> {
-        let kept = document.map(Kept::from);
+        let kept = document.map(KeptDocument::from);
         self.keep(kind, id, kept).map(|before| before.peek())
     }
 
     /// Adds or replaces a document by its JSON, which was verified.
     pub fn set_text(&mut self, kind: Kind, id: Id, text: &str) {
-        self.keep(kind, id, Some(Kept::from(Box::from(text))));
+        self.keep(kind, id, Some(KeptDocument::from(Box::from(text))));
     }
 
-    fn keep(&mut self, kind: Kind, id: Id, kept: Option<Kept>) -> Option<Kept> {
+    fn keep(&mut self, kind: Kind, id: Id, kept: Option<KeptDocument>) -> Option<KeptDocument> {
         if kind == Kind::Vm {
             self.last_vm = self.last_vm.max(Some(id));
         }
         let documents = &mut self.documents[kind as usize];
-        let more = kept.as_ref().map_or(0, Kept::weight);
+        let more = kept.as_ref().map_or(0, KeptDocument::weight);
         let before = match kept {
             Some(kept) => documents.insert(id, kept),
             None => documents.remove(&id),
         };
-        let less = before.as_ref().map_or(0, Kept::weight);
+        let less = before.as_ref().map_or(0, KeptDocument::weight);
         let parsed = self.parsed.get_mut();
         *parsed = (*parsed + more).saturating_sub(less);
         self.trim();
@@ -373,7 +375,7 @@ mod tests {
             assert!(!objects.is_over(), "after {id}");
         }
         let parsed = objects.documents[Kind::Vm as usize].values();
-        let parsed: usize = parsed.map(Kept::weight).sum();
+        let parsed: usize = parsed.map(KeptDocument::weight).sum();
         assert_eq!(parsed, *objects.parsed.get_mut());
         assert!(parsed > 0 && parsed <= 20_000, "{parsed}");
         // To look at all of them parses none to be kept.
