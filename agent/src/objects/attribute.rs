@@ -40,7 +40,8 @@ pub fn parse(
         Some(file) => {
             let mut bytes = read(file).map_err(|e| refused(format!("can't read {file}: {e}")))?;
             if !base64 && bytes.ends_with(b"\n") {
-                bytes.pop();
+                let crlf = bytes.ends_with(b"\r\n");
+                bytes.truncate(bytes.len() - 1 - usize::from(crlf));
             }
             bytes
         }

@@ -502,25 +502,3 @@ fn a_token_variable_may_name_the_file_of_the_token() {
         "{missing}"
     );
 }
-
-/// Every file that tells something of the context, with a byte-order mark, with CRLF and without a last newline.
-#[test]
-fn byte_order_marks_and_line_ends_do_no_harm() {
-    let marked = |text: String| format!("\u{feff}{}", text.trim_end().replace('\n', "\r\n"));
-    let guest = Guest::new()
-        .file("context/context.sh", marked(context_sh("http://lxc", "5")))
-        .file("context/token.txt", marked("dG9rZW41\n".to_owned()));
-    assert_eq!(
-        guest.found(),
-        [
-            "http://lxc @ /context/context.sh",
-            "5 @ /context/context.sh",
-            "dG9rZW41 @ /context/token.txt"
-        ]
-    );
-    let guest = Guest::new().file(ONE_ENV, marked(one_env("http://one-env", "3", "dG9rZW4z")));
-    assert_eq!(
-        guest.found()[1..],
-        [format!("3 @ /{ONE_ENV}"), format!("dG9rZW4z @ /{ONE_ENV}")]
-    );
-}

@@ -37,6 +37,7 @@ mod requests;
 mod shop;
 mod structure;
 mod terminal;
+mod text_files;
 mod tls;
 mod waiting;
 mod watching;

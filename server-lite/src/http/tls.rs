@@ -105,22 +105,30 @@ fn read(certificate: &Path, key: &Path) -> Result<Loaded, TlsError> {
         error(
             file,
             match cause {
-                Pem::Io(cause) => cause.to_string(),
                 Pem::NoItemsFound => format!("there is no {what} in it (PEM is expected)"),
                 // The others may quote the file, and the file may be a key.
                 _ => format!("the {what} in it is not well-formed PEM"),
             },
         )
     };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let text = |file: &Path| {
+        let text = std::fs::read(file).map_err(|cause| error(file, cause.to_string()))?;
+        // A byte-order mark would hide what begins on the first line.
+        let mark = b"\xef\xbb\xbf";
+        Ok(match text.starts_with(mark) {
+            true => text[mark.len()..].to_vec(),
+            false => text,
+        })
+    };
+    let chain = CertificateDer::pem_slice_iter(&text(certificate)?)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|cause| pem_error(certificate, "certificate", cause))?;
     if chain.is_empty() {
         return Err(pem_error(certificate, "certificate", Pem::NoItemsFound));
     }
     let validity = chain.first().and_then(|own| Validity::of(own));
-    let secret =
-        PrivateKeyDer::from_pem_file(key).map_err(|cause| pem_error(key, "private key", cause))?;
+    let secret = PrivateKeyDer::from_pem_slice(&text(key)?)
+        .map_err(|cause| pem_error(key, "private key", cause))?;
     let mut config =
         ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()

@@ -52,3 +52,4 @@ mod state;
 mod state_damaged;
 mod state_export;
 mod structure;
+mod text_files;

@@ -71,6 +71,7 @@ pub enum AuthFileError {
 impl ServerAuth {
     /// Reads `serveradmin:PASSWORD`, the one line of `onegate_auth`; `None` where it is none.
     pub fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let line = text.trim_end_matches(['\n', '\r']);
         match line.split_once(':') {
             Some((name, password))
@@ -437,6 +438,15 @@ mod tests {
         }
         let auth = ServerAuth::parse("serveradmin:secret").expect("auth");
         assert_eq!(format!("{auth:?}"), "ServerAuth(serveradmin)");
+        for text in [
+            "serveradmin:secret\n",
+            "\u{feff}serveradmin:secret\n",
+            "serveradmin:secret\r\n",
+            "\u{feff}serveradmin:secret",
+        ] {
+            let same = ServerAuth::parse(text).expect(text);
+            assert_eq!(same.token("oneadmin", 0), auth.token("oneadmin", 0));
+        }
         let absent = ServerAuth::read(Path::new("/nonexistent/onegate_auth"))
             .expect_err("absent")
             .to_string();
