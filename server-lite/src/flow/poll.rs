@@ -5,7 +5,7 @@
 
 use super::clock::{PolicyClock, STAYS};
 use super::measure::averages;
-use super::policy::{Adjust, Measured};
+use super::policy::{Measured, Policy};
 use super::service::{Role, Service, ServiceState, state};
 use super::{Tick, later, scaling};
 use crate::store::state::{Draft, Kind};
@@ -34,11 +34,31 @@ pub(super) fn poll(tick: &mut Tick<'_, '_>) {
     }
 }
 
-/// What a policy wants, and why.
+/// The cardinality that a policy wants, and why.
 struct Wish {
-    adjust: Adjust,
+    target: u32,
+    /// Why it is not more or less: `, as max_vms is 4`.
+    limit: String,
     cooldown: Option<Duration>,
     reason: String,
+}
+
+impl Wish {
+    fn of<T>(policy: &Policy<T>, role: &Role, reason: String) -> Self {
+        let now = role.cardinality;
+        let (min, max) = (role.min_vms.unwrap_or(0), role.max_vms.unwrap_or(u32::MAX));
+        let limit = match policy.adjust.target(now, 0, u32::MAX).cmp(&now) {
+            Ordering::Greater => format!(", as max_vms is {max}"),
+            Ordering::Less => format!(", as min_vms is {min}"),
+            Ordering::Equal => String::new(),
+        };
+        Self {
+            target: policy.adjust.target(now, min, max),
+            limit,
+            cooldown: policy.cooldown,
+            reason,
+        }
+    }
 }
 
 /// A role's turn. Whether anything was evaluated.
@@ -49,11 +69,12 @@ fn evaluate(tick: &mut Tick<'_, '_>, service: &mut Service, index: usize) -> boo
     }
     if let Some(target) = role.min_vms.filter(|min| role.cardinality < *min) {
         let wish = Wish {
-            adjust: Adjust::Cardinality(target.into()),
+            target,
+            limit: String::new(),
             cooldown: None,
             reason: format!("below min_vms {target}"),
         };
-        scale(tick, service, index, target, wish);
+        grant(tick, service, index, wish);
         return true;
     }
     for number in 0..role.scheduled.len() {
@@ -153,11 +174,7 @@ fn measure(
         true_evals: Some(if is_true { counted } else { 0 }),
         expression_evaluated: Some(evaluated),
     };
-    (is_true && times >= *wanted).then_some(Wish {
-        adjust: policy.adjust,
-        cooldown: policy.cooldown,
-        reason,
-    })
+    (is_true && times >= *wanted).then(|| Wish::of(policy, role, reason))
 }
 
 /// Whether a scheduled policy was due since the last look. The first look only sets the clock.
@@ -167,61 +184,46 @@ fn due(role: &mut Role, number: usize, tick: &Tick<'_, '_>) -> Option<Wish> {
     let last = &mut role.clock.scheduled[number].last_eval;
     let last = last.replace(tick.now.as_millisecond())?;
     let due = policy.when.due(last, tick.now, zone)?;
-    Some(Wish {
-        adjust: policy.adjust,
-        cooldown: policy.cooldown,
-        reason: format!(
-            "due at {} (scheduled policy {number}, {})",
-            due.to_zoned(zone.clone()).strftime("%F %T"),
-            policy.adjust.describe()
-        ),
-    })
+    let reason = format!(
+        "due at {} (scheduled policy {number}, {})",
+        due.to_zoned(zone.clone()).strftime("%F %T"),
+        policy.adjust.describe()
+    );
+    Some(Wish::of(policy, role, reason))
 }
 
-/// Does what a policy wants; whether that made a difference.
+/// Does what a policy wants, unless another role was scaled in this poll: then this one counts on, but waits. Whether
+/// the role's turn is over.
 fn grant(tick: &mut Tick<'_, '_>, service: &mut Service, index: usize, wish: Wish) -> bool {
-    let role = &service.roles[index];
-    let now = role.cardinality;
-    let (min, max) = (role.min_vms.unwrap_or(0), role.max_vms.unwrap_or(u32::MAX));
-    let target = wish.adjust.target(now, min, max);
-    if target != now {
-        return scale(tick, service, index, target, wish);
-    }
-    let limit = match wish.adjust.target(now, 0, u32::MAX).cmp(&now) {
-        Ordering::Greater => format!(", as max_vms is {max}"),
-        Ordering::Less => format!(", as min_vms is {min}"),
-        Ordering::Equal => String::new(),
+    let Wish {
+        target,
+        limit,
+        cooldown,
+        reason,
+    } = wish;
+    let before = service.roles[index].cardinality;
+    let scaled = match target == before {
+        true => None,
+        false if service.state == Some(ServiceState::Scaling) => return true,
+        false => Some(scaling::scale(tick, service, index, target, cooldown)),
     };
-    let text = format!("{STAYS}{now}{limit}: {}", wish.reason);
-    tick.decisions.at_limit += 1;
-    service.clock.decide(tick.now, &role.name, text);
-    false
-}
-
-/// Scales a role, unless another one was scaled in this turn: then this one counts on, but waits.
-fn scale(
-    tick: &mut Tick<'_, '_>,
-    service: &mut Service,
-    index: usize,
-    target: u32,
-    wish: Wish,
-) -> bool {
-    if service.state == Some(ServiceState::Scaling) {
-        return true;
-    }
-    let (before, reason) = (service.roles[index].cardinality, wish.reason);
-    let scaled = scaling::scale(tick, service, index, target, wish.cooldown);
-    let text = match &scaled {
-        Ok(()) => {
-            tick.decisions.scaled += 1;
-            format!("{before} -> {target}: {reason}")
-        }
-        Err(why) => {
-            tick.decisions.refused += 1;
-            format!("{STAYS}{before}, not {target}, since {why}: {reason}")
-        }
+    let counts = &mut *tick.decisions;
+    let (count, text) = match &scaled {
+        None => (
+            &mut counts.at_limit,
+            format!("{STAYS}{before}{limit}: {reason}"),
+        ),
+        Some(Ok(())) => (
+            &mut counts.scaled,
+            format!("{before} -> {target}: {reason}"),
+        ),
+        Some(Err(why)) => (
+            &mut counts.refused,
+            format!("{STAYS}{before}, not {target}, since {why}: {reason}"),
+        ),
     };
+    *count += 1;
     let role = &service.roles[index].name;
     service.clock.decide(tick.now, role, text);
-    scaled.is_ok()
+    scaled.is_some_and(|scaled| scaled.is_ok())
 }
