@@ -14,7 +14,6 @@ use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use crate::store::database::Store;
 use jiff::Timestamp;
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -191,7 +190,7 @@ fn reached(url: &str, key: &str, answer: Result<(), Refusal>) -> Checked {
 }
 
 fn address(address: &str) -> Checked {
-    match TcpListener::bind(address) {
+    match setup::bind(address) {
         Ok(_) => Checked::Ok(format!("{address} is free")),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             Checked::Skipped(format!("{address} is in use: fine if that is this server"))

@@ -11,8 +11,8 @@ use crate::commands::log::Log;
 use crate::commands::options::CommandOptions;
 use crate::flow;
 use crate::http::tls::Tls;
-use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv6Addr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,6 +71,36 @@ pub fn address(options: &CommandOptions, config: &Config) -> String {
     })
 }
 
+/// Listens on `ADDRESS:PORT`: an address or a name, an IPv6 address with or without brackets, a link-local one with its
+/// interface.
+///
+/// # Errors
+/// Those of the system; `InvalidInput` for what is no address.
+pub fn bind(address: &str) -> io::Result<TcpListener> {
+    let (host, port) = address
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
+        .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "it has no valid port"))?;
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    if bare.is_empty() || host.contains('/') {
+        let what = "it has no valid host";
+        return Err(io::Error::new(ErrorKind::InvalidInput, what));
+    }
+    if bare
+        .parse::<Ipv6Addr>()
+        .is_ok_and(|address| address.is_unicast_link_local())
+    {
+        let what = format!("a link-local address needs its interface, as in [{bare}%eth0]:{port}");
+        return Err(io::Error::new(ErrorKind::InvalidInput, what));
+    }
+    let addresses: Vec<_> = (bare, port).to_socket_addrs()?.collect();
+    TcpListener::bind(addresses.as_slice())
+}
+
 /// Listens. An address that is taken, or is not there yet, is tried for a while: at boot, and after a restart, it may
 /// come free.
 ///
@@ -80,7 +110,7 @@ pub fn listen(address: &str, log: &Log) -> Result<TcpListener, CommandError> {
     let end = Instant::now() + BIND_PATIENCE;
     let mut said = false;
     loop {
-        let error = match TcpListener::bind(address) {
+        let error = match bind(address) {
             Ok(listener) => return Ok(listener),
             Err(error) => error,
         };
@@ -102,12 +132,15 @@ pub fn listen(address: &str, log: &Log) -> Result<TcpListener, CommandError> {
     }
 }
 
-fn no_listener(address: &str, error: &std::io::Error) -> CommandError {
+fn no_listener(address: &str, error: &io::Error) -> CommandError {
     let hint = match error.kind() {
         ErrorKind::AddrInUse => "; another server has it: stop that one, or choose with --listen",
         ErrorKind::PermissionDenied => "; ports below 1024 are root's",
-        ErrorKind::InvalidInput => "; expected ADDRESS:PORT, as in 127.0.0.1:5030",
-        _ => "",
+        ErrorKind::AddrNotAvailable => "; no interface of this machine has it",
+        // Such as a name that isn't found.
+        _ => {
+            "; expected ADDRESS:PORT, as in 127.0.0.1:5030 or [::1]:5030, or 0.0.0.0:5030 for all IPv4 addresses"
+        }
     };
     let message = format!("cannot listen on {address}: {error}{hint}");
     match error.kind() {

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses;
 mod admin;
 mod attacks_identity;
 mod attacks_input;
