@@ -34,10 +34,11 @@ lint: rust ## formatting, clippy, documentation: all warnings denied
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
 	else echo 'SKIPPED: licences, sources and bans of dependencies: cargo-deny is not installed'; fi
 
-bench: static ## what a request costs the agent and the server, beside curl and nginx; what elasticity costs
+bench: static ## what a request costs the agent and the server, beside curl and nginx; what elasticity and watching cost
 	@$(CARGO) bench --quiet -p onegate-server-lite --bench elasticity
 	@bench/load
 	@bench/client
+	@bench/watch
 
 image-gain: package ## what a guest's image gains without Ruby: packages, bytes, time; root
 	@packaging/guest/measure
