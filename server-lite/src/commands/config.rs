@@ -169,6 +169,17 @@ impl Config {
             let line = key.span.start.line();
             let name =
                 symbol(key).ok_or_else(|| error(line, "a key that is not text".to_owned()))?;
+            let plain = key.data.as_str() == Some(name);
+            if plain
+                && mapping
+                    .keys()
+                    .any(|other| symbol(other) == Some(name) && other != key)
+            {
+                config.warnings.push(format!(
+                    "{file}, line {line}: {name} has no effect: :{name} counts"
+                ));
+                continue;
+            }
             let Some((_, read)) = KEYS.iter().find(|(known, _)| *known == name) else {
                 config.warnings.push(format!(
                     "{file}, line {line}: :{name} is not known and has no effect"
@@ -358,19 +369,11 @@ fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Findin
         }
         for (action, switch) in actions.data.as_mapping().ok_or_else(expected)? {
             let action = symbol(action).ok_or_else(expected)?;
-            let on = match switch.data.as_bool() {
-                Some(on) => on,
-                // YAML 1.1, which Ruby reads, has more words for it.
-                None => match text(switch)?.to_ascii_lowercase().as_str() {
-                    "yes" | "on" | "true" => true,
-                    "no" | "off" | "false" => false,
-                    other => {
-                        return Err(Finding::Error(format!(
-                            ":{resource}: :{action}: expected true or false, not '{other}'"
-                        )));
-                    }
-                },
-            };
+            let on = switched_on(switch).map_err(|other| {
+                Finding::Error(format!(
+                    ":{resource}: :{action}: expected true or false{other}"
+                ))
+            })?;
             if !routes::permissions().any(|known| known == (resource, action)) {
                 unknown.push(format!(":{resource}: :{action}"));
             } else if on {
@@ -382,6 +385,21 @@ fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Findin
         }
     }
     nothing_but(unknown, "there is no such action")
+}
+
+/// YAML 1.1, which Ruby reads, has more words for it; nothing at all is false. The error is what it is instead.
+fn switched_on(switch: &MarkedYaml<'_>) -> Result<bool, String> {
+    if let Some(on) = switch.data.as_bool() {
+        return Ok(on);
+    }
+    let word = switch.data.as_str().map(str::to_ascii_lowercase);
+    match word.as_deref() {
+        Some("yes" | "on" | "true") => Ok(true),
+        Some("no" | "off" | "false") => Ok(false),
+        Some(other) => Err(format!(", not '{other}'")),
+        None if switch.data.is_null() => Ok(false),
+        None => Err(String::new()),
+    }
 }
 
 fn nothing_but(unknown: Vec<String>, why: &str) -> Result<(), Finding> {

@@ -293,6 +293,157 @@ fn the_last_of_two_equal_keys_counts_as_with_ruby() {
     assert!(config.warnings[0].contains("line 5: a key stands here for the second time"));
 }
 
+/// Each key's value as number, as string, as a key of its own spelling, and as the last of several.
+#[test]
+fn a_scalar_means_the_same_in_every_spelling() {
+    let quoted = |value: &str| vec![format!("\"{value}\""), format!("'{value}'")];
+    let same = |key: &str, value: &str, spellings: Vec<String>| {
+        let expected = Config::parse(&format!(":{key}: {value}"), "conf").unwrap();
+        for spelling in spellings {
+            for text in [
+                format!(":{key}: {spelling}"),
+                format!("{key}: {spelling}"),
+                format!("\":{key}\": {spelling}"),
+                format!(":{key}: {spelling} # a comment\r\n"),
+                format!(":{key}:\n  {spelling}"),
+                format!(":{key}: {value}\n:{key}: {spelling}"),
+                format!("{key}: x\n:{key}: {spelling}"),
+            ] {
+                let mut config =
+                    Config::parse(&text, "conf").unwrap_or_else(|e| panic!("{text}: {e}"));
+                config.warnings.clone_from(&expected.warnings);
+                assert_eq!(config, expected, "{text}");
+            }
+        }
+    };
+    for (key, value) in [
+        ("port", "5999"),
+        ("expire_delta", "7777"),
+        ("expire_margin", "77"),
+        ("record_max_age", "7"),
+        ("token_password_max_age", "7"),
+        ("debug_level", "3"),
+        ("log", "3"),
+    ] {
+        let number: u64 = value.parse().unwrap();
+        let more = [
+            format!("{number:#x}"),
+            format!("+{value}"),
+            format!("' {value} '"),
+        ];
+        same(key, value, [quoted(value), more.to_vec()].concat());
+    }
+    same(
+        "port",
+        "5999",
+        vec!["5_999".to_owned(), "0o13557".to_owned()],
+    );
+    for (key, value) in [
+        ("host", "10.0.0.1"),
+        ("ssl_server", "https://gate/"),
+        ("one_xmlrpc", "http://[::1]:1/RPC2"),
+        ("oneflow_server", "http://a:1"),
+        ("auth", "onegate"),
+        ("core_auth", "x509"),
+    ] {
+        same(
+            key,
+            value,
+            [
+                quoted(value),
+                vec![format!(":{value}"), format!("\":{value}\"")],
+            ]
+            .concat(),
+        );
+    }
+    for key in [
+        "restricted_attrs",
+        "restricted_actions",
+        "vnet_template_attributes",
+    ] {
+        let lists = ["[\"SCHED\", 'X']", "[SCHED,X,]", "[ :SCHED, :X ]"];
+        same(key, "[SCHED, X]", lists.map(str::to_owned).to_vec());
+    }
+    for (on, spellings) in [
+        (
+            "true",
+            &["True", "TRUE", "yes", "on", "'true'", "\"yes\""][..],
+        ),
+        ("false", &["False", "no", "off", "'false'", "~", "null", ""]),
+    ] {
+        let lists = spellings
+            .iter()
+            .map(|word| format!("{{ :vm: {{ :show: {word} }} }}"));
+        same(
+            "permissions",
+            &format!("{{ :vm: {{ :show: {on} }} }}"),
+            lists.collect(),
+        );
+    }
+}
+
+#[test]
+fn a_scalar_of_the_wrong_kind_is_named() {
+    for (key, values, what) in [
+        (
+            "port",
+            &["x", "1.5", "-1", "true", "~", "[]", "{}", "''", "5 9"][..],
+            "expected a number",
+        ),
+        ("port", &["65536"], "a port ends at 65535"),
+        (
+            "host",
+            &["5", "1.5", "true", "~", "[]", "''", "' '"],
+            "expected a text",
+        ),
+        (
+            "one_xmlrpc",
+            &["localhost:2633", "ftp://x", "5"],
+            "expected a",
+        ),
+        (
+            "debug_level",
+            &["4", "x", "-1", "true"],
+            "expected 0 (errors)",
+        ),
+        (
+            "core_auth",
+            &["none", "'cipher '"],
+            "neither cipher nor x509",
+        ),
+        ("restricted_attrs", &["X", "5", "{}"], "expected a list"),
+        (
+            "restricted_attrs",
+            &["[5]", "[[X]]", "['']"],
+            "expected a text",
+        ),
+        (
+            "permissions",
+            &["true", "[]", "{ :vm: true }"],
+            "expected a resource",
+        ),
+        (
+            "permissions",
+            &["{ :vm: { :show: 1 } }", "{ :vm: { :show: [] } }"],
+            ":vm: :show: expected true or false",
+        ),
+        (
+            "permissions",
+            &["{ :vm: { :show: y } }"],
+            "expected true or false, not 'y'",
+        ),
+    ] {
+        for value in values {
+            let text = format!(":auth: onegate\n:{key}: {value}");
+            let said = Config::parse(&text, "conf").expect_err(&text).to_string();
+            assert!(
+                said.starts_with(&format!("conf, line 2: :{key}: ")) && said.contains(what),
+                "{text}: {said}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_file_that_permits_nothing_says_so() {
     for text in [

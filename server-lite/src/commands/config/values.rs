@@ -48,7 +48,8 @@ pub(super) fn url(value: &MarkedYaml<'_>) -> Result<String, Finding> {
 
 pub(super) fn number(value: &MarkedYaml<'_>) -> Result<u64, Finding> {
     let number = match value.data.as_str() {
-        Some(text) => text.trim_ascii().parse().ok(),
+        // Ruby's YAML takes 5_030 for a number.
+        Some(text) => text.trim_ascii().replace('_', "").parse().ok(),
         None => value.data.as_integer(),
     };
     number
