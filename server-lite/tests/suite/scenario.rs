@@ -1,7 +1,7 @@
 //! Scenarios as people write them by hand: the smallest one of the documentation, and one with no key beyond those
 //! that docs/scenario.md requires, served by the real binary.
 
-use crate::support::process::{Running, credentials, printed};
+use crate::support::process::{Running, credentials, printed, refused};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -107,6 +107,58 @@ fn the_keys_that_the_documentation_requires_are_enough() {
                 assert_eq!(status, 200, "{form}: {path}: {body}\n{log}");
             }
         }
+    }
+}
+
+/// JSON in which each scalar stands twice under its key, the first time with another value.
+fn doubled(value: &Value) -> String {
+    let separated = |parts: Vec<String>| parts.join(",");
+    match value {
+        Value::Object(members) => {
+            let member =
+                |(key, value): (&String, &Value)| match value.is_object() || value.is_array() {
+                    true => format!("{key:?}:{}", doubled(value)),
+                    false => format!("{key:?}:\"9\",{key:?}:null,{key:?}:{value}"),
+                };
+            format!("{{{}}}", separated(members.iter().map(member).collect()))
+        }
+        Value::Array(items) => format!("[{}]", separated(items.iter().map(doubled).collect())),
+        scalar => scalar.to_string(),
+    }
+}
+
+#[test]
+fn the_last_of_two_equal_keys_counts() {
+    let scenario = required_only(&|number| json!(number));
+    let paths = ["/vm", "/service", "/service?extended=true"];
+    let (expected, _) = answers(&scenario.to_string(), "4", &paths);
+    assert_eq!(answers(&doubled(&scenario), "4", &paths).0, expected);
+}
+
+/// What looks like a number but is none is refused, with the place.
+#[test]
+fn numbers_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    for odd in [
+        json!(2.0),
+        json!(2.5),
+        json!(-1),
+        json!("two"),
+        json!("2.0"),
+        json!(" 2"),
+        json!(""),
+        json!(true),
+        Value::Null,
+    ] {
+        let mut scenario = required_only(&|number| json!(number));
+        scenario["vms"][0]["STATE"] = odd.clone();
+        let file = written(dir.path(), &scenario.to_string());
+        let (code, said) = refused(&["serve", "--cloud", file.to_str().unwrap()]);
+        let what = "cloud.json: vms[0] (VM 4): STATE is ";
+        assert!(
+            code == 78 && said.contains(what) && said.contains("it must be a number"),
+            "{odd}: {said}"
+        );
     }
 }
 
