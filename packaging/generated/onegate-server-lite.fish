@@ -5,7 +5,7 @@ function __onegate_server_lite_words
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case --listen --cloud --state --config --tls-cert --tls-key --auth-file --vm-step --cooldown --flow-interval --admin --log --out --endpoint --like --timeout
+            case --listen --cloud --state --config --tls-cert --tls-key --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint --admin --log --out --like --timeout
                 set -e words[1]
             case '-*'
             case '*'
@@ -66,6 +66,9 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l auth-fi
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l vm-step -x -d 'How long a VM takes for each step from one state to the next [300ms]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l cooldown -x -d 'A service\'s cooldown after scaling, where its roles and policies say nothing [2s]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l flow-interval -x -d 'How often elasticity policies are evaluated [10s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l vm-exec -x -d 'Run this, with its arguments, for each VM that is ACTIVE, in DIR/vms/ID of --state'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l vm-grace -x -d 'How long a VM\'s process has to end after SIGTERM, before SIGKILL [10s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l endpoint -x -d 'ONEGATE_ENDPOINT of a context, in place of the VM\'s record\'s; with --vm-exec [what is listened on, as is port 0]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l admin -x -d 'Where to answer /healthz, /readyz and /metrics; not where guests are answered [nowhere]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l log -x -d 'How log lines are written: text or json [text; with priorities for systemd\'s journal]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l listen -x -d 'Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one'
@@ -79,13 +82,16 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l auth-fi
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l vm-step -x -d 'How long a VM takes for each step from one state to the next [300ms]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l cooldown -x -d 'A service\'s cooldown after scaling, where its roles and policies say nothing [2s]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l flow-interval -x -d 'How often elasticity policies are evaluated [10s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l vm-exec -x -d 'Run this, with its arguments, for each VM that is ACTIVE, in DIR/vms/ID of --state'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l vm-grace -x -d 'How long a VM\'s process has to end after SIGTERM, before SIGKILL [10s]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l endpoint -x -d 'ONEGATE_ENDPOINT of a context, in place of the VM\'s record\'s; with --vm-exec [what is listened on, as is port 0]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l out -x -a '(__fish_complete_directories)' -d 'Where to write the two files; made if it is missing'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l export -d 'Print the lines by which a shell exports the endpoint, the VM\'s id and its token'
-complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l endpoint -x -d 'ONEGATE_ENDPOINT, in place of the one in the VM\'s record'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l endpoint -x -d 'ONEGATE_ENDPOINT of a context, in place of the VM\'s record\'s; with --vm-exec [what is listened on, as is port 0]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service show' -l json -d 'Print JSON: of a service with times in seconds, of events one object a line'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs service recover' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'

@@ -9,6 +9,7 @@ pub mod context;
 pub mod control;
 pub mod lab;
 pub mod log;
+pub mod machines;
 pub mod metrics;
 pub mod notify;
 pub mod options;

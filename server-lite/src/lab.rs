@@ -8,6 +8,7 @@ pub mod control;
 pub mod error;
 pub mod event;
 pub mod faults;
+pub mod machines;
 pub mod observer;
 pub mod pulse;
 pub mod timeline;
@@ -15,8 +16,10 @@ pub mod timeline;
 use crate::cloud::embedded::Embedded;
 use crate::store::commit::Changed;
 use faults::GateFaults;
+use machines::{MachineOptions, Machines};
 use pulse::Pulse;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, OnceLock};
 use timeline::Timeline;
 
 /// A cloud, and what is made of it to test with.
@@ -29,6 +32,7 @@ pub struct Lab {
     /// What guests experience of the server.
     pub faults: Arc<GateFaults>,
     pulse: Pulse,
+    machines: OnceLock<Machines>,
 }
 
 impl Lab {
@@ -39,7 +43,18 @@ impl Lab {
             timeline: Arc::default(),
             faults: Arc::default(),
             pulse: Pulse::default(),
+            machines: OnceLock::new(),
         }
+    }
+
+    /// Has a process run for each VM that is ACTIVE. To be called before the clock starts.
+    ///
+    /// # Errors
+    /// The VMs' directory can't be used, or the system can't watch processes.
+    pub fn run_machines(&self, options: MachineOptions) -> io::Result<()> {
+        let machines = Machines::start(&self.cloud, &self.timeline, options)?;
+        let _ = self.machines.set(machines);
+        Ok(())
     }
 
     /// These documents changed, and readers see it already.
@@ -48,10 +63,16 @@ impl Lab {
             self.timeline.push(event);
         }
         self.pulse.beat();
+        if let Some(machines) = self.machines.get() {
+            machines.changed(changed);
+        }
     }
 
-    /// Ends all waiting: the server ends.
+    /// Ends the processes of all VMs, and all waiting: the server ends.
     pub fn end(&self) {
+        if let Some(machines) = self.machines.get() {
+            machines.stop();
+        }
         self.timeline.end();
         self.pulse.beat();
     }

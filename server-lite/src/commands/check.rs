@@ -5,7 +5,7 @@ use super::certificate::{Term, term};
 use super::log::Log;
 use super::log::format::LogFormat;
 use super::options::CommandOptions;
-use super::{CommandError, setup};
+use super::{CommandError, machines, setup};
 use crate::cloud::embedded::Scenario;
 use crate::cloud::opennebula::OpenNebula;
 use crate::cloud::{Cloud, User};
@@ -70,6 +70,7 @@ pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
         false => {
             report.add("scenario", &scenario(options))?;
             report.add("state", &state(options.state.as_deref()))?;
+            report.add("VMs", &command_of_vms(options))?;
         }
     }
     report.add("address", &address(&setup::address(options, &config)))?;
@@ -77,6 +78,14 @@ pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
         0 => Ok(()),
         1 => Err(CommandError::Failed("one check failed".to_owned())),
         failed => Err(CommandError::Failed(format!("{failed} checks failed"))),
+    }
+}
+
+fn command_of_vms(options: &CommandOptions) -> Checked {
+    match machines::command(options) {
+        Ok(Some(command)) => Checked::Ok(format!("{} can be run", command.program.display())),
+        Ok(None) => Checked::Skipped("no --vm-exec: they are RUNNING on paper".to_owned()),
+        Err(error) => Checked::Failed(error.to_string()),
     }
 }
 

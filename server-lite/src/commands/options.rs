@@ -58,6 +58,10 @@ pub struct CommandOptions {
     pub log: Option<LogFormat>,
     /// `--salvage`
     pub salvage: bool,
+    /// `--vm-exec`
+    pub vm_exec: Option<String>,
+    /// `--vm-grace`
+    pub vm_grace: Option<Duration>,
     /// The further words of a command.
     pub words: Vec<String>,
     /// `--like`
@@ -200,6 +204,20 @@ pub const OPTIONS: &[OptionEntry] = &[
         set: |options, value| duration(&mut options.flow_interval, value),
     },
     OptionEntry {
+        name: "vm-exec",
+        value: Some("COMMAND"),
+        commands: &[Serve, Check],
+        help: "Run this, with its arguments, for each VM that is ACTIVE, in DIR/vms/ID of --state",
+        set: |options, value| text(&mut options.vm_exec, value),
+    },
+    OptionEntry {
+        name: "vm-grace",
+        value: Some("TIME"),
+        commands: &[Serve, Check],
+        help: "How long a VM's process has to end after SIGTERM, before SIGKILL [10s]",
+        set: |options, value| duration(&mut options.vm_grace, value),
+    },
+    OptionEntry {
         name: "out",
         value: Some("DIR"),
         commands: &[Context],
@@ -219,8 +237,8 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "endpoint",
         value: Some("URL"),
-        commands: &[Context],
-        help: "ONEGATE_ENDPOINT, in place of the one in the VM's record",
+        commands: &[Context, Serve, Check],
+        help: "ONEGATE_ENDPOINT of a context, in place of the VM's record's; with --vm-exec [what is listened on, as is port 0]",
         set: |options, value| text(&mut options.endpoint, value),
     },
     OptionEntry {
@@ -324,6 +342,7 @@ impl CommandOptions {
             ("vm-step", self.vm_step.is_some()),
             ("cooldown", self.cooldown.is_some()),
             ("flow-interval", self.flow_interval.is_some()),
+            ("vm-exec", self.vm_exec.is_some()),
         ];
         if self.opennebula
             && let Some((name, _)) = embedded_only.iter().find(|(_, given)| *given)
@@ -334,6 +353,20 @@ impl CommandOptions {
         }
         if !self.opennebula && self.auth_file.is_some() {
             return Err(UsageError("--auth-file is for --opennebula".to_owned()));
+        }
+        if self.vm_exec.is_some() && self.state.is_none() {
+            return Err(UsageError(
+                "--vm-exec needs --state DIR: the VMs' directories are in it".to_owned(),
+            ));
+        }
+        let of_vm_exec = [
+            ("vm-grace", self.vm_grace.is_some()),
+            ("endpoint", self.endpoint.is_some() && command != Context),
+        ];
+        if self.vm_exec.is_none()
+            && let Some((name, _)) = of_vm_exec.iter().find(|(_, given)| *given)
+        {
+            return Err(UsageError(format!("--{name} is for --vm-exec")));
         }
         match (&self.tls_cert, &self.tls_key) {
             (Some(_), None) => return Err(UsageError("--tls-cert needs --tls-key".to_owned())),

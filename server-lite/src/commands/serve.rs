@@ -9,7 +9,7 @@ use crate::commands::log::format::LogFormat;
 use crate::commands::log::{Log, Logged};
 use crate::commands::metrics::RequestCounts;
 use crate::commands::options::CommandOptions;
-use crate::commands::{CommandError, admin, control, notify, setup};
+use crate::commands::{CommandError, admin, control, machines, notify, setup};
 use crate::gate::conditional;
 use crate::gate::routes::Gate;
 use crate::gate::watcher::Watcher;
@@ -73,6 +73,7 @@ fn serve_until_signal(
     if let Some(tls) = &tls {
         warn_of_expiry(tls, log);
     }
+    machines::command(options)?;
     let backend = match options.opennebula {
         true => Backend::OpenNebula(setup::opennebula(options, &config, log)?),
         false => Backend::Embedded(setup::embedded(options, log)?),
@@ -82,6 +83,7 @@ fn serve_until_signal(
     let address = listener
         .local_addr()
         .map_err(|error| format!("cannot tell the address listened on: {error}"))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let admin = match &options.admin {
         Some(address) => Some(setup::listen(address, log)?),
         None => None,
@@ -118,6 +120,10 @@ fn serve_until_signal(
                 lab.changed(changed);
             }
         });
+        if let Some(machines) = machines::options(options, &lab.cloud, (scheme, address), log)? {
+            lab.run_machines(machines)
+                .map_err(|error| format!("cannot run VMs: {error}"))?;
+        }
         start(lab, options.state.as_deref(), log)?;
     }
     let admin = match (admin, counts) {
@@ -138,7 +144,6 @@ fn serve_until_signal(
         watch(Arc::clone(cloud), server.bell(), interval)?;
     }
 
-    let scheme = if tls.is_some() { "https" } else { "http" };
     let listening = format!("listening on {scheme}://{address}");
     announce(&format!("{} {listening}", crate::commands::cli::PROGRAM))?;
     notify::ready(&listening, log);

@@ -149,17 +149,22 @@ fn no_listener(address: &str, error: &io::Error) -> CommandError {
     }
 }
 
+/// How long things take in the embedded cloud.
+pub fn timings(options: &CommandOptions) -> flow::Timings {
+    let defaults = flow::Timings::default();
+    flow::Timings {
+        vm_step: options.vm_step.unwrap_or(defaults.vm_step),
+        cooldown: options.cooldown.unwrap_or(defaults.cooldown),
+        interval: options.flow_interval.unwrap_or(defaults.interval),
+    }
+}
+
 /// The cloud of `--cloud` and `--state`; what is odd in it goes to the log.
 ///
 /// # Errors
 /// The scenario is wrong, or the state can't be used.
 pub fn embedded(options: &CommandOptions, log: &Log) -> Result<Arc<Embedded>, CommandError> {
-    let defaults = flow::Timings::default();
-    let pace = flow::Timings {
-        vm_step: options.vm_step.unwrap_or(defaults.vm_step),
-        cooldown: options.cooldown.unwrap_or(defaults.cooldown),
-        interval: options.flow_interval.unwrap_or(defaults.interval),
-    };
+    let pace = timings(options);
     let (cloud, warnings) =
         Embedded::open(options.cloud.as_deref(), options.state.as_deref(), pace).map_err(
             |error| match error.may_pass() {

@@ -30,6 +30,7 @@ mod http_server;
 mod http_tls;
 mod kill;
 mod lab_control;
+mod lab_machines;
 mod log;
 mod mutations;
 mod opennebula_binary;

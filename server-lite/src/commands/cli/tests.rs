@@ -106,6 +106,13 @@ fn bad_lines_name_the_word_and_what_is_expected() {
             "--vm-step: expected a duration such as 30, 300ms, 2s, 5m or 1h, not '1d'",
         ),
         ("serve --vm-step -1", "--vm-step: expected a duration"),
+        ("serve --vm-exec true", "--vm-exec needs --state DIR"),
+        ("serve --vm-grace 1s", "--vm-grace is for --vm-exec"),
+        ("serve --endpoint http://h", "--endpoint is for --vm-exec"),
+        (
+            "serve --opennebula --vm-exec true",
+            "--vm-exec is for a cloud of our own",
+        ),
         ("vm set 1 A=b", "vm set needs --state DIR"),
         ("vm set 1 --state d", "what is to be set?"),
         ("vm set 1 A --state d", "'A'"),
