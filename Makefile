@@ -31,8 +31,7 @@ lint: rust ## formatting, clippy, documentation: all warnings denied
 	scripts/rust-version --dependencies
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
-	else echo 'SKIPPED: licences, sources and bans of dependencies: cargo-deny is not installed'; fi
+	@scripts/deny
 
 bench: static ## what a request costs the agent and the server, beside curl and nginx; what elasticity and watching cost
 	@$(CARGO) bench --quiet -p onegate-server-lite --bench elasticity

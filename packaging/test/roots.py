@@ -50,9 +50,23 @@ class Root:
         self.file("etc/group").write_text("root:x:0:\n")
         os.mknod(self.file("dev/null"), 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         # Debian's busybox cannot add users: these note the name, which stands last.
-        for program, database in (("useradd", "passwd"), ("adduser", "passwd"), ("addgroup", "group")):
-            self.file(f"bin/{program}").write_text(f'#!/bin/sh\nfor name; do :; done; echo "$name:x:999:" >>/etc/{database}\n')
-            self.file(f"bin/{program}").chmod(0o755)
+        note = 'for name; do :; done\n'
+        user, group = 'echo "$name:x:999:999::/:/bin/sh" >>/etc/passwd\n', 'echo "$name:x:999:" >>/etc/group\n'
+        self.program("useradd", note + user + group)
+        self.program("adduser", note + user)
+        self.program("addgroup", note + group)
+        # Nor does it have coreutils' install, of which the services need this.
+        self.program("install", """while getopts dm:g: option; do
+    case $option in d) directory=yes ;; m) mode=$OPTARG ;; g) group=$OPTARG ;; esac
+done
+shift $((OPTIND - 1))
+if [ "${directory:-}" ]; then mkdir -p "$1" && to=$1; else cp "$1" "$2" && to=$2/${1##*/}; fi
+chgrp "$group" "$to" && chmod "$mode" "$to"
+""")
+
+    def program(self, name, text):
+        self.file(f"bin/{name}").write_text(f"#!/bin/sh\n{text}")
+        self.file(f"bin/{name}").chmod(0o755)
 
 
 class Debian(Root):
@@ -66,7 +80,7 @@ class Debian(Root):
         if not base.exists():
             made = TARGET / "debootstrap"
             shutil.rmtree(made, ignore_errors=True)
-            run("debootstrap", "--variant=minbase", "--include=ruby", "bookworm", str(made))
+            run("debootstrap", "--variant=minbase", "--include=ruby,curl", "bookworm", str(made))
             run("tar", "-C", str(made), "-cf", f"{base}.part", ".")
             os.rename(f"{base}.part", base)
             shutil.rmtree(made)

@@ -86,6 +86,34 @@ fn it_serves_with_the_files_of_an_installation_and_outlives_its_outages() {
 }
 
 #[test]
+fn what_an_operator_set_for_opennebula_gate_holds() {
+    let dir = TempDir::new().unwrap();
+    let stand_in = oned();
+    let port = std::net::TcpListener::bind("127.0.0.7:0").unwrap();
+    let address = port.local_addr().unwrap();
+    drop(port);
+    let old = configuration(&stand_in)
+        + &format!(
+            ":host: 127.0.0.7\n:port: {}\n:ssl_server: https://gate.example:5443/\n:debug_level: 1\n",
+            address.port()
+        );
+    let config = write(dir.path(), "onegate-server.conf", &old);
+    let auth = write(dir.path(), "onegate_auth", "serveradmin:the_password\n");
+    let mut program = program();
+    program.args(["serve", "--opennebula", "--config", &config]);
+    let server = Running::run(program.args(["--auth-file", &auth]));
+    assert_eq!(server.address, address.to_string());
+    let index = server.send("GET /", &credentials("6", TOKEN), b"");
+    assert!(
+        index.text().contains("\"https://gate.example:5443/vm\""),
+        "{index:?}"
+    );
+    let (status, log) = server.stop();
+    // Warnings and errors only: no line for the request.
+    assert!(status.success() && log.is_empty(), "{log}");
+}
+
+#[test]
 fn it_finds_a_self_contained_installation_by_one_location() {
     let dir = TempDir::new().unwrap();
     let stand_in = oned();
