@@ -425,7 +425,10 @@ mod tests {
                     }
                 }
             });
-            for _ in 0..ATTEMPTS {
+            // More of them where the other thread has to wait for a processor.
+            let mut attempts = 0;
+            while attempts < ATTEMPTS || (opened == 0 && attempts < 100 * ATTEMPTS) {
+                attempts += 1;
                 if let Ok(file) = walk(&dir, Path::new("now/file"), OFlags::RDONLY) {
                     let text = read(File::from(file)).unwrap();
                     opened += 1;

@@ -4,7 +4,7 @@ a network of its own. Needs root.
 
 systemd itself is tested in a guest (packaging/guest/cloud-init); here its part is played by the unit's own lines.
 
-usage: opennebula.py            makes the roots, then runs itself in namespaces of its own
+usage: opennebula.py [Debian|Rpm|OpenRc]...     (all of them without an argument)
 """
 
 import os
@@ -181,6 +181,8 @@ def with_systemd(root):
 
 def with_openrc(root):
     installation(root)
+    root.file("proc").mkdir(exist_ok=True)
+    run("mount", "-t", "proc", "proc", str(root.file("proc")))
     package, = PACKAGES.glob(f"{NAME}_*{root.suffix}")
     install, edit, add, start, ask = commands(OPENRC)
     check(install == f"apk add --allow-untrusted {NAME}_*_x86_64.apk", install)
@@ -203,6 +205,7 @@ def with_openrc(root):
     root.file("etc/one/onegate-server.conf").write_text(":port: here\n")
     root.sh(start)
     wait("OpenRC: the log names the mistake", lambda: ":port" in log.read_text())
+    run("umount", str(root.file("proc")))
     print("ok: OpenRC: docs/opennebula.md, as written; start, reload, status, stop and logrotate", flush=True)
 
 
@@ -220,19 +223,18 @@ def common(kind, root, reload, log):
 
 
 def main():
-    if sys.argv[1:] != ["--inside"]:
+    inside = sys.argv[1:2] == ["--inside"]
+    wanted = sys.argv[2 if inside else 1:]
+    if not inside:
         check(os.geteuid() == 0, "needs root, for roots of its own")
         OpenRc.prepare()
         namespaces = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        sys.exit(subprocess.run([*namespaces, sys.executable, "-B", __file__, "--inside"]).returncode)
+        again = [sys.executable, "-B", __file__, "--inside", *wanted]
+        sys.exit(subprocess.run(namespaces + again).returncode)
     run("busybox", "ip", "link", "set", "lo", "up")
-    with_systemd(Debian())
-    with_systemd(Rpm())
-    root = OpenRc()
-    root.file("proc").mkdir(exist_ok=True)
-    run("mount", "-t", "proc", "proc", str(root.file("proc")))
-    with_openrc(root)
-    run("umount", str(root.file("proc")))
+    for kind, follow in ((Debian, with_systemd), (Rpm, with_systemd), (OpenRc, with_openrc)):
+        if not wanted or kind.__name__ in wanted:
+            follow(kind())
 
 
 if __name__ == "__main__":

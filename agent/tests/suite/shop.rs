@@ -248,7 +248,9 @@ impl Drop for Shop {
                 println!("VM {vm}: {}", log.unwrap_or_default());
             }
             if let Ok(pid) = fs::read_to_string(self.path(&format!("vm{vm}/pid"))) {
-                let _ = Command::new("kill").arg(pid.trim()).status();
+                let _ = Command::new("sh")
+                    .args(["-c", "kill $0", pid.trim()])
+                    .status();
             }
             self.forget(vm);
         }
