@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: image-gain generate help rust tools demo demo-elastic test lint bench fleet cost budgets fuzz-smoke static repository linked package build install vendor test-static test-source test-packages test-images test-guest test-cloud-init clean
+.PHONY: image-gain generate help rust tools demo demo-elastic test lint bench fleet cost budgets fuzz-smoke static repository linked package build install vendor test-static test-source test-fresh test-packages test-images test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -92,8 +92,12 @@ test-static: static ## the static binaries in empty roots, under qemu, over TLS,
 test-source: ## what distributions do: vendored, offline, with debian/, the RPM spec and the APKBUILD
 	@packaging/test/source
 
+test-fresh: ## README's two commands, from nothing, in fresh Debian 12 and 13 roots; root
+	@packaging/test/fresh
+
 test-packages: package ## install, upgrade and remove the packages in real roots, beside one-context; root
 	@packaging/test/run packages
+	@packaging/test/run opennebula
 
 test-images: package ## contrib's container images, Packer snippet and one-context tree, and the apt repository; root
 	@packaging/test/run images

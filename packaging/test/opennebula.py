@@ -137,9 +137,12 @@ class OpenRc(Debian):
         run("tar", "-C", str(self.path), "-xf", str(TARGET / "content.tar"))
 
     def sh(self, line):
-        shell = ["chroot", str(self.path), "sh", "-c", line + " 2>&1"]
+        """What a command says; a daemon that it starts may keep its output open."""
         environment = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
-        return subprocess.run(shell, capture_output=True, text=True, env=environment).stdout
+        said = self.file("tmp/said")
+        with open(said, "w") as output:
+            subprocess.run(["chroot", str(self.path), "sh", "-c", line], stdout=output, stderr=output, env=environment)
+        return said.read_text()
 
 
 def wait(what, condition):
@@ -229,7 +232,8 @@ def main():
         check(os.geteuid() == 0, "needs root, for roots of its own")
         OpenRc.prepare()
         namespaces = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        again = [sys.executable, "-B", __file__, "--inside", *wanted]
+        # The shell reaps what daemons leave behind, as an init does.
+        again = ["sh", "-c", '"$0" "$@"; exit $?', sys.executable, "-B", __file__, "--inside", *wanted]
         sys.exit(subprocess.run(namespaces + again).returncode)
     run("busybox", "ip", "link", "set", "lo", "up")
     for kind, follow in ((Debian, with_systemd), (Rpm, with_systemd), (OpenRc, with_openrc)):

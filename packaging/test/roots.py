@@ -81,6 +81,7 @@ class Debian(Root):
             made = TARGET / "debootstrap"
             shutil.rmtree(made, ignore_errors=True)
             run("debootstrap", "--variant=minbase", "--include=ruby,curl", "bookworm", str(made))
+            run("chroot", str(made), "apt-get", "clean")
             run("tar", "-C", str(made), "-cf", f"{base}.part", ".")
             os.rename(f"{base}.part", base)
             shutil.rmtree(made)
