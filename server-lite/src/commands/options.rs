@@ -238,7 +238,7 @@ pub const OPTIONS: &[OptionEntry] = &[
         name: "endpoint",
         value: Some("URL"),
         commands: &[Context, Serve, Check],
-        help: "ONEGATE_ENDPOINT of a context, in place of the VM's record's; with --vm-exec [what is listened on, as is port 0]",
+        help: "ONEGATE_ENDPOINT of a context [the VM's record's; in serve what is listened on, and port 0 is its port]",
         set: |options, value| text(&mut options.endpoint, value),
     },
     OptionEntry {
