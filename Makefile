@@ -36,6 +36,7 @@ lint: rust ## formatting, clippy, documentation: all warnings denied
 bench: static ## what a request costs the agent and the server, beside curl and nginx; what elasticity and watching cost
 	@$(CARGO) bench --quiet -p onegate-server-lite --bench elasticity
 	@bench/load
+	@bench/instructions
 	@bench/client
 	@bench/watch
 
@@ -58,8 +59,9 @@ budgets: ## one client exceeds each budget of docs/server.md: what another one n
 fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
 	@fuzz/run 5
 
-generate: ## the man pages and completions, from the tables of commands and options
+generate: ## the man pages and completions, from the tables of commands and options; the charts, from the documents' tables
 	$(CARGO) run --package onegate --example generate
+	$(CARGO) run --package onegate-server-lite --example charts
 
 static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
 	@scripts/build-static

@@ -12,6 +12,7 @@ mod addresses;
 mod admin;
 mod attacks_identity;
 mod attacks_input;
+mod charts;
 mod command_line;
 mod conditional;
 mod dependencies;
