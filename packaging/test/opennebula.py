@@ -1,4 +1,4 @@
-"""Part of `make test-packages`: docs/opennebula.md, "Moving from opennebula-gate", followed to the letter in a Debian
+"""Part of `make test-packages`: docs/opennebula.md, "Moving from opennebula-gate, and back", followed in a Debian
 root, a root for rpm, and a root with a real OpenRC: the server's package takes over from an OpenNebula installation, in
 a network of its own. Needs root.
 
