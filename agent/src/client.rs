@@ -234,6 +234,8 @@ impl Client {
                 Err(error) => error,
             };
             let mut failure = Failure::new(error, &server.route.endpoint, &self.place);
+            let proxy = server.route.proxy.as_ref();
+            failure.proxy = proxy.map(|proxy| proxy.address.to_string());
             trace::step(format_args!("failed: {}", failure.in_a_line()));
             if failure.may_have_arrived() || before.len() + 1 == self.servers.len() {
                 failure.before = before;

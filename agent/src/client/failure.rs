@@ -79,6 +79,8 @@ pub struct Failure {
     server: String,
     url: String,
     place: String,
+    /// The proxy on the way to it.
+    pub(super) proxy: Option<String>,
     /// Other servers that could not be reached.
     pub(super) before: Vec<String>,
 }
@@ -115,6 +117,7 @@ impl Failure {
             server: endpoint.to_string(),
             url: endpoint.url(),
             place: place.to_owned(),
+            proxy: None,
             before: Vec::new(),
         })
     }
@@ -134,7 +137,12 @@ pub(super) const NOT_ONEGATE: &str = "Does something else than OneGate listen th
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, advice) = match self.phase {
+        let phase = match self.proxy {
+            // It is the proxy that could not be reached.
+            Some(_) => self.phase.max(Phase::Tunnel),
+            None => self.phase,
+        };
+        let (what, advice) = match phase {
             Phase::Resolve => (
                 "Error looking up the server's name",
                 "Look at the name and at /etc/resolv.conf, or use an address in its place.",
@@ -162,6 +170,9 @@ impl fmt::Display for Failure {
         };
         writeln!(f, "{what} ({}).", self.why)?;
         writeln!(f, "Server: {}", self.server)?;
+        if let Some(proxy) = &self.proxy {
+            writeln!(f, "Proxy: {proxy}")?;
+        }
         for other in &self.before {
             writeln!(f, "Before that: {other}")?;
         }

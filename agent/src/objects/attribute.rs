@@ -34,6 +34,9 @@ pub fn parse(
 ) -> Result<Attribute, String> {
     let (name, value) = word.split_once('=').unwrap_or((word, ""));
     let refused = |why: String| format!("{name}: {why}");
+    if name.is_empty() {
+        return Err("an attribute needs a name, as in KEY=VALUE. Nothing was sent".to_owned());
+    }
     check_name(name).map_err(refused)?;
     let bytes = match value.strip_prefix('@') {
         Some(text) if text.starts_with('@') => text.as_bytes().to_vec(),
@@ -73,7 +76,6 @@ fn check_name(name: &str) -> Result<(), String> {
             "an attribute's name holds letters, digits and '_' alone, not {}",
             spelled(odd)
         )),
-        None if name.is_empty() => Err("an attribute needs a name, as in KEY=VALUE".to_owned()),
         None if name.starts_with(|c: char| c.is_ascii_digit()) => Err(format!(
             "OpenNebula would store this name as ONE_{name}: begin it with a letter"
         )),

@@ -168,6 +168,30 @@ fn through_a_proxy_for_plain_http() {
     assert_eq!(proxy.received().len(), 3);
 }
 
+/// It is the proxy that has to be looked at then, not the server.
+#[test]
+fn a_proxy_that_cannot_be_reached_is_named() {
+    let closed = format!("127.0.0.1:{}", closed_port());
+    for (variable, server, proxy) in [
+        ("http_proxy", "http://10.9.9.9:5030", closed.as_str()),
+        ("https_proxy", "https://10.9.9.9:5030", &closed),
+        ("http_proxy", "http://10.9.9.9:5030", "proxy.invalid:3128"),
+    ] {
+        let address = format!("http://user:secret@{proxy}");
+        let said = stderr(&run(server, &[(variable, &address)], &["vm", "show"]));
+        for part in [
+            "Error connecting to server through the proxy (",
+            &format!("Proxy: {proxy}\n"),
+            "Look at http_proxy, https_proxy and no_proxy.",
+        ] {
+            assert!(
+                said.contains(part) && !said.contains("secret"),
+                "{variable}: {said}"
+            );
+        }
+    }
+}
+
 /// The token must not go to a proxy elsewhere where only this machine or this link can be meant.
 #[test]
 fn no_proxy_to_loopback() {

@@ -59,7 +59,7 @@ fn what_cannot_be_stored_is_refused_by_name() {
         ("A-B=1", "U+002D ('-')"),
         ("A B=1", "U+0020"),
         ("1A=1", "ONE_1A"),
-        ("=1", "needs a name"),
+        ("=1", "an attribute needs a name, as in KEY=VALUE"),
         ("Ä=1", "U+00C4"),
         ("A=@nowhere", "can't read nowhere"),
     ] {
