@@ -20,6 +20,7 @@ pub use failure::{Failure, Phase};
 pub use proxy::{Proxies, Proxy};
 
 use crate::context::{Endpoint, Token};
+use crate::limits::{MAX_ANSWER, MAX_HEADER};
 use crate::trace;
 use failure::{Broken, NOT_ONEGATE};
 use request::{Method, Request};
@@ -28,8 +29,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, HeaderValue, Version};
 
-/// The largest answer that is read, in bytes.
-pub const MAX_ANSWER: u64 = 16 << 20;
 /// The first pause before an attempt is repeated; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause, whatever the server asks for with Retry-After.
@@ -136,11 +135,13 @@ impl Client {
         let vmid = header(&settings.vmid, "the VM's id")?;
         let mut token = header(settings.token.reveal(), "the token")?;
         token.set_sensitive(true);
+        // All have the same: authorities may be large.
+        let trust = Arc::new(settings.trust);
         let servers = settings.endpoints.into_iter().map(|(endpoint, proxy)| {
             let route = wire::Route::new(
                 endpoint,
                 proxy,
-                settings.trust.clone(),
+                Arc::clone(&trust),
                 settings.timeouts.connect,
             );
             Server::new(Arc::new(route))
@@ -363,7 +364,7 @@ impl Server {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .max_response_header_size(buffer::INPUT)
+            .max_response_header_size(MAX_HEADER)
             .max_idle_connections(1)
             .user_agent(concat!("OpenNebula onegate/", env!("CARGO_PKG_VERSION")))
             .build();

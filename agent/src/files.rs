@@ -11,11 +11,9 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use crate::limits::MAX_FILE;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-
-/// The largest file that is read, in bytes. A context.sh may carry whole scripts; OpenNebula's own limit is far below.
-pub const MAX_FILE: u64 = 16 << 20;
 
 /// The guest's file tree: `/`, or the directory that `--root` names.
 #[derive(Debug, Clone)]

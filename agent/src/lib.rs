@@ -3,7 +3,8 @@
 //! A command line is parsed ([`cli`]), the function in the command's table row is run ([`commands`]), and the result
 //! becomes the exit code ([`error`]). A command finds the credentials ([`context`]), sends requests ([`client`]) and
 //! prints what [`objects`] makes of the responses. Imports point downwards only: commands, cli, error, client, context,
-//! objects, then mountinfo, replace, files, privileges, trace and world.
+//! objects, then mountinfo, replace, files, privileges, trace,
+//! world and limits.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // Tests make and read files of their own.
 
@@ -13,6 +14,7 @@ pub mod commands;
 pub mod context;
 pub mod error;
 pub mod files;
+pub mod limits;
 pub mod mountinfo;
 pub mod objects;
 pub mod privileges;

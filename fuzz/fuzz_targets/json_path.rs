@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use onegate::objects::document::Document;
-use onegate::objects::path::JsonPath;
+use onegate::objects::path::{Budget, JsonPath};
 
 /// `[*,*][*,*]…` grows with each part: that much its user may ask for, but not the fuzzer.
 const LONGEST: usize = 48;
@@ -20,7 +20,7 @@ fuzz_target!(|text: &str| {
     };
     let whole = document.root().json().as_bytes().as_ptr_range();
     // An error when it finds too much.
-    for node in path.select(document.root(), "VM").unwrap_or_default() {
+    for node in path.select(document.root(), "VM", &mut Budget::default()).unwrap_or_default() {
         let found = node.json().as_bytes().as_ptr_range();
         assert!(node.is_null() || (whole.start <= found.start && found.end <= whole.end));
         assert!(serde_json::from_str::<&serde_json::value::RawValue>(node.json()).is_ok());

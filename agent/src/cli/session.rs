@@ -199,7 +199,7 @@ pub fn limit(options: &Options, client: &Client) -> Result<(), Error> {
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             std::thread::sleep(left);
         }
-        eprintln!("onegate: timed out after {timeout} while printing the answer");
+        eprintln!("onegate: timed out after {timeout} while reading and printing the answer");
         std::process::exit(error::FAILED.into());
     });
     match thread {

@@ -3,10 +3,9 @@
 //! ureq's own zero themselves byte by byte in a crate that is built for size, which took half of all the instructions
 //! of a `vm show`.
 
+use crate::limits::MAX_HEADER;
 use ureq::unversioned::transport::Buffers;
 
-/// For what comes, in bytes; an answer's header must fit.
-pub(super) const INPUT: usize = 8 << 10;
 /// For what is sent, in bytes; a request's header must fit.
 const OUTPUT: usize = 4 << 10;
 
@@ -25,7 +24,7 @@ pub(super) struct Buffer {
 impl Buffer {
     pub(super) fn new() -> Buffer {
         Buffer {
-            input: vec![0; INPUT],
+            input: vec![0; MAX_HEADER],
             start: 0,
             end: 0,
             progress: false,

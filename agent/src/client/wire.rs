@@ -29,7 +29,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 pub(super) struct Route {
     pub(super) endpoint: Endpoint,
     pub(super) proxy: Option<Proxy>,
-    trust: Trust,
+    trust: Arc<Trust>,
     /// How long a connection may take.
     connect: Duration,
     /// When the attempt that is under way ends.
@@ -40,7 +40,7 @@ impl Route {
     pub(super) fn new(
         endpoint: Endpoint,
         proxy: Option<Proxy>,
-        trust: Trust,
+        trust: Arc<Trust>,
         connect: Duration,
     ) -> Route {
         Route {

@@ -11,8 +11,9 @@ use crate::cli::options::{JSON, Opt, Options, ROLE};
 use crate::cli::session::Session;
 use crate::client::request::{self, Request};
 use crate::error::Error;
+use crate::limits::MAX_NETWORKS;
 use crate::objects::document::{Document, Node};
-use crate::objects::path::JsonPath;
+use crate::objects::path::{Budget, JsonPath};
 use crate::world::{sanitize, sanitize_lines};
 use format::Format;
 use list::{Layout, Peer};
@@ -165,13 +166,14 @@ impl Wanted {
             peers = leader.into_iter().collect();
         }
         let mut output = Output::default();
+        let mut budget = Budget::default();
         for peer in &peers {
             let line = match &self.shape {
                 Shape::List(_) => continue,
                 Shape::Ids => Ok(peer.id().to_owned()),
-                Shape::Format(format) => format.fill(peer),
+                Shape::Format(format) => format.fill(peer, &mut budget)?,
                 Shape::Get(path, json) => {
-                    let found = peer.select(path)?;
+                    let found = peer.select(path, "--get", &mut budget)?;
                     let found = decoded(&found, *json, false)?;
                     output.bytes.extend(match terminal {
                         true => sanitize_lines(&String::from_utf8_lossy(&found)).into_bytes(),
@@ -249,6 +251,12 @@ fn networks(vrouter: &Document) -> Result<Vec<Request>, Error> {
         let id = nic.get("NETWORK_ID").text();
         let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
         if is_number && !ids.contains(&id) {
+            if ids.len() == MAX_NETWORKS {
+                return Err(Error::Answer(format!(
+                    "The server's answer names more than {MAX_NETWORKS} networks of the virtual router: they are not \
+                     asked for."
+                )));
+            }
             ids.push(id);
         }
     }

@@ -10,7 +10,7 @@ use crate::client::request::{self, Request};
 use crate::error::Error;
 use crate::objects::document::{Document, Node};
 use crate::objects::json;
-use crate::objects::path::JsonPath;
+use crate::objects::path::{Budget, JsonPath};
 use crate::objects::record::node_id;
 use crate::world::sanitize_lines;
 use base64::Engine as _;
@@ -147,12 +147,14 @@ fn show(
             complete(root.get(outer))?;
         }
         if let Some(path) = &path {
-            let mut found = path.select(root, outer).map_err(Error::Usage)?;
+            let mut budget = Budget::default();
+            let wide = |why| Error::Usage(format!("--get: {why}"));
+            let mut found = path.select(root, outer, &mut budget).map_err(wide)?;
             if found.is_empty() && outer == "VM" {
                 let vm = root.get(outer);
                 found = path
-                    .select_near(vm, vm.get("USER_TEMPLATE"))
-                    .map_err(Error::Usage)?;
+                    .select_near(vm, vm.get("USER_TEMPLATE"), &mut budget)
+                    .map_err(wide)?;
             }
             if found.is_empty() && (path.is_singular() || !strict) {
                 return Err(Error::NoMatch);

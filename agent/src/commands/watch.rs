@@ -189,11 +189,13 @@ pub(super) fn run(
         std::thread::spawn(move || follow(source, &client, &render, &inbox));
         watch.watch(once)
     } else {
-        let documents = source.fetch(&client)?;
-        // A program that is run takes the time that it takes.
-        if !watch.target.runs_programs() {
-            limit(&session.options, &client)?;
-        }
+        let documents = source.fetch(&client, || {
+            // A program that is run takes the time that it takes.
+            match watch.target.runs_programs() {
+                true => Ok(()),
+                false => limit(&session.options, &client),
+            }
+        })?;
         let output = render(&documents.iter().collect::<Vec<_>>())?;
         watch.deliver(&output).map_err(Failure::into_error)
     };

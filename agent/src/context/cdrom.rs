@@ -11,6 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::files::Root;
+use crate::limits::MAX_DEVICES;
 use rustix::io::Errno;
 
 use super::search::{Search, why};
@@ -115,6 +116,7 @@ impl Scan {
         names.retain(|name| !PASSED_OVER.iter().any(|kind| is_kind(name, kind)));
         // CD-ROM drives first: that is where the context is, a data disk may be many.
         names.sort_by_key(|name| !is_kind(name, "sr"));
+        names.truncate(MAX_DEVICES);
         let drives = names.iter().filter(|name| is_kind(name, "sr")).count();
         let early = root.is_own() && rustix::system::sysinfo().uptime < EARLY_BOOT_SECONDS;
         if drives == 0 {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::cdrom;
 use super::search::{Search, why};
+use crate::limits::MAX_MOUNTS;
 use crate::mountinfo::{self, MOUNTINFO, Mount};
 
 /// The major device number of loop devices.
@@ -17,6 +18,7 @@ pub(super) fn look(search: &mut Search<'_>) {
     };
     let mounts: Vec<Mount> = mountinfo::mounts(&text)
         .filter(|mount| mount.kind == "iso9660")
+        .take(MAX_MOUNTS)
         .collect();
     if mounts.is_empty() {
         search.problem("mounted file systems", "no ISO9660 among them");

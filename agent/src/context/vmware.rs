@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::search::{Search, why};
 use super::{decode, shell};
-use crate::files::MAX_FILE;
+use crate::limits::{MAX_FILE, MAX_VMWARE_FILES};
 
 /// Where distributions install it. The caller's PATH is not asked: what runs here may run as root.
 const PROGRAMS: [&str; 4] = [
@@ -21,9 +21,6 @@ const PROGRAMS: [&str; 4] = [
 
 /// It answers in an instant or not at all.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A context holds a few files; more than this is an answer that repeats itself.
-const FILES_MAX: usize = 64;
 
 /// Asks `vmtoolsd`, where it exists.
 pub(super) fn look(search: &mut Search<'_>) {
@@ -56,7 +53,7 @@ fn ask(search: &mut Search<'_>, program: &Path) {
     };
     let assignments = shell::guestinfo(&context);
     search.take_with_token(&place, &assignments, |search| {
-        for number in 0..FILES_MAX {
+        for number in 0..MAX_VMWARE_FILES {
             let key = format!("guestinfo.opennebula.file.{number}");
             let place = format!("{} ({key})", program.display());
             let Ok(answer) = info_get(program, &key) else {

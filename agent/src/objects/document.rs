@@ -4,18 +4,12 @@
 //! A [`Document`] keeps the text as it came, so that every number, string and key comes out again unchanged, order
 //! and repetitions included. serde_json judges it once; after that a [`Node`] is a slice of text known to be valid.
 //!
-//! What a server may send is limited here in depth and in values, and by [`crate::client::MAX_ANSWER`] in bytes, so that
+//! What a server may send is limited here in depth and in values, and by [`crate::limits::MAX_ANSWER`] in bytes, so that
 //! no reader of a document takes much memory or time, whatever is in it.
 
+use crate::limits::{MAX_DEPTH, MAX_INDENT, MAX_VALUES};
 use serde::de::IgnoredAny;
 use std::fmt;
-
-/// How deep lists and objects may be nested.
-pub const MAX_DEPTH: usize = 128;
-/// How many values a document may have, names of members included.
-pub const MAX_VALUES: usize = 1_000_000;
-/// How many blanks and newlines [`crate::objects::json::pretty`] may add to it.
-pub const MAX_INDENT: usize = 32 << 20;
 
 /// A JSON text, known to be valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +45,11 @@ impl Document {
         serde_json::from_str::<IgnoredAny>(&text).map_err(|e| NotJson { why: e.to_string() })?;
         within_limits(&text).map_err(|why| NotJson { why })?;
         Ok(Document(text))
+    }
+
+    /// Takes JSON that was written here: of that nothing is checked or limited.
+    pub(crate) fn written(text: String) -> Document {
+        Document(text)
     }
 
     /// The whole of it.

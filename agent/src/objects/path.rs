@@ -9,17 +9,29 @@
 
 mod number;
 
-use crate::objects::document::{MAX_DEPTH, Node};
+use crate::limits::{MAX_FOUND, MAX_FOUND_BYTES, MAX_STEPS, MAX_WORK};
+use crate::objects::document::Node;
 use number::Number;
 
-/// How many steps a path may have; a document is not deeper.
-const MAX_STEPS: usize = MAX_DEPTH;
-/// How many values a path may lead to.
-const MAX_FOUND: usize = 1_000_000;
-/// How long these may be together, in bytes.
-const MAX_FOUND_BYTES: usize = 32 << 20;
-/// How many bytes may be looked through, as often as they are.
-const MAX_WORK: u64 = 2 << 30;
+/// What is left of what paths may find and look through, in all records of an answer together.
+#[derive(Debug)]
+pub struct Budget {
+    found: usize,
+    /// How many bytes more may be found.
+    bytes: usize,
+    /// How many bytes more may be looked through.
+    work: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget {
+            found: MAX_FOUND,
+            bytes: MAX_FOUND_BYTES,
+            work: MAX_WORK,
+        }
+    }
+}
 
 /// A path, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,8 +109,13 @@ impl JsonPath {
     /// Every value that the path leads to. `outer` is the name of the record in the document: `VM`.
     ///
     /// # Errors
-    /// It leads to too many values, or too much is to be looked through.
-    pub fn select<'a>(&self, root: Node<'a>, outer: &str) -> Result<Vec<Node<'a>>, String> {
+    /// It leads to too many values, or too much is to be looked through: the budget is used up.
+    pub fn select<'a>(
+        &self,
+        root: Node<'a>,
+        outer: &str,
+        budget: &mut Budget,
+    ) -> Result<Vec<Node<'a>>, String> {
         let names_record = match self.steps.first().and_then(Step::single) {
             Some(Selector::Name(name)) => name == outer,
             _ => false,
@@ -108,7 +125,7 @@ impl JsonPath {
         } else {
             root.get(outer)
         };
-        self.walk(start)
+        self.walk(start, budget)
     }
 
     /// The same from a record, or else from the object that holds its attributes: `READY` of a VM is its
@@ -120,10 +137,11 @@ impl JsonPath {
         &self,
         record: Node<'a>,
         attributes: Node<'a>,
+        budget: &mut Budget,
     ) -> Result<Vec<Node<'a>>, String> {
-        let found = self.walk(record)?;
+        let found = self.walk(record, budget)?;
         if found.is_empty() && !self.from_root {
-            return self.walk(attributes);
+            return self.walk(attributes, budget);
         }
         Ok(found)
     }
@@ -133,17 +151,18 @@ impl JsonPath {
         self.steps.iter().all(|step| step.single().is_some())
     }
 
-    fn walk<'a>(&self, start: Node<'a>) -> Result<Vec<Node<'a>>, String> {
+    fn walk<'a>(&self, start: Node<'a>, budget: &mut Budget) -> Result<Vec<Node<'a>>, String> {
         let mut walk = Walk {
             found: Vec::new(),
-            bytes: MAX_FOUND_BYTES,
-            work: MAX_WORK,
+            budget,
         };
         match walk.visit(start, &self.steps) {
             Some(()) => Ok(walk.found),
             None => Err(format!(
-                "--get: in this response the path leads to more than {MAX_FOUND} values or {} MiB: use a narrower one",
-                MAX_FOUND_BYTES >> 20
+                "in this response the path leads to more than {MAX_FOUND} values or {} MiB, or through more than {} MiB: \
+                 use a narrower one",
+                MAX_FOUND_BYTES >> 20,
+                MAX_WORK >> 20
             )),
         }
     }
@@ -151,20 +170,19 @@ impl JsonPath {
 
 /// One path being followed, within a budget; `None` means that it is used up. A call goes one level down in the document
 /// or one step on in the path, and both are limited.
-struct Walk<'a> {
+struct Walk<'a, 'b> {
     found: Vec<Node<'a>>,
-    /// How many bytes more may be found.
-    bytes: usize,
-    /// How many bytes more may be looked through.
-    work: u64,
+    budget: &'b mut Budget,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Walk<'a, '_> {
     fn visit(&mut self, node: Node<'a>, steps: &[Step]) -> Option<()> {
         let Some((step, rest)) = steps.split_first() else {
-            self.bytes = self.bytes.checked_sub(node.json().len())?;
+            let budget = &mut *self.budget;
+            budget.found = budget.found.checked_sub(1)?;
+            budget.bytes = budget.bytes.checked_sub(node.json().len())?;
             self.found.push(node);
-            return (self.found.len() <= MAX_FOUND).then_some(());
+            return Some(());
         };
         if step.deep {
             return self.descend(node, step, rest);
@@ -203,7 +221,8 @@ impl<'a> Walk<'a> {
     }
 
     fn spend(&mut self, node: Node<'a>) -> Option<()> {
-        self.work = self.work.checked_sub(node.json().len() as u64 + 1)?;
+        let left = &mut self.budget.work;
+        *left = left.checked_sub(node.json().len() as u64 + 1)?;
         Some(())
     }
 }

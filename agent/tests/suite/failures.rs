@@ -431,7 +431,7 @@ fn an_answer_that_nobody_reads() {
         let stderr = child.stderr.as_mut().unwrap();
         stderr.read_to_string(&mut said).unwrap();
         assert_eq!(
-            said, "onegate: timed out after 1 s while printing the answer\n",
+            said, "onegate: timed out after 1 s while reading and printing the answer\n",
             "{args:?}"
         );
         assert_eq!(child.wait().unwrap().code(), Some(255), "{args:?}");

@@ -2,6 +2,7 @@
 //! worst that the limits let through and the least that they refuse, with little memory to live in.
 
 use crate::support::{Listener, as_vm, stderr};
+use onegate::limits::*;
 use std::process::{Command, Output};
 
 /// The memory that a command may use, in KiB of address space: bytes read, parsed and printed together.
@@ -127,4 +128,130 @@ fn what_is_within_the_limits_takes_bounded_memory() {
             );
         }
     }
+}
+
+/// 16777216 is `16 MiB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        bytes => format!("{} KiB", bytes >> 10),
+    }
+}
+
+/// 1000 is `1,000`.
+fn number(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        more => format!("{},{:03}", self::number(more / 1000), more % 1000),
+    }
+}
+
+#[test]
+fn the_documented_limits_are_those_of_the_code() {
+    let limits = [
+        size(MAX_ANSWER),
+        size(MAX_HEADER as u64),
+        number(MAX_DEPTH),
+        number(MAX_VALUES),
+        size(MAX_INDENT as u64),
+        number(MAX_STEPS),
+        number(MAX_FOUND),
+        size(MAX_FOUND_BYTES as u64),
+        size(MAX_WORK),
+        number(MAX_PEERS),
+        size(MAX_PEER_BYTES as u64),
+        number(MAX_NETWORKS),
+        size(MAX_FILE),
+        format!("{}, no more are", number(MAX_VMWARE_FILES)),
+        format!("{}, the rest is not", number(MAX_MOUNTS)),
+        format!("{}, the rest is not", number(MAX_DEVICES)),
+    ];
+    let read = |path: &str| {
+        std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    let constants = read("src/limits.rs");
+    assert_eq!(constants.matches("\npub const ").count(), limits.len());
+    let document = read("../SECURITY.md");
+    let table = document.split("| what | limit |\n|---|---|\n").nth(1);
+    let rows = table
+        .unwrap()
+        .lines()
+        .take_while(|line| line.starts_with('|'));
+    let documented: Vec<&str> = rows
+        .map(|row| row.split('|').nth(2).unwrap().trim())
+        .collect();
+    assert_eq!(documented, limits);
+}
+
+#[test]
+fn what_belongs_together_is_limited_together() {
+    let router = |networks: usize| {
+        let nics: Vec<String> = (0..networks)
+            .map(|n| format!(r#"{{"NETWORK_ID":"{n}"}}"#))
+            .collect();
+        format!(
+            r#"{{"VROUTER":{{"TEMPLATE":{{"NIC":[{}]}}}}}}"#,
+            nics.join(",")
+        )
+    };
+    let network = |bytes| {
+        let name = "x".repeat(bytes);
+        format!(r#"{{"VNET":{{"NAME":"{name}","AR_POOL":{{"AR":[]}}}}}}"#)
+    };
+    for (networks, bytes, requests, words) in [
+        (MAX_NETWORKS, 100, 1 + MAX_NETWORKS, ""),
+        (MAX_NETWORKS + 1, 100, 1, "more than 256 networks"),
+        (3, 5 << 20, 4, ""),
+        (50, 5 << 20, 5, "larger than 16 MiB together"),
+    ] {
+        let (router, network) = (router(networks), network(bytes));
+        let server = Listener::new(Box::new(move |number, request| {
+            request.answer(if number == 0 { &router } else { &network })
+        }));
+        let output = limited(&server, &["vrouter", "peers"]);
+        let said = stderr(&output);
+        assert!(said.contains(words), "{networks} of {bytes}: {said}");
+        let code = if words.is_empty() { 0 } else { 255 };
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{networks} of {bytes}: {said}"
+        );
+        assert_eq!(server.received().len(), requests, "{networks} of {bytes}");
+    }
+}
+
+/// A list of peers has more values than the answer that it is made of.
+#[test]
+fn a_long_list_of_peers_is_printed_whole() {
+    let nodes: Vec<String> = (0..MAX_PEERS)
+        .map(|n| format!(r#"{{"deploy_id":{n}}}"#))
+        .collect();
+    let service = format!(
+        r#"{{"SERVICE":{{"roles":[{{"name":"r","nodes":[{}]}}]}}}}"#,
+        nodes.join(",")
+    );
+    let server = Listener::answering("200 OK", &service);
+    for (options, each) in [(&["--json"][..], "\"ID\": "), (&[], "\tr\t")] {
+        let output = limited(&server, &[&["service", "peers"], options].concat());
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(printed.matches(each).count(), MAX_PEERS, "{options:?}");
+    }
+}
+
+/// However a path goes up and down in each of many records, the work is that of one.
+#[test]
+fn paths_in_many_records_share_a_budget() {
+    let nested = format!("{}1{}", "{\"A\":".repeat(60), "}".repeat(60));
+    let node = format!(r#"{{"vm_info":{{"VM":{{"ID":"1","A":{nested}}}}}}}"#);
+    let service = format!(
+        r#"{{"SERVICE":{{"roles":[{{"name":"r","nodes":[{}]}}]}}}}"#,
+        vec![node; 2000].join(",")
+    );
+    let server = Listener::answering("200 OK", &service);
+    let output = limited(&server, &["service", "peers", "--format", "{..A..A}"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(255), "{said}");
+    let words = "--format: in this response the path leads to more than";
+    assert!(said.contains(words), "{said}");
 }

@@ -66,3 +66,112 @@ fn while_it_waits_for_a_response_it_can_do_and_show_little() {
         child.wait().unwrap();
     }
 }
+
+/// What hardens a unit: its lines `NAME=VALUE`.
+fn hardening(unit: &str) -> Vec<(String, String)> {
+    let path = format!("{}/../{unit}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let names = [
+        "AmbientCap",
+        "CapabilityBounding",
+        "NoNew",
+        "Protect",
+        "Private",
+        "Restrict",
+        "Lock",
+        "MemoryDeny",
+        "SystemCall",
+        "Device",
+        "ProcSubset",
+    ];
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    let lines = lines.filter(|(name, _)| names.iter().any(|start| name.starts_with(start)));
+    lines
+        .filter(|(name, _)| *name != "RestartPreventExitStatus")
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// What a unit of the agent's leaves out of the server's hardening, or has in another way, and why.
+const DIFFERENCES: &[(&str, &[&str])] = &[
+    // To find the context it mounts a CD-ROM, reads files of root's and may run vmtoolsd.
+    (
+        "contrib/systemd/onegate-metrics.service",
+        &[
+            "CapabilityBoundingSet",
+            "PrivateDevices",
+            "DevicePolicy",
+            "PrivateUsers",
+            "PrivateIPC",
+            "ProtectProc",
+            "ProcSubset",
+            "ProtectClock",
+            "SystemCallFilter",
+            "SystemCallErrorNumber",
+        ],
+    ),
+    // The same, and its CHECK is a command of the operator's, which may ask systemd and write files.
+    (
+        "contrib/systemd/onegate-ready.service",
+        &[
+            "CapabilityBoundingSet",
+            "AmbientCapabilities",
+            "PrivateDevices",
+            "DevicePolicy",
+            "PrivateUsers",
+            "PrivateIPC",
+            "ProtectProc",
+            "ProcSubset",
+            "ProtectSystem",
+            "SystemCallFilter",
+            "SystemCallErrorNumber",
+        ],
+    ),
+    // The same, and the programs that it runs reconfigure services.
+    (
+        "contrib/systemd/onegate-watch@.service",
+        &[
+            "CapabilityBoundingSet",
+            "AmbientCapabilities",
+            "PrivateDevices",
+            "DevicePolicy",
+            "PrivateUsers",
+            "PrivateIPC",
+            "PrivateTmp",
+            "ProtectProc",
+            "ProcSubset",
+            "ProtectSystem",
+            "MemoryDenyWriteExecute",
+            "RestrictAddressFamilies",
+            "RestrictNamespaces",
+            "SystemCallFilter",
+            "SystemCallErrorNumber",
+        ],
+    ),
+];
+
+#[test]
+fn the_units_are_hardened_like_the_servers_but_for_what_they_need() {
+    let server = hardening("packaging/server/onegate-server-lite.service");
+    assert!(server.len() > 25, "{server:?}");
+    for (unit, differences) in DIFFERENCES {
+        let own = hardening(unit);
+        let mut missing: Vec<&str> = server
+            .iter()
+            .filter(|line| !own.contains(line))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        missing.dedup();
+        let mut expected = differences.to_vec();
+        for names in [&mut missing, &mut expected] {
+            names.sort_unstable();
+        }
+        assert_eq!(missing, expected, "{unit}");
+    }
+    // There is no unit besides.
+    let directory = format!("{}/../contrib/systemd", env!("CARGO_MANIFEST_DIR"));
+    let units = std::fs::read_dir(directory).unwrap();
+    let names = units.map(|unit| unit.unwrap().file_name().into_string().unwrap());
+    let services = names.filter(|name| name.ends_with(".service")).count();
+    assert_eq!(services, DIFFERENCES.len());
+}

@@ -2,6 +2,7 @@
 //! once, and no file is too long.
 
 #[path = "../../../server-lite/tests/support/source.rs"]
+#[allow(dead_code, reason = "the server is held to more")]
 mod source;
 
 use source::{imports, shared_names, sources, too_long};
@@ -20,6 +21,7 @@ const LAYERS: &[&str] = &[
     "privileges",
     "trace",
     "world",
+    "limits",
 ];
 
 #[test]

@@ -1,7 +1,8 @@
 //! `--format 'server {NAME} {IP}:{PORT} check'`
 
 use super::list::Peer;
-use crate::objects::path::JsonPath;
+use crate::error::Error;
+use crate::objects::path::{Budget, JsonPath};
 
 /// A line for a peer, with places to be filled in.
 #[derive(Debug)]
@@ -48,29 +49,35 @@ impl Format {
         Ok(Format(parts))
     }
 
-    /// The line for a peer.
+    /// The line for a peer, or what the peer lacks.
     ///
     /// # Errors
-    /// What the peer lacks.
-    pub(super) fn fill(&self, peer: &Peer<'_>) -> Result<String, String> {
+    /// Those of [`Peer::value`].
+    pub(super) fn fill(
+        &self,
+        peer: &Peer<'_>,
+        budget: &mut Budget,
+    ) -> Result<Result<String, String>, Error> {
         let mut line = String::new();
         for part in &self.0 {
             match part {
                 Part::Text(text) => line.push_str(text),
                 Part::Place(name, path) => {
-                    let value = peer.value(name, path).filter(|value| !value.is_empty());
-                    let value = value.ok_or_else(|| format!("VM {} has no {name}", peer.id()))?;
+                    let value = peer.value(name, path, budget)?;
+                    let Some(value) = value.filter(|value| !value.is_empty()) else {
+                        return Ok(Err(format!("VM {} has no {name}", peer.id())));
+                    };
                     // One peer must not write another's line.
                     if value.contains(char::is_control) {
-                        return Err(format!(
+                        return Ok(Err(format!(
                             "VM {}: its {name} holds a line break or another control character",
                             peer.id()
-                        ));
+                        )));
                     }
                     line.push_str(&value);
                 }
             }
         }
-        Ok(line)
+        Ok(Ok(line))
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::commands::condition::Condition;
 use crate::error::Error;
+use crate::limits::{MAX_PEER_BYTES, MAX_PEERS};
 use crate::objects::document::{Document, Node};
-use crate::objects::path::JsonPath;
+use crate::objects::path::{Budget, JsonPath};
 use crate::objects::record::{addresses, node_id};
 use crate::objects::{json, state};
 use crate::world::sanitize;
@@ -59,14 +60,10 @@ pub(super) fn of_service<'a>(root: Node<'a>, role: Option<&str>) -> Result<Vec<P
     }
 }
 
-/// How many peers a list may have.
-const MAX_PEERS: usize = 100_000;
-/// How long their texts may be together, in bytes: a role's name is repeated for each of its VMs.
-const MAX_BYTES: usize = 32 << 20;
 /// How wide a column is made, in characters.
 const WIDEST: usize = 80;
 
-/// Peers, within these limits.
+/// Peers, within the limits.
 #[derive(Default)]
 struct List<'a> {
     peers: Vec<Peer<'a>>,
@@ -77,10 +74,10 @@ impl<'a> List<'a> {
     fn push(&mut self, peer: Peer<'a>) -> Result<(), Error> {
         let texts = peer.cells.iter().chain(&peer.addresses);
         self.bytes += texts.map(String::len).sum::<usize>();
-        if self.peers.len() == MAX_PEERS || self.bytes > MAX_BYTES {
+        if self.peers.len() == MAX_PEERS || self.bytes > MAX_PEER_BYTES {
             return Err(Error::Answer(format!(
                 "The server's answer has more than {MAX_PEERS} VMs, or {} MiB of names and addresses: it is not listed.",
-                MAX_BYTES >> 20
+                MAX_PEER_BYTES >> 20
             )));
         }
         self.peers.push(peer);
@@ -155,21 +152,35 @@ impl<'a> Peer<'a> {
     }
 
     /// A field of the list or an attribute by its name, or else the first value that a path leads to.
-    pub(super) fn value(&self, name: &str, path: &JsonPath) -> Option<String> {
+    ///
+    /// # Errors
+    /// Those of [`Peer::select`].
+    pub(super) fn value(
+        &self,
+        name: &str,
+        path: &JsonPath,
+        budget: &mut Budget,
+    ) -> Result<Option<String>, Error> {
         if let Some(at) = self.headings.iter().position(|heading| *heading == name) {
-            return self.cells.get(at).or(self.addresses.first()).cloned();
+            return Ok(self.cells.get(at).or(self.addresses.first()).cloned());
         }
         let first = |node: Node<'_>| node.each().next().map(Node::text);
-        self.select(path).ok()?.into_iter().find_map(first)
+        let found = self.select(path, "--format", budget)?;
+        Ok(found.into_iter().find_map(first))
     }
 
-    /// What a path leads to: from the record, or else from its attributes.
+    /// What the path that is given with an option leads to: from the record, or else from its attributes.
     ///
     /// # Errors
     /// [`Error::Usage`], if it leads to too much.
-    pub(super) fn select(&self, path: &JsonPath) -> Result<Vec<Node<'a>>, Error> {
-        path.select_near(self.record, self.attributes)
-            .map_err(Error::Usage)
+    pub(super) fn select(
+        &self,
+        path: &JsonPath,
+        option: &str,
+        budget: &mut Budget,
+    ) -> Result<Vec<Node<'a>>, Error> {
+        path.select_near(self.record, self.attributes, budget)
+            .map_err(|why| Error::Usage(format!("{option}: {why}")))
     }
 
     fn texts(&self) -> [String; 5] {
@@ -235,9 +246,7 @@ fn objects(peers: &[Peer<'_>]) -> String {
         format!("{{{}}}", members.join(","))
     };
     let text = list(peers.iter().map(object).collect());
-    // What was just written can be read.
-    Document::new(text.into_bytes())
-        .map_or_else(|_| String::new(), |document| json::pretty(document.root()))
+    json::pretty(Document::written(text).root())
 }
 
 /// A JSON string. Writing one can't fail.

@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::client::request::Request;
 use crate::commands::show::document;
 use crate::error::Error;
+use crate::limits::MAX_ANSWER;
 use crate::objects::document::Document;
 use std::time::Duration;
 
@@ -39,19 +40,35 @@ impl Source {
         }
     }
 
-    /// Asks for every document once, whatever comes of it.
+    /// Asks for every document once, whatever comes of it. `received` is called once the last answer is there, before it
+    /// is read.
     ///
     /// # Errors
-    /// Those of [`session::send`], and [`Error::Answer`] if an answer is not JSON.
-    pub(super) fn fetch(&self, client: &Client) -> Result<Vec<Document>, Error> {
-        let get = |request: &Request| document(session::send(client, request)?);
-        let first = get(self.first.0.request())?;
-        let rest = match self.follow {
-            Some(follow) => follow(&first)?,
-            None => Vec::new(),
+    /// Those of [`session::send`] and `received`, and [`Error::Answer`] if an answer is not JSON.
+    pub(super) fn fetch(
+        &self,
+        client: &Client,
+        received: impl Fn() -> Result<(), Error>,
+    ) -> Result<Vec<Document>, Error> {
+        let first = session::send(client, self.first.0.request())?;
+        let Some(follow) = self.follow else {
+            received()?;
+            return Ok(vec![document(first)?]);
         };
-        let rest: Result<Vec<Document>, Error> = rest.iter().map(get).collect();
-        Ok(std::iter::once(first).chain(rest?).collect())
+        let mut documents = vec![document(first)?];
+        let rest = follow(&documents[0])?;
+        if rest.is_empty() {
+            received()?;
+        }
+        for (at, request) in rest.iter().enumerate() {
+            let body = session::send(client, request)?;
+            if at + 1 == rest.len() {
+                received()?;
+            }
+            documents.push(document(body)?);
+            within_limit(documents.iter())?;
+        }
+        Ok(documents)
     }
 
     /// Asks for every document once. Is any of them another one than last time? The server may keep the
@@ -70,14 +87,15 @@ impl Source {
             self.rest = polls.collect();
         }
         let count = self.rest.len();
-        for (at, each) in self.rest.iter_mut().enumerate() {
+        for at in 0..count {
             // A change that is known already is not kept back for another one.
             let seconds = match (changed, at + 1 == count, count) {
                 (true, ..) | (_, false, _) => 0,
                 (_, _, 1) => WAIT,
                 _ => WAIT_FOR_ONE_OF_MANY,
             };
-            changed |= ask(each, client, seconds)?;
+            changed |= ask(&mut self.rest[at], client, seconds)?;
+            within_limit(self.documents().into_iter()).map_err(Trouble::Lasting)?;
         }
         Ok(changed)
     }
@@ -102,6 +120,21 @@ impl Source {
     pub(super) fn hurry(&mut self) {
         self.rest.last_mut().unwrap_or(&mut self.first).0.hurry();
     }
+}
+
+/// What belongs together may be as large together as one answer may be.
+///
+/// # Errors
+/// [`Error::Answer`]
+fn within_limit<'a>(documents: impl Iterator<Item = &'a Document>) -> Result<(), Error> {
+    let bytes: usize = documents.map(|document| document.root().json().len()).sum();
+    if bytes as u64 <= MAX_ANSWER {
+        return Ok(());
+    }
+    Err(Error::Answer(format!(
+        "The server's answers are larger than {} MiB together: nothing is made of them.",
+        MAX_ANSWER >> 20
+    )))
 }
 
 fn ask(

@@ -46,14 +46,23 @@ fn ends_in_backslash(data: &str) -> bool {
     ["</", "]]>"].iter().any(|end| {
         data.match_indices(end).any(|(at, _)| {
             let value = data[..at].trim_end();
-            let reference = value.strip_suffix(';').and_then(|v| v.rsplit_once("&#"));
             value.ends_with('\\')
-                || reference.is_some_and(|(_, number)| match number.strip_prefix(['x', 'X']) {
-                    Some(hex) => u32::from_str_radix(hex, 16) == Ok(0x5c),
-                    None => number.parse() == Ok(0x5c_u32),
+                || last_reference(value).is_some_and(|number| {
+                    match number.strip_prefix(['x', 'X']) {
+                        Some(hex) => u32::from_str_radix(hex, 16) == Ok(0x5c),
+                        None => number.parse() == Ok(0x5c_u32),
+                    }
                 })
         })
     })
+}
+
+/// The number in the reference at the end of a text, if there is one. What is before it is not looked at: this is asked
+/// at the end of each element.
+fn last_reference(text: &str) -> Option<&str> {
+    let text = text.strip_suffix(';')?;
+    let before = text.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+    before.ends_with("&#").then(|| &text[before.len()..])
 }
 
 /// What of it would be damaged or refused, in words that follow 'an OpenNebula server'.

@@ -1,4 +1,4 @@
-use super::JsonPath;
+use super::{Budget, JsonPath};
 use crate::objects::document::Document;
 
 const SERVICE: &str = r#"{"SERVICE":{"name":"s","id":"1","state":2,"roles":[
@@ -7,7 +7,8 @@ const SERVICE: &str = r#"{"SERVICE":{"name":"s","id":"1","state":2,"roles":[
 
 fn get(path: &str) -> Result<Vec<String>, String> {
     let document = Document::new(SERVICE.as_bytes().to_vec()).unwrap();
-    let found = JsonPath::parse(path)?.select(document.root(), "SERVICE")?;
+    let found =
+        JsonPath::parse(path)?.select(document.root(), "SERVICE", &mut Budget::default())?;
     Ok(found.into_iter().map(|node| node.text()).collect())
 }
 
@@ -123,7 +124,9 @@ fn one_expression_for_one_and_for_several() {
             let text = format!(r#"{{"VM":{{"NIC":{nics},"NONE":null}}}}"#);
             let document = Document::new(text.into_bytes()).unwrap();
             let path = JsonPath::parse(path).unwrap();
-            let found = path.select(document.root(), "VM").unwrap();
+            let found = path
+                .select(document.root(), "VM", &mut Budget::default())
+                .unwrap();
             let found: Vec<String> = found.into_iter().map(|node| node.text()).collect();
             assert_eq!(found, expected, "{path:?} of {nics}");
         }
@@ -145,9 +148,10 @@ fn work_is_limited() {
         (&document, format!("${}", "..*".repeat(60)), false),
         (&long, "$..*".to_owned(), true),
     ] {
-        let found = JsonPath::parse(&path)
-            .unwrap()
-            .select(document.root(), "VM");
+        let found =
+            JsonPath::parse(&path)
+                .unwrap()
+                .select(document.root(), "VM", &mut Budget::default());
         let refused = found.err().unwrap_or_default();
         assert_eq!(!refused.is_empty(), is_too_much, "{path}: {refused}");
         assert!(!is_too_much || refused.contains("narrower"), "{refused}");
