@@ -14,7 +14,17 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use oned::Oned;
 use rustix::net::{AddressFamily, SocketType};
+use serde_json::Value;
+use tempfile::TempDir;
+
+#[path = "fleet/oned.rs"]
+#[allow(dead_code, reason = "the fleet counts the calls")]
+mod oned;
+
+/// That the stand-in for oned carries out in a second: as many as are asked for.
+const CALLS: u32 = 1_000_000;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -29,16 +39,27 @@ struct Target<'a> {
 /// One budget, and how it is exceeded until it is over.
 struct Attack {
     budget: &'static str,
+    cloud: Kind,
     exceed: fn(&Target) -> Result<(), Failure>,
 }
 
-const ATTACKS: [Attack; 8] = [
+/// Which cloud the server has.
+#[derive(Clone, Copy)]
+enum Kind {
+    Embedded,
+    /// A stand-in for OpenNebula, whose VM 8 has an attribute of 1 MB.
+    OpenNebula,
+}
+
+const ATTACKS: [Attack; 9] = [
     Attack {
         budget: "connections: 2,000 idle, opened again when closed",
+        cloud: Kind::Embedded,
         exceed: |target| hold(target, 2000, b""),
     },
     Attack {
         budget: "memory: 1,000 heads of 15 KiB without an end",
+        cloud: Kind::Embedded,
         exceed: |target| {
             let field = format!("A: {}\r\n", "x".repeat(250));
             let head = format!("PUT /vm HTTP/1.1\r\nHost: gate\r\n{}", field.repeat(58));
@@ -47,6 +68,7 @@ const ATTACKS: [Attack; 8] = [
     },
     Attack {
         budget: "memory: 100 bodies of 1 MB without an end",
+        cloud: Kind::Embedded,
         exceed: |target| {
             let head = "PUT /vm HTTP/1.1\r\nHost: gate\r\nContent-Length: 1000000\r\n\r\n";
             let body = [head.as_bytes(), &vec![b'x'; 999_999]].concat();
@@ -55,6 +77,7 @@ const ATTACKS: [Attack; 8] = [
     },
     Attack {
         budget: "memory: 100 responses of 1 MB that are not read",
+        cloud: Kind::Embedded,
         exceed: |target| {
             let value = vec![b'x'; 1_000_000];
             let put = target.request("PUT /vm", &[b"BIG=".as_slice(), &value].concat());
@@ -63,7 +86,13 @@ const ATTACKS: [Attack; 8] = [
         },
     },
     Attack {
+        budget: "the same in front of OpenNebula",
+        cloud: Kind::OpenNebula,
+        exceed: |target| hold(target, 100, &target.request("GET /vm", b"").repeat(10)),
+    },
+    Attack {
         budget: "work: 4 bodies in chunks of a byte with 250 bytes of extension",
+        cloud: Kind::Embedded,
         exceed: |target| {
             let chunk = format!("1;{}\r\nx\r\n", "x".repeat(250)).repeat(20_000);
             let head = "PUT /vm HTTP/1.1\r\nHost: gate\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -72,6 +101,7 @@ const ATTACKS: [Attack; 8] = [
     },
     Attack {
         budget: "work: 4 updates of 60,000 attributes at a time",
+        cloud: Kind::Embedded,
         exceed: |target| {
             let lines: String = (0..60_000).map(|n| format!("B{n}=1\n")).collect();
             repeat(target, 4, &target.request("PUT /vm", lines.as_bytes()))
@@ -79,6 +109,7 @@ const ATTACKS: [Attack; 8] = [
     },
     Attack {
         budget: "work: 4 updates of 8,000 attributes at a time",
+        cloud: Kind::Embedded,
         exceed: |target| {
             let lines: String = (0..8000).map(|n| format!("B{n}=1\n")).collect();
             repeat(target, 4, &target.request("PUT /vm", lines.as_bytes()))
@@ -86,6 +117,7 @@ const ATTACKS: [Attack; 8] = [
     },
     Attack {
         budget: "a body of 20 MB, 4 at a time",
+        cloud: Kind::Embedded,
         exceed: |target| {
             repeat(
                 target,
@@ -107,7 +139,7 @@ fn main() -> Result<(), Failure> {
     );
     println!("|---|---|---|---|---|");
     for attack in &ATTACKS {
-        let run = Running::start(&server)?;
+        let run = Running::start(&server, attack.cloud)?;
         let before = serve(&run, time)?;
         let over = AtomicBool::new(false);
         let target = Target {
@@ -146,12 +178,35 @@ struct Running {
     child: Child,
     server: String,
     address: SocketAddr,
+    _files: TempDir,
 }
 
 impl Running {
-    fn start(server: &str) -> Result<Running, Failure> {
-        let mut child = Command::new(server)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+    fn start(server: &str, cloud: Kind) -> Result<Running, Failure> {
+        let files = TempDir::new()?;
+        let mut command = Command::new(server);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        if let Kind::OpenNebula = cloud {
+            let mut cloud: Value = serde_json::from_str(include_str!("../scenarios/panacea.json"))?;
+            let records = cloud["vms"].as_array_mut().into_iter().flatten();
+            for vm in records.filter(|vm| vm["ID"] == "8") {
+                vm["USER_TEMPLATE"]["BIG"] = "x".repeat(1_000_000).into();
+            }
+            let oned = Oned::start(&cloud.to_string(), CALLS)?;
+            let (config, auth) = oned::configuration(&oned, None);
+            let write = |name: &str, text: &str| {
+                let path = files.path().join(name);
+                std::fs::write(&path, text).map(|()| path)
+            };
+            command.arg("--opennebula");
+            command
+                .arg("--config")
+                .arg(write("onegate-server.conf", &config)?);
+            command
+                .arg("--auth-file")
+                .arg(write("onegate_auth", &auth)?);
+        }
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -163,6 +218,7 @@ impl Running {
             address: address.parse()?,
             server: server.to_owned(),
             child,
+            _files: files,
         })
     }
 

@@ -17,6 +17,8 @@ fn every_chart_shows_the_table_above_it() {
             file.display()
         );
     }
-    let kept = fs::read_dir(docs.join("charts")).expect("docs/charts").count();
+    let kept = fs::read_dir(docs.join("charts"))
+        .expect("docs/charts")
+        .count();
     assert_eq!(kept, drawn.len(), "a chart that no document shows");
 }

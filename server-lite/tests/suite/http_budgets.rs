@@ -2,7 +2,7 @@
 //! while another is served.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::http::{Echo, start};
 use onegate_server_lite::http::limits::{
     FRAMING, MEMORY, MEMORY_SHARE, TOO_MANY_CONNECTIONS, TOO_MANY_OF_ONE_CLIENT,
 };
-use onegate_server_lite::http::{Body, Limits, Request, Response};
+use onegate_server_lite::http::{Body, Limits, Request, Response, Server};
 
 const GET: &[u8] = b"GET /vm?x HTTP/1.1\r\nHost: gate\r\n\r\n";
 
@@ -77,6 +77,36 @@ fn one_client_has_its_share_of_the_places() {
     let answer = connect(address).answer();
     assert_eq!(answer.status, 503);
     assert!(answer.text().contains(TOO_MANY_OF_ONE_CLIENT.reason));
+}
+
+/// A listener for both kinds of addresses sees an IPv4 client at an address of IPv6.
+#[test]
+fn a_client_is_the_same_one_by_whichever_socket_it_comes() {
+    let listeners: Vec<TcpListener> = ["127.0.0.1:0", "[::]:0"]
+        .iter()
+        .filter_map(|address| TcpListener::bind(address).ok())
+        .collect();
+    if listeners.len() < 2 {
+        println!("SKIPPED: this kernel has no IPv6");
+        return;
+    }
+    let ports: Vec<u16> = listeners
+        .iter()
+        .map(|listener| listener.local_addr().unwrap().port())
+        .collect();
+    let limits = places(100, 4, NEVER);
+    let server = Server::start(listeners, None, Arc::new(Echo::default()), limits).unwrap();
+    let to = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let _idle: Vec<Client> = (0..4).map(|n| connect(to(ports[n % 2]))).collect();
+    until("four are open", || server.connections() == 4);
+    for port in &ports {
+        let answer = connect(to(*port)).answer();
+        assert!(answer.text().contains(TOO_MANY_OF_ONE_CLIENT.reason));
+        is_served([127, 0, 0, 2], to(*port));
+    }
+    // The same machine by IPv6 is another client.
+    let own = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], ports[1]));
+    assert_eq!(connect(own).send(GET).answer().status, 200);
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod http_tls;
 mod kill;
 mod lab_control;
 mod lab_machines;
+mod limits_documented;
 mod log;
 mod mutations;
 mod opennebula_binary;

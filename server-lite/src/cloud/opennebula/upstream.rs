@@ -19,7 +19,7 @@ pub const MAX_IDLE: usize = 6;
 /// How long they are kept: less than the 15 s (KEEPALIVE_TIMEOUT) after which oned closes them.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(10);
 /// The largest answer taken: a pool of some hundred VMs is a few megabytes.
-const MAX_ANSWER: u64 = 32 << 20;
+pub const MAX_ANSWER: u64 = 32 << 20;
 
 /// How long each phase of a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

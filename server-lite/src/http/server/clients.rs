@@ -163,3 +163,43 @@ impl Shared {
 pub(super) fn ticks(time: Duration) -> u32 {
     u32::try_from(time.as_millis() / 64).map_or(u32::MAX, |ticks| ticks.saturating_add(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ClientId;
+
+    /// Addresses of one client in each row, and no two rows are of the same.
+    #[test]
+    fn a_client_is_an_ipv4_address_or_the_64_of_an_ipv6_address() {
+        let clients = [
+            &["127.0.0.1", "::ffff:127.0.0.1", "::ffff:7f00:1"][..],
+            &["127.0.0.2", "::ffff:127.0.0.2"],
+            &["0.0.0.0"],
+            &["255.255.255.255"],
+            // Loopback and the deprecated form of an IPv4 address are addresses of 0::/64.
+            &["::1", "::", "::127.0.0.1"],
+            &[
+                "2001:db8::",
+                "2001:db8::1",
+                "2001:db8::ffff:ffff:ffff:ffff",
+                "2001:db8:0:0:ffff:7f00:1:0",
+            ],
+            &["2001:db8:0:1::1", "2001:db8:0:1:8000::"],
+            &["2001:db8:1::1"],
+            &["fe80::1", "fe80::ffff:127.0.0.1"],
+            // NAT64's prefix: IPv4 addresses behind one gateway.
+            &["64:ff9b::127.0.0.1", "64:ff9b::127.0.0.2"],
+        ];
+        let number = |address: &&str| ClientId::of(address.parse().expect("an address"));
+        let mut seen = Vec::new();
+        for addresses in clients {
+            let client = number(&addresses[0]);
+            assert!(
+                addresses.iter().all(|one| number(one) == client),
+                "{addresses:?}"
+            );
+            assert!(!seen.contains(&client), "{addresses:?}");
+            seen.push(client);
+        }
+    }
+}
