@@ -50,7 +50,7 @@ fleet: ## VMS=N guests for SECONDS=S against a server of our own, URL=http://HOS
 		$(if $(ONED),--oned $(ONED)) $(if $(MAX_AGE),--max-age $(MAX_AGE)) $(if $(SERVER),--server $(SERVER))
 
 cost: ## counts instructions: no parser and no route costs more than its input grows; needs valgrind, takes minutes
-	$(CARGO) test -p onegate-server-lite --test cost -- --ignored
+	$(CARGO) test --profile bench -p onegate-server-lite -p onegate --test cost -- --ignored --nocapture
 
 budgets: ## one client exceeds each budget of docs/server.md: what another one notices
 	@$(CARGO) build --quiet --profile bench -p onegate-server-lite --bins --example budgets

@@ -11,6 +11,7 @@
 //! - [`upstream`]: stand-ins for oned and OneFlow
 //! - [`siege`]: a server under attack, and what it must never tell
 //! - [`source`]: what the source files import and define
+//! - [`cost`]: what something costs as its input grows
 //! - [`differences`]: where this server differs from the recorded one on purpose
 
 #![allow(
@@ -22,6 +23,7 @@
 )]
 
 pub mod client;
+pub mod cost;
 pub mod differences;
 pub mod engine;
 pub mod fixtures;
