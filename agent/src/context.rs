@@ -267,6 +267,8 @@ pub struct Missing {
     pub tls: Tls,
     /// Every place looked at, in order.
     pub problems: Vec<Problem>,
+    /// The look-up ended at a value that the caller had given.
+    pub refused: bool,
 }
 
 impl Missing {
@@ -288,14 +290,20 @@ impl Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "This VM's credentials are incomplete: no usable {}.",
-            self.fields().join(", no usable ")
-        )?;
-        f.write_str("Looked in:")?;
+        if self.refused {
+            f.write_str("What was given can't be used:")?;
+        } else {
+            let fields = self.fields().join(", no usable ");
+            write!(
+                f,
+                "This VM's credentials are incomplete: no usable {fields}.\nLooked in:"
+            )?;
+        }
         for problem in &self.problems {
             write!(f, "\n  {}: {}", problem.place, problem.what)?;
+        }
+        if self.refused {
+            return Ok(());
         }
         if self.problems.iter().any(|it| it.what == search::NEEDS_ROOT) {
             f.write_str("\nOnly root can read some of these: run onegate as root.")?;

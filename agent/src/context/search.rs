@@ -18,7 +18,6 @@ pub(super) struct Search<'a> {
     pub(super) lookup: &'a Lookup<'a>,
     pub(super) root: Root,
     found: Missing,
-    refused: bool,
 }
 
 impl<'a> Search<'a> {
@@ -28,7 +27,6 @@ impl<'a> Search<'a> {
                 lookup,
                 root,
                 found: Missing::default(),
-                refused: false,
             }),
             Err(error) => {
                 let place = format!("--root {}", lookup.root.display());
@@ -38,6 +36,7 @@ impl<'a> Search<'a> {
                 }];
                 Err(Box::new(Missing {
                     problems,
+                    refused: true,
                     ..Missing::default()
                 }))
             }
@@ -46,7 +45,7 @@ impl<'a> Search<'a> {
 
     /// A value that the caller insisted on is unusable.
     pub(super) fn is_refused(&self) -> bool {
-        self.refused
+        self.found.refused
     }
 
     /// All three are known.
@@ -65,7 +64,7 @@ impl<'a> Search<'a> {
     }
 
     pub(super) fn result(self) -> Result<Context, Box<Missing>> {
-        if self.refused {
+        if self.found.refused {
             return Err(Box::new(self.found));
         }
         match self.found {
@@ -96,7 +95,7 @@ impl<'a> Search<'a> {
     /// Stops the look-up: the caller insisted on a value that can't be used.
     pub(super) fn refuse(&mut self, place: impl Into<String>, what: impl Into<String>) {
         self.problem(place, what);
-        self.refused = true;
+        self.found.refused = true;
     }
 
     /// Takes what is still wanted from the variables of a file, and notes what it doesn't say.
