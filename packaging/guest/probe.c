@@ -3,7 +3,7 @@
  *   probe held PID            the mount options of the ISO9660 volume that a process holds; exit 1 if it holds none
  *   probe free DEVICE         exit 0 if no file system holds the device, 1 if one does
  *   probe as-nobody CMD…      runs a command without root's rights
- *   probe without-fsopen CMD… runs a command on what looks like Linux before 5.2: fsopen(2) fails with ENOSYS
+ *   probe without-fsopen CMD… runs a command on what looks like Linux before 5.2: fsopen(2) and openat2(2) fail with ENOSYS
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -22,7 +22,8 @@
 #include <unistd.h>
 
 #define ISO9660 0x9660
-#define FSOPEN 430 /* the same number on every architecture */
+#define FSOPEN 430 /* the same numbers on every architecture */
+#define OPENAT2 437
 
 static int held(const char *pid)
 {
@@ -77,7 +78,8 @@ static int without_fsopen(char **command)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FSOPEN, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FSOPEN, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OPENAT2, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };

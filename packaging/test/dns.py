@@ -1,9 +1,9 @@
 """A name server for the tests, over UDP and TCP. usage: dns.py ADDRESS [PORT [good]]
 
-Every name has the addresses 127.0.0.1 and ::1, but those in absent.test and those without a dot, which
-are not there. The first label of a name
-says what is wrong with one of the two, if anything is: aaaa-refused.test has no IPv6 address, as the server answers that
-question with REFUSED; any-truncated.test has both, over TCP alone. A good server answers as if no label said anything.
+Every name has the addresses 127.0.0.1 and ::1, but those in absent.test and those without a dot, which are not there.
+The first label of a name says what is wrong with one of the two, if anything is: aaaa-refused.test has no IPv6 address,
+as the server answers that question with REFUSED; any-truncated.test has both, over TCP alone. A good server answers as
+if no label said anything.
 """
 
 import socket
