@@ -29,7 +29,7 @@ _onegate_server_lite() {
     local command="${bare[0]-} ${bare[1]-}"
     case $command in
         "serve "*) flags="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint --admin --log" ;;
-        "check "*) flags="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint" ;;
+        "check "*) flags="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint --admin --log" ;;
         "token "*) flags="--cloud --state" ;;
         "context "*) flags="--cloud --state --out --export --endpoint" ;;
         "service show") flags="--state --json" ;;

@@ -85,6 +85,8 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l flow-in
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l vm-exec -x -d 'Run this, with its arguments, for each VM that is ACTIVE, in DIR/vms/ID of --state'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l vm-grace -x -d 'How long a VM\'s process has to end after SIGTERM, before SIGKILL [10s]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l endpoint -x -d 'ONEGATE_ENDPOINT of a context [the VM\'s record\'s; in serve what is listened on, and port 0 is its port]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l admin -x -d 'Where to answer /healthz, /readyz and /metrics; not where guests are answered [nowhere]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l log -x -d 'How log lines are written: text or json [text; with priorities for systemd\'s journal]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs context' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'

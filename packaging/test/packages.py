@@ -18,6 +18,8 @@ from roots import TARGET, Apk, Debian, Rpm, run
 
 PACKAGES = pathlib.Path("dist/packages").resolve()
 NEWER = TARGET / "newer"
+NEWS = "# What the newer version says here."
+TOOLS = pathlib.Path("target/tools/bin").resolve()
 THEIRS = TARGET / "one-context"
 OLD_VERSION = re.search(r'^version = "(.*)"', pathlib.Path("Cargo.toml").read_text(), re.M)[1]
 NEW_VERSION = OLD_VERSION + ".1"
@@ -51,8 +53,17 @@ def find(directory, name, suffix):
 
 
 def make_packages():
-    """A newer version of ours, and two of theirs."""
-    run("packaging/build", env={**os.environ, "VERSION": NEW_VERSION, "OUT": str(NEWER), "ARCHS": "x86_64"})
+    """A newer version of ours, whose configuration file differs too, and two of theirs."""
+    tree = TARGET / "newer-tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir()
+    run("sh", "-c", 'git ls-files -z | tar -cf - --null -T - | tar -C "$0" -xf -', str(tree))
+    shutil.copytree("dist", tree / "dist", ignore=shutil.ignore_patterns("packages", "repository"))
+    with open(tree / "packaging/server/onegate-server-lite.env", "a") as options:
+        options.write(f"{NEWS}\n")
+    date = run("git", "log", "-1", "--format=%ct").strip()
+    run("packaging/build", cwd=tree, env={**os.environ, "VERSION": NEW_VERSION, "OUT": str(NEWER), "ARCHS": "x86_64",
+                                          "SOURCE_DATE_EPOCH": date, "PATH": f"{TOOLS}:{os.environ['PATH']}"})
     for version in ("1", "2"):
         out = THEIRS / version
         shutil.rmtree(out, ignore_errors=True)
@@ -138,7 +149,13 @@ def server(root):
     options.write_text(options.read_text() + "# mine\n")
     if not isinstance(root, Apk):  # apk itself keeps changed files of /etc; the emulation here doesn't
         root.upgrade(find(NEWER, "onegate-server-lite", root.suffix))
-        check("# mine" in options.read_text(), "an upgrade lost the configuration")
+        check("# mine" in options.read_text() and NEWS not in options.read_text(), "an upgrade lost the configuration")
+        beside = root.file("etc/onegate-server-lite.env" + (".dpkg-dist" if isinstance(root, Debian) else ".rpmnew"))
+        check(NEWS in beside.read_text(), f"the new version's configuration is not in {beside}")
+        root.downgrade(find(PACKAGES, "onegate-server-lite", root.suffix))
+        check("# mine" in options.read_text(), "a rollback lost the configuration")
+        check(root.run("/usr/bin/onegate-server-lite", "--version").split()[-1] == OLD_VERSION, "no rollback")
+        beside.unlink(missing_ok=True)
     root.file("var/lib/onegate-server-lite").mkdir(exist_ok=True)
     root.remove("onegate-server-lite")
     check(not root.exists("/usr/bin/onegate-server-lite"), "the server is left behind")
@@ -146,7 +163,7 @@ def server(root):
         check(options.exists() and root.exists("/var/lib/onegate-server-lite"), "a removal lost the state")
         root.purge("onegate-server-lite")
         check(not options.exists() and not root.exists("/var/lib/onegate-server-lite"), "a purge left the state")
-    ok(f"{type(root).__name__}: the server's package")
+    ok(f"{type(root).__name__}: the server's package comes, is upgraded beside a changed configuration, rolled back, and goes")
 
 
 def dnf(root):
@@ -214,6 +231,15 @@ for path in sys.argv[1:]:
     ok("the SBOMs keep to CycloneDX 1.5")
 
 
+def readme():
+    """The packages that README.md installs are there."""
+    names = re.findall(r"dist/packages/\S+", pathlib.Path("README.md").read_text())
+    check(len(names) >= 3, f"README.md installs {names}")
+    for name in names:
+        check(pathlib.Path(name).exists(), f"README.md installs {name}, which is not there")
+    ok("README.md installs what there is")
+
+
 def lint():
     run("lintian", "--allow-root", "--fail-on=error", *map(str, PACKAGES.glob("*.deb")))
     ok("lintian finds no error")
@@ -246,6 +272,7 @@ def main():
     TARGET.mkdir(parents=True, exist_ok=True)
     reproducible()
     make_packages()
+    readme()
     contents()
     lint()
     hardening()

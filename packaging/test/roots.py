@@ -89,9 +89,10 @@ class Debian(Root):
 
     def install(self, package):
         shutil.copy(package, self.file("tmp/package.deb"))
-        return self.run("dpkg", "--force-unsafe-io", "--install", "/tmp/package.deb")
+        # As an unattended upgrade does it: a configuration file that was changed stays.
+        return self.run("dpkg", "--force-unsafe-io", "--force-confdef", "--force-confold", "--install", "/tmp/package.deb")
 
-    upgrade = install
+    upgrade = downgrade = install
 
     def remove(self, name):
         return self.run("dpkg", "--force-unsafe-io", "--remove", name)
@@ -123,6 +124,9 @@ class Rpm(Root):
 
     def upgrade(self, package):
         return run("rpm", "--root", str(self.path), "--upgrade", "--verbose", "--nosignature", str(package))
+
+    def downgrade(self, package):
+        return run("rpm", "--root", str(self.path), "--upgrade", "--oldpackage", "--nosignature", str(package))
 
     def remove(self, name):
         return run("rpm", "--root", str(self.path), "--erase", name)

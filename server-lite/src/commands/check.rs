@@ -14,6 +14,7 @@ use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use crate::store::database::Store;
 use jiff::Timestamp;
+use rustix::fs::{Access, access};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,7 +74,16 @@ pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
             report.add("VMs", &command_of_vms(options))?;
         }
     }
-    report.add("address", &address(&setup::address(options, &config)))?;
+    let guests = setup::address(options, &config);
+    report.add("address", &address(&guests))?;
+    let admin = match &options.admin {
+        Some(admin) if *admin == guests && !admin.ends_with(":0") => Checked::Failed(format!(
+            "{admin} is where guests are answered: choose another"
+        )),
+        Some(admin) => address(admin),
+        None => Checked::Skipped("no --admin: no /healthz, /readyz and /metrics".to_owned()),
+    };
+    report.add("admin address", &admin)?;
     match report.failed {
         0 => Ok(()),
         1 => Err(CommandError::Failed("one check failed".to_owned())),
@@ -146,8 +156,16 @@ fn state(directory: Option<&Path>) -> Checked {
         return Checked::Skipped("no --state: changes last as long as the server".to_owned());
     };
     if !directory.exists() {
-        let text = format!("{} is not there yet: serve makes it", directory.display());
-        return Checked::Skipped(text);
+        let path = directory.display();
+        let above = directory.ancestors().find(|above| above.exists());
+        let above = above.unwrap_or(Path::new("."));
+        return match access(above, Access::WRITE_OK | Access::EXEC_OK) {
+            Ok(()) => Checked::Skipped(format!("{path} is not there yet: serve makes it")),
+            Err(error) => Checked::Failed(format!(
+                "{path} is not there, and cannot be made in {}: {error}: make it as the server's user",
+                above.display()
+            )),
+        };
     }
     match Store::read_if_any(directory) {
         Ok(Some(_)) => Checked::Ok(format!("{} is whole", directory.display())),
@@ -205,7 +223,7 @@ fn address(address: &str) -> Checked {
             Checked::Skipped(format!("{address} is in use: fine if that is this server"))
         }
         Err(error) => Checked::Failed(format!(
-            "cannot listen on {address}: {error}: choose another with --listen"
+            "cannot listen on {address}: {error}: choose another address"
         )),
     }
 }

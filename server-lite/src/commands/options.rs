@@ -254,14 +254,14 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "admin",
         value: Some("ADDRESS:PORT"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "Where to answer /healthz, /readyz and /metrics; not where guests are answered [nowhere]",
         set: |options, value| text(&mut options.admin, value),
     },
     OptionEntry {
         name: "log",
         value: Some("FORMAT"),
-        commands: &[Serve],
+        commands: &[Serve, Check],
         help: "How log lines are written: text or json [text; with priorities for systemd's journal]",
         set: |options, value| {
             options.log = match value.to_str() {

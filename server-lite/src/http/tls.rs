@@ -112,7 +112,15 @@ fn read(certificate: &Path, key: &Path) -> Result<Loaded, TlsError> {
         )
     };
     let text = |file: &Path| {
-        let text = std::fs::read(file).map_err(|cause| error(file, cause.to_string()))?;
+        let text = std::fs::read(file).map_err(|cause| {
+            let hint = match cause.kind() {
+                ErrorKind::PermissionDenied => {
+                    ": the user that the server runs as must be able to read it"
+                }
+                _ => "",
+            };
+            error(file, format!("{cause}{hint}"))
+        })?;
         // A byte-order mark would hide what begins on the first line.
         let mark = b"\xef\xbb\xbf";
         Ok(match text.starts_with(mark) {

@@ -178,6 +178,8 @@ fn a_check_looks_at_each_thing_and_says_what_to_do() {
         &cloud,
         "--listen",
         "here",
+        "--admin",
+        "here",
         "--tls-cert",
         &bad,
         "--tls-key",
@@ -190,6 +192,7 @@ fn a_check_looks_at_each_thing_and_says_what_to_do() {
         "FAILED  scenario: ",
         "journal is damaged: it is empty",
         "FAILED  address: cannot listen on here",
+        "FAILED  admin address: here is where guests are answered",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }

@@ -157,6 +157,20 @@ fn the_environment_names_the_state_where_nothing_else_does() {
     assert!(none.is_err(), "an empty one is none");
 }
 
+/// Whoever checks a service gives the options that it has.
+#[test]
+fn check_takes_every_option_of_serve() {
+    for option in OPTIONS {
+        let takes = |command| option.commands.contains(&command);
+        assert_eq!(
+            takes(Command::Serve),
+            takes(Command::Check),
+            "{}",
+            option.name
+        );
+    }
+}
+
 #[test]
 fn the_tables_are_sound_and_the_help_has_all_of_them() {
     for (number, entry) in OPTIONS.iter().enumerate() {
