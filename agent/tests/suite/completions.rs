@@ -2,7 +2,7 @@
 
 use super::generated::{directory, is_installed};
 use crate::support::server::{Server, token};
-use crate::support::{Listener, stderr, stdout};
+use crate::support::{Listener, stderr, stdout, terminal};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -229,7 +229,7 @@ const BASH: Shell = Shell {
             + r#"
 complete_line() {
     COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=$' \t\n"\'@><=;|&(:'
-    mapfile -t COMP_WORDS < <(grep -oE '[@=:]+|[^@=: ]+' <<<"$1")
+    mapfile -t COMP_WORDS < <(grep -oE '[=:]+|[^=: ]+' <<<"$1")
     [[ $1 != *' ' ]] || COMP_WORDS+=('')
     COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
     "$2"
@@ -287,6 +287,59 @@ for row in ${{(f)out}}; do [[ $row == *CHOICE=* ]] && printf '%s\t%s\n' '{line}'
         script + "exit 0\n"
     },
 };
+
+/// What is replaced in a line typed to bash, which cuts words at `=` and `:`, and takes `@` for the start of one.
+#[test]
+fn bash_puts_choices_where_they_belong() {
+    if !is_installed("bash") {
+        return;
+    }
+    let server = Server::start();
+    let agent = Path::new(env!("CARGO_BIN_EXE_onegate")).parent().unwrap();
+    let url = server.url();
+    for (typed, line) in [
+        (
+            "onegate vm update A=1 CERT=@/etc/passw",
+            "onegate vm update A=1 CERT=@/etc/passwd".to_owned(),
+        ),
+        (
+            "onegate vm update CERT=@/proc/sel",
+            "onegate vm update CERT=@/proc/self/".to_owned(),
+        ),
+        (
+            "onegate vm wait STATE!=RUNN",
+            "onegate vm wait STATE!=RUNNING".to_owned(),
+        ),
+        (
+            "onegate service peers --where=STATE=RUNN",
+            "onegate service peers --where=STATE=RUNNING".to_owned(),
+        ),
+        (
+            &format!("onegate --endpoint {url} service scale --role sl"),
+            format!("onegate --endpoint {url} service scale --role slave"),
+        ),
+        (
+            "onegate vm update ROL",
+            "onegate vm update ROLE_NAME=".to_owned(),
+        ),
+    ] {
+        let mut command = Command::new("bash");
+        command.args(["--norc", "-i"]).env_clear();
+        command.env("PATH", format!("{}:/usr/bin:/bin", agent.display()));
+        command.env("TERM", "dumb").env("ONEGATE_ENDPOINT", url);
+        command.env("VMID", "8").env("TOKENTXT", token(8));
+        // What is typed after the first line waits until there is a prompt.
+        let file = directory().join("onegate.bash");
+        let input = format!(
+            "onegate() {{ if [ \"$COMP_LINE\" ]; then command onegate \"$@\"; else printf '<%s>' onegate \"$@\"; echo; fi; }}; \
+             source '{}'\n{typed}\t\nexit\n",
+            file.display()
+        );
+        let printed = terminal::type_into(command, &input);
+        let words: String = line.split(' ').map(|word| format!("<{word}>")).collect();
+        assert!(printed.contains(&words), "{typed}: {printed}");
+    }
+}
 
 /// A role's name is what somebody else wrote.
 #[test]

@@ -31,8 +31,15 @@ const CHOOSE: &str = r#"    local kind choice choices=() found cut
         found=()
         case $kind/$word in
             commands/*) mapfile -t found < <(compgen -c -- "$word") ;;
-            files/* | directories/* | attributes/*=@*)
-                [[ $kind != attributes ]] || start+=${word%%=@*}=@ word=${word#*=@}
+            attributes/*=@*)
+                # With -o filenames bash would put a backslash before the @.
+                start+=${word%%=@*}=@ word=${word#*=@}
+                mapfile -t found < <(compgen -f -- "$word")
+                for ((i = 0; i < ${#found[@]}; i++)); do
+                    [[ ! -d ${found[i]} ]] || found[i]+=/
+                    printf -v "found[i]" %q "${found[i]}"
+                done ;;
+            files/* | directories/*)
                 compopt -o filenames 2>/dev/null
                 mapfile -t found < <(compgen "$([[ $kind == directories ]] && echo -d || echo -f)" -- "$word") ;;
             conditions/STATE=* | conditions/STATE!=*)
@@ -51,19 +58,19 @@ const ASK: &str = r#"            vms/* | networks/*)
             *) mapfile -t found < <(ask "$kind") ;;
 "#;
 
-/// bash replaces the part of the word behind the last character that it cuts words at.
+/// bash replaces the part of the word behind the last character that it cuts words at, or from an `@` on.
 const REPLY: &str = r#"        esac
         choices+=("${found[@]}")
     done
     [[ ${#choices[@]} -gt 0 || -n $option ]] || mapfile -t choices < <(compgen -W "$flags" -- "$word")
     cut=$start$word
-    cut=${cut%"${cut##*[$COMP_WORDBREAKS]}"}
+    cut=${cut%"${cut##*[${COMP_WORDBREAKS//@}]}"}
     for choice in "${choices[@]}"; do
         [[ $choice == "$word"* ]] || continue
         choice=$start$choice
         COMPREPLY+=("${choice#"$cut"}")
     done
-    [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
+    [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *[=/] ]] || compopt -o nospace 2>/dev/null
 }
 "#;
 
