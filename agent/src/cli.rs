@@ -90,7 +90,7 @@ pub fn parse(
         }
         given.push((entry, value));
     }
-    if help || words.first().is_some_and(|word| word == "help") {
+    if help || words.iter().take(2).any(|word| word == "help") {
         let words: Vec<&str> = words
             .iter()
             .map(String::as_str)
@@ -287,7 +287,7 @@ fn command(commands: Commands, words: &[String]) -> Result<&'static Command, Err
     let typed = format!("{resource} {action}");
     let typed = typed.trim_end();
     let hint = match meant(commands, resource, typed)[..] {
-        [] => String::new(),
+        [] => "; see 'onegate --help'".to_owned(),
         [ref all @ .., last] if !all.is_empty() => {
             format!("; did you mean {} or '{last}'?", quoted(all))
         }

@@ -260,7 +260,11 @@ fn misuse_is_named() {
             "'vm shwo' is not a command; did you mean 'vm show'?",
             255,
         ),
-        (&["service", "foo"], "'service foo' is not a command", 255),
+        (
+            &["roles", "foo"],
+            "'roles foo' is not a command; see 'onegate --help'",
+            255,
+        ),
         (&["servce", "show"], "did you mean 'service show'?", 255),
         (&["poweroff", "6"], "did you mean 'vm poweroff'?", 255),
         (
@@ -294,6 +298,7 @@ fn help_is_neither_success_nor_failure() {
         (&["vnet", "--help"], "vnet show ID"),
         (&["doctor", "-h"], "Usage: onegate doctor"),
         (&["help", "metrics"], "Usage: onegate metrics"),
+        (&["vm", "help"], "vm update [ID]"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
         (&["-V"], env!("CARGO_PKG_VERSION")),
     ] {
