@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: image-gain generate help rust tools demo demo-elastic test lint bench fleet cost budgets fuzz-smoke static repository linked package build install vendor test-static test-source test-fresh test-packages test-images test-guest test-cloud-init clean
+.PHONY: image-gain generate help rust tools demo demo-elastic demo-service test lint bench fleet cost budgets fuzz-smoke static repository linked package build install vendor test-static test-source test-fresh test-packages test-images test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -22,6 +22,10 @@ demo: rust ## one VM's story, from the documentation, against a server of our ow
 demo-elastic: rust ## a service that grows and shrinks by its rules, in half a minute
 	@$(CARGO) build --locked --workspace --bins
 	@scripts/demo-elastic
+
+demo-service: rust ## a service of real guests in QEMU that grows, loses one, is recovered and shrinks: minutes
+	@$(CARGO) build --locked --workspace --bins
+	@scripts/demo-service
 
 test: ## units, recordings, end to end; needs no root and no network but crates
 	@scripts/test

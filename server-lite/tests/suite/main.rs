@@ -31,6 +31,7 @@ mod http_server;
 mod http_tls;
 mod kill;
 mod lab_control;
+mod lab_examples;
 mod lab_machines;
 mod limits_documented;
 mod log;
