@@ -246,8 +246,13 @@ fn vrouter(session: &mut Session<'_, '_>) -> Result<(), Error> {
 fn networks(vrouter: &Document) -> Result<Vec<Request>, Error> {
     let root = vrouter.root();
     require(root, "VROUTER")?;
+    let template = root.get("VROUTER").get("TEMPLATE");
+    if !template.is_object() {
+        let what = "The virtual router comes without its TEMPLATE, which has its NICs";
+        return Err(Error::Answer(what.to_owned()));
+    }
     let mut ids: Vec<String> = Vec::new();
-    for nic in root.get("VROUTER").get("TEMPLATE").get("NIC").each() {
+    for nic in template.get("NIC").each() {
         let id = nic.get("NETWORK_ID").text();
         let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
         if is_number && !ids.contains(&id) {

@@ -182,3 +182,30 @@ fn of_a_virtual_router() {
     }
     assert_eq!(listener.received().len(), 15);
 }
+
+/// What would make a list empty, or shorter, although nothing says that it is.
+#[test]
+fn a_virtual_router_that_is_not_all_there_is_an_error() {
+    let router = r#"{"VROUTER":{"ID":"0","TEMPLATE":{"NIC":{"NETWORK_ID":"1"}}}}"#;
+    for (vrouter, vnet, code) in [
+        (r#"{"VROUTER":{}}"#, "", 255),
+        (r#"{"VROUTER":{"TEMPLATE":null}}"#, "", 255),
+        (r#"{"VROUTER":{"TEMPLATE":""}}"#, "", 255),
+        (router, r#"{"VNET":{}}"#, 255),
+        (router, r#"{"VNET":{"AR_POOL":null}}"#, 255),
+        (router, r#"{"VNET":{"AR_POOL":{"AR":null}}}"#, 255),
+        (router, r#"{"VNET":{"AR_POOL":{"AR":[{}]}}}"#, 255),
+        // Nothing is there, and the answer says so.
+        (r#"{"VROUTER":{"TEMPLATE":{}}}"#, "", 0),
+        (router, r#"{"VNET":{"AR_POOL":{"AR":[]}}}"#, 0),
+        (router, r#"{"VNET":{"AR_POOL":{"AR":{"LEASES":{}}}}}"#, 0),
+    ] {
+        let listener = Listener::new(Box::new(move |_, request| {
+            let is_network = request.line.contains("vnet");
+            answer("200 OK", if is_network { vnet } else { vrouter })
+        }));
+        let output = run_as(&listener.url(), "1", "AAAA", ["vrouter", "peers"]);
+        let said = (output.status.code(), stdout(&output));
+        assert_eq!(said, (Some(code), String::new()), "{vrouter} {vnet}");
+    }
+}
