@@ -126,7 +126,7 @@ fn typed(
             None if entry.classic => entry,
             None => return Err(misplaced(commands, command, entry)),
         };
-        let value = entry.read(text).map_err(Error::Usage)?;
+        let value = entry.read(text)?;
         options.0.push((entry, value));
     }
     Ok(options)

@@ -20,6 +20,7 @@ pub use failure::{Failure, Phase};
 pub use proxy::{Proxies, Proxy};
 
 use crate::context::{Endpoint, Token};
+use crate::fault::Fault;
 use crate::limits::{MAX_ANSWER, MAX_HEADER};
 use crate::trace;
 use failure::{Broken, NOT_ONEGATE};
@@ -126,11 +127,11 @@ impl Client {
     /// A client; nothing is sent yet.
     ///
     /// # Errors
-    /// What can't stand in a header.
-    pub fn new(settings: Settings) -> Result<Client, String> {
-        let header = |value: &str, what| {
+    /// The VM's id or the token can't stand in a header.
+    pub fn new(settings: Settings) -> Result<Client, Fault> {
+        let header = |value: &str, what: &str| {
             HeaderValue::from_str(value)
-                .map_err(|_| format!("{what} holds characters that HTTP forbids"))
+                .map_err(|_| Fault::of("{} holds characters that HTTP forbids", what))
         };
         let vmid = header(&settings.vmid, "the VM's id")?;
         let mut token = header(settings.token.reveal(), "the token")?;

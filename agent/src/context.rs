@@ -18,6 +18,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
+use crate::fault::Fault;
 use crate::files::Located;
 use crate::trace;
 use base64::Engine;
@@ -208,15 +209,16 @@ impl Tls {
     /// The PEM text of `ONEGATE_CA_CERT`, decoded.
     ///
     /// # Errors
-    /// Says where the value came from when it isn't base64.
-    pub fn ca_pem(&self) -> Result<Option<Vec<u8>>, String> {
+    /// It isn't base64.
+    pub fn ca_pem(&self) -> Result<Option<Vec<u8>>, Fault> {
         let Some(found) = &self.ca_cert else {
             return Ok(None);
         };
-        decode(&found.value).map(Some).ok_or_else(|| {
-            format!(
+        let pem = decode(&found.value).map(Some);
+        pem.ok_or_else(|| {
+            Fault::of(
                 "ONEGATE_CA_CERT ({}) is not base64 of a PEM text",
-                found.place
+                &found.place,
             )
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::client::Failure;
 use crate::context::Missing;
+use crate::fault::Fault;
 use std::fmt;
 use std::io;
 
@@ -76,6 +77,12 @@ impl Error {
             | Error::Answer(_)
             | Error::Output(_) => FAILED,
         }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        Error::Endpoint(fault.into())
     }
 }
 

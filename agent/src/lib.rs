@@ -13,6 +13,7 @@ pub mod client;
 pub mod commands;
 pub mod context;
 pub mod error;
+pub mod fault;
 pub mod files;
 pub mod limits;
 pub mod mountinfo;

@@ -1,6 +1,7 @@
 //! Options: their names, the type of their value, and the values given. A value is read and checked once, here.
 
 use super::duration;
+use crate::error::Error;
 use crate::objects::path::JsonPath;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -61,8 +62,8 @@ impl OptionEntry {
     /// Reads a value.
     ///
     /// # Errors
-    /// What was expected, with the option's name and what was given.
-    pub(super) fn read(&self, text: String) -> Result<Value, String> {
+    /// [`Error::Usage`]: what was expected, with the option's name and what was given.
+    pub(super) fn read(&self, text: String) -> Result<Value, Error> {
         let value = match self.kind {
             Kind::Switch => Ok(Value::Switch),
             Kind::Text(_) => Ok(Value::Text(text.clone())),
@@ -82,13 +83,15 @@ impl OptionEntry {
                     Err("expected a duration, such as 30 (seconds), 300ms, 5m or 1h".to_owned())
                 }
             },
-            Kind::JsonPath => JsonPath::parse(&text).map(Value::JsonPath),
+            Kind::JsonPath => JsonPath::parse(&text)
+                .map(Value::JsonPath)
+                .map_err(|error| format!("{error}")),
             Kind::Rest(_) if text.is_empty() => Err("expected a program".to_owned()),
             Kind::Rest(_) => Ok(Value::Words(
                 text.split(BETWEEN).map(str::to_owned).collect(),
             )),
         };
-        value.map_err(|why| format!("--{} '{text}': {why}", self.long))
+        value.map_err(|why| Error::Usage(format!("--{} '{text}': {why}", self.long)))
     }
 }
 

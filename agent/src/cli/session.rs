@@ -9,6 +9,7 @@ use crate::client::request::{Method, Request};
 use crate::client::{Client, Proxies, Response, Settings, Timeouts, Trust};
 use crate::context::{self, Context, Lookup, Missing};
 use crate::error::{self, Error};
+use crate::fault::Fault;
 use crate::files::Located;
 use crate::privileges;
 use crate::world::World;
@@ -126,9 +127,7 @@ impl Session<'_, '_> {
         let defaults = Timeouts::default();
         let option = |opt| self.options.get(opt).copied();
         let settings = Settings {
-            endpoints: endpoints
-                .collect::<Result<Vec<_>, String>>()
-                .map_err(Error::Endpoint)?,
+            endpoints: endpoints.collect::<Result<Vec<_>, Fault>>()?,
             place: context.endpoint.place,
             vmid: context.vmid.value,
             token: context.token.value,
@@ -139,7 +138,7 @@ impl Session<'_, '_> {
             },
             retries: self.options.get(&RETRY).copied().unwrap_or(0),
         };
-        Client::new(settings).map_err(Error::Endpoint)
+        Ok(Client::new(settings)?)
     }
 
     /// An option wins over what was found.
@@ -154,7 +153,7 @@ impl Session<'_, '_> {
             });
         }
         Ok(Trust {
-            ca_cert: found.ca_pem().map_err(Error::Endpoint)?,
+            ca_cert: found.ca_pem()?,
             ca_file: found.ca_file.as_ref().map(|found| found.value.clone()),
             insecure,
         })

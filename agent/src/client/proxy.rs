@@ -5,6 +5,7 @@
 //! go astray.
 
 use crate::context::Endpoint;
+use crate::fault::Fault;
 use base64::Engine as _;
 use std::net::IpAddr;
 
@@ -32,12 +33,12 @@ impl Proxies {
     /// The proxy on the way to a server, if there is one.
     ///
     /// # Errors
-    /// What is wrong with the variable, by its name.
-    pub fn on_the_way(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
-        let (name, value) = if endpoint.https {
-            ("https_proxy", &self.https)
+    /// The variable's value is no proxy.
+    pub fn on_the_way(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, Fault> {
+        let (is, value) = if endpoint.https {
+            ("https_proxy is {}", &self.https)
         } else {
-            ("http_proxy", &self.http)
+            ("http_proxy is {}", &self.http)
         };
         let Some(url) = value
             .as_deref()
@@ -52,16 +53,17 @@ impl Proxies {
         }
         parse(url)
             .map(Some)
-            .map_err(|what| format!("{name} is {what}"))
+            .map_err(|fault| Fault::of(is, &String::from(fault)))
     }
 }
 
-fn parse(url: &str) -> Result<Proxy, String> {
+fn parse(url: &str) -> Result<Proxy, Fault> {
     // A password must not show in a message: none of them repeats the URL.
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     if !scheme.eq_ignore_ascii_case("http") {
-        return Err(format!(
-            "a proxy of the kind {scheme}://: only http:// is known"
+        return Err(Fault::of(
+            "a proxy of the kind {}://: only http:// is known",
+            scheme,
         ));
     }
     let (user, address) = match rest.rsplit_once('@') {
@@ -183,7 +185,9 @@ mod tests {
             https: Some("p.example:3129".into()),
             none: Some(none.into()),
         };
-        let proxy = proxies.on_the_way(&Endpoint::parse(url).unwrap())?;
+        let proxy = proxies
+            .on_the_way(&Endpoint::parse(url).unwrap())
+            .map_err(|error| error.to_string())?;
         Ok(proxy.map(|proxy| {
             format!(
                 "{} {}",

@@ -131,7 +131,7 @@ impl Wanted {
                     "--format and --get exclude each other".to_owned(),
                 ));
             }
-            (Some(text), None) => Shape::Format(Format::parse(text).map_err(Error::Usage)?),
+            (Some(text), None) => Shape::Format(Format::parse(text)?),
             (None, Some(path)) => Shape::Get(path.clone(), json),
             (None, None) if json => Shape::List(Layout::Json),
             (None, None) if options.has(&LEADER) => Shape::Ids,
@@ -171,7 +171,7 @@ impl Wanted {
             let line = match &self.shape {
                 Shape::List(_) => continue,
                 Shape::Ids => Ok(peer.id().to_owned()),
-                Shape::Format(format) => format.fill(peer, &mut budget)?,
+                Shape::Format(format) => format.fill(peer, &mut budget),
                 Shape::Get(path, json) => {
                     let found = peer.select(path, "--get", &mut budget)?;
                     let found = decoded(&found, *json, false)?;
@@ -185,11 +185,11 @@ impl Wanted {
             match line {
                 Ok(line) if terminal => output.bytes.extend(sanitize(&line).bytes()),
                 Ok(line) => output.bytes.extend(line.bytes()),
-                Err(why) if self.strict => return Err(Error::Answer(why)),
-                Err(why) => {
+                Err(Error::Answer(why)) if !self.strict => {
                     output.warnings.push(format!("{why}; it is left out"));
                     continue;
                 }
+                Err(error) => return Err(error),
             }
             output.bytes.push(b'\n');
         }

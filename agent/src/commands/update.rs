@@ -160,7 +160,8 @@ fn attributes(
         .iter()
         .map(|word| attribute::parse(word, options.has(&BASE64), read));
     let attributes = attributes.collect::<Result<Vec<_>, _>>();
-    Ok(attribute::encode(&attributes.map_err(Error::Usage)?))
+    let attributes = attributes.map_err(|error| Error::Usage(format!("{error}")))?;
+    Ok(attribute::encode(&attributes))
 }
 
 /// What the caller should know before anything is sent.

@@ -86,7 +86,7 @@ pub(super) fn look(search: &mut Search<'_>) {
         Ok(volume) => {
             search.take_directory(&format!("{place}:"), &|name| volume.read(Path::new(name)))
         }
-        Err(what) => search.problem(place, what),
+        Err(error) => search.problem(place, mount::why(error)),
     }
 }
 

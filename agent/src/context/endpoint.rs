@@ -1,5 +1,6 @@
 //! The server's address, as `ONEGATE_ENDPOINT` gives it.
 
+use crate::fault::Fault;
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -21,12 +22,12 @@ impl Endpoint {
     /// Reads a URL.
     ///
     /// # Errors
-    /// What it is instead, in words that follow '… is'.
-    pub fn parse(url: &str) -> Result<Endpoint, String> {
+    /// What it is instead, in words that follow '… is'; none of them shows a password.
+    pub fn parse(url: &str) -> Result<Endpoint, Fault> {
         if url.contains(char::is_control) {
-            return Err("not a URL: it has control characters in it".to_owned());
+            return Err(Fault::new("not a URL: it has control characters in it"));
         }
-        let no_scheme = || "not a URL that starts with http:// or https://".to_owned();
+        let no_scheme = || Fault::new("not a URL that starts with http:// or https://");
         let (scheme, rest) = url.split_once("://").ok_or_else(no_scheme)?;
         let https = match scheme {
             _ if scheme.eq_ignore_ascii_case("http") => false,
@@ -35,20 +36,24 @@ impl Endpoint {
         };
         // Looked for everywhere: a password with a '/' in it would otherwise be quoted as a port.
         if rest.contains('@') {
-            return Err(
-                "a URL with a user name: OneGate knows the VM by its token alone".to_owned(),
-            );
+            return Err(Fault::new(
+                "a URL with a user name: OneGate knows the VM by its token alone",
+            ));
         }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if let Some(odd) = authority.chars().find(|c| matches!(c, ',' | ';')) {
-            return Err(format!(
-                "a URL with '{odd}' in its host: several URLs are separated by blanks"
+            return Err(Fault::of(
+                "a URL with '{}' in its host: several URLs are separated by blanks",
+                odd.encode_utf8(&mut [0; 4]),
             ));
         }
         let (host, port) = split(authority)?;
         let port = match port {
             Some(digits) => number(digits).ok_or_else(|| {
-                format!("a URL with '{digits}' for a port: that is a number from 1 to 65535")
+                Fault::of(
+                    "a URL with '{}' for a port: that is a number from 1 to 65535",
+                    digits,
+                )
             })?,
             None if https => 443,
             None => 80,
@@ -102,7 +107,7 @@ pub(super) fn without_password(given: &str) -> String {
 }
 
 /// Host and port of `HOST[:PORT]` or `[IPV6][:PORT]`.
-fn split(authority: &str) -> Result<(String, Option<&str>), String> {
+fn split(authority: &str) -> Result<(String, Option<&str>), Fault> {
     if let Some((host, rest)) = authority
         .strip_prefix('[')
         .and_then(|rest| rest.split_once(']'))
@@ -111,36 +116,38 @@ fn split(authority: &str) -> Result<(String, Option<&str>), String> {
             "" => None,
             rest => Some(
                 rest.strip_prefix(':')
-                    .ok_or("a URL with something between ']' and the port")?,
+                    .ok_or_else(|| Fault::new("a URL with something between ']' and the port"))?,
             ),
         };
         return Ok((address(host)?, port));
     }
     let (host, port) = match authority.split_once(':') {
         Some((_, port)) if port.contains(':') => {
-            return Err(
-                "a URL with an IPv6 address without brackets: write http://[ADDRESS]:PORT"
-                    .to_owned(),
-            );
+            return Err(Fault::new(
+                "a URL with an IPv6 address without brackets: write http://[ADDRESS]:PORT",
+            ));
         }
         Some((host, port)) => (host, Some(port)),
         None => (authority, None),
     };
     if host.is_empty() {
-        return Err("a URL without a host".to_owned());
+        return Err(Fault::new("a URL without a host"));
     }
     if let Some(odd) = host
         .chars()
         .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_'))
     {
-        return Err(format!("a URL with {odd:?} in its host name"));
+        return Err(Fault::of(
+            "a URL with {} in its host name",
+            &format!("{odd:?}"),
+        ));
     }
     Ok((host.to_owned(), port))
 }
 
 /// An IPv6 address; a link-local one with its interface, by name or number: `fe80::1%eth0`, or `fe80::1%25eth0`, as
 /// RFC 6874 writes it in a URL.
-fn address(host: &str) -> Result<String, String> {
+fn address(host: &str) -> Result<String, Fault> {
     let (address, zone) = match host.split_once('%') {
         None => (host, None),
         Some((address, zone)) => {
@@ -149,18 +156,21 @@ fn address(host: &str) -> Result<String, String> {
         }
     };
     let Ok(parsed) = address.parse::<Ipv6Addr>() else {
-        return Err(format!(
-            "a URL with '{host}' between brackets, which is not an IPv6 address"
+        return Err(Fault::of(
+            "a URL with '{}' between brackets, which is not an IPv6 address",
+            host,
         ));
     };
     match zone {
-        None if parsed.is_unicast_link_local() => Err(format!(
-            "a URL with a link-local address without its interface: write [{address}%eth0], with the name of the \
-             interface for eth0"
+        None if parsed.is_unicast_link_local() => Err(Fault::of(
+            "a URL with a link-local address without its interface: write [{}%eth0], with the name of the \
+                 interface for eth0",
+            address,
         )),
         None => Ok(address.to_owned()),
-        Some(zone) if !is_interface(zone) => Err(format!(
-            "a URL with '{zone}' after '%', which is no name of a network interface"
+        Some(zone) if !is_interface(zone) => Err(Fault::of(
+            "a URL with '{}' after '%', which is no name of a network interface",
+            zone,
         )),
         Some(zone) => Ok(format!("{address}%{zone}")),
     }
@@ -309,7 +319,7 @@ mod tests {
             ("http://[127.0.0.1]:1", "not an IPv6 address"),
             ("http://a b", "' '"),
         ] {
-            let what = Endpoint::parse(url).expect_err(url);
+            let what = Endpoint::parse(url).expect_err(url).to_string();
             assert!(what.contains(named), "{url}: {what}");
             assert!(!what.contains("sec"), "{url}: {what}");
         }

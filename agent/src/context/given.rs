@@ -71,7 +71,7 @@ pub(super) fn environment(search: &mut Search<'_>) {
         let place = format!("environment variable {}", variable.name);
         if let Err(what) = search.offer(variable, value.as_bytes(), &place, &Root::own()) {
             let what = match variable.field {
-                Field::Token => what,
+                Field::Token => what.into(),
                 _ => format!("{:?} is {what}", without_password(&value.to_string_lossy())),
             };
             search.refuse(place, what);

@@ -15,25 +15,26 @@ use rustix::thread::UnshareFlags;
 
 use crate::files::Root;
 
-/// Mounts the ISO9660 volume of a block device. The mount ends when the result is dropped.
-///
-/// # Errors
-/// What failed, in words.
-pub(super) fn iso9660(device: &Path) -> Result<Root, String> {
-    match detached(device) {
-        // Before Linux 5.2, or a seccomp filter from that time.
-        Err(Errno::NOSYS) => in_private_namespace(device),
-        other => other,
-    }
-    .map(|dir| Root::of(dir, device))
-    .map_err(|error| match error {
+/// What an error of [`iso9660`] means to the one who looks for credentials.
+pub(super) fn why(error: Errno) -> String {
+    match error {
         Errno::NODEV => "this kernel has no iso9660 file system: load its module isofs".to_owned(),
         Errno::PERM | Errno::ACCESS => {
             "not permitted to mount it: run as root (in a container, with CAP_SYS_ADMIN)".to_owned()
         }
         Errno::NOTBLK => "not a block device".to_owned(),
         error => format!("can't mount it: {}", io::Error::from(error)),
-    })
+    }
+}
+
+/// Mounts the ISO9660 volume of a block device. The mount ends when the result is dropped.
+pub(super) fn iso9660(device: &Path) -> Result<Root, Errno> {
+    match detached(device) {
+        // Before Linux 5.2, or a seccomp filter from that time.
+        Err(Errno::NOSYS) => in_private_namespace(device),
+        other => other,
+    }
+    .map(|dir| Root::of(dir, device))
 }
 
 fn detached(device: &Path) -> Result<OwnedFd, Errno> {

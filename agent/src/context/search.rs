@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 
+use crate::fault::Fault;
 use crate::files::{Located, Root};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -154,7 +155,7 @@ impl<'a> Search<'a> {
         value: &[u8],
         place: &str,
         root: &Root,
-    ) -> Result<(), String> {
+    ) -> Result<(), Fault> {
         let value = value.trim_ascii();
         let tls = &mut self.found.tls;
         match variable.field {
@@ -198,10 +199,10 @@ impl<'a> Search<'a> {
     }
 
     /// Offers the text of a token file.
-    pub(super) fn offer_token(&mut self, text: &[u8], place: &str) -> Result<(), String> {
+    pub(super) fn offer_token(&mut self, text: &[u8], place: &str) -> Result<(), Fault> {
         let text = shell::without_mark(text).trim_ascii();
         if text.is_empty() {
-            return Err("empty".to_owned());
+            return Err(Fault::new("empty"));
         }
         fill(&mut self.found.token, text, place, token)
     }
@@ -247,8 +248,8 @@ fn fill<T>(
     slot: &mut Option<Found<T>>,
     value: &[u8],
     place: &str,
-    check: impl FnOnce(&[u8]) -> Result<T, String>,
-) -> Result<(), String> {
+    check: impl FnOnce(&[u8]) -> Result<T, Fault>,
+) -> Result<(), Fault> {
     if slot.is_none() && !value.is_empty() {
         *slot = Some(Found {
             value: check(value)?,
@@ -259,21 +260,21 @@ fn fill<T>(
 }
 
 /// One URL, or several with blanks between: the next one is for when one can't be reached.
-fn endpoint(value: &[u8]) -> Result<Vec<Endpoint>, String> {
+fn endpoint(value: &[u8]) -> Result<Vec<Endpoint>, Fault> {
     value
         .split(u8::is_ascii_whitespace)
         .filter(|url| !url.is_empty())
-        .map(|url| match str::from_utf8(url) {
-            Ok(url) => Endpoint::parse(url),
-            Err(_) => Err("not a URL: it is not UTF-8".to_owned()),
+        .map(|url| {
+            let url = str::from_utf8(url).map_err(|_| Fault::new("not a URL: it is not UTF-8"));
+            url.and_then(Endpoint::parse)
         })
         .collect()
 }
 
-fn vmid(value: &[u8]) -> Result<String, String> {
+fn vmid(value: &[u8]) -> Result<String, Fault> {
     match str::from_utf8(value) {
         Ok(digits) if value.iter().all(u8::is_ascii_digit) => Ok(digits.to_owned()),
-        _ => Err("not a VM's id: that is a number".to_owned()),
+        _ => Err(Fault::new("not a VM's id: that is a number")),
     }
 }
 
@@ -285,10 +286,12 @@ fn is_path(value: &[u8]) -> bool {
 }
 
 /// A token travels in a header: visible ASCII, one line. That it is base64 is the server's affair.
-fn token(value: &[u8]) -> Result<Token, String> {
+fn token(value: &[u8]) -> Result<Token, Fault> {
     match str::from_utf8(value) {
         Ok(text) if value.iter().all(u8::is_ascii_graphic) => Ok(Token(text.to_owned())),
-        _ => Err("not a token: that is one line of visible ASCII characters".to_owned()),
+        _ => Err(Fault::new(
+            "not a token: that is one line of visible ASCII characters",
+        )),
     }
 }
 

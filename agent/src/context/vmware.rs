@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::search::{Search, why};
 use super::{decode, shell};
+use crate::fault::Fault;
 use crate::limits::{MAX_FILE, MAX_VMWARE_FILES};
 
 /// Where distributions install it. The caller's PATH is not asked: what runs here may run as root.
@@ -42,14 +43,17 @@ pub(super) fn program() -> Option<&'static Path> {
         .find(|program| program.exists())
 }
 
+/// What is wrong with an answer of vmtoolsd's.
+const NOT_BASE64: &str = "its answer is not base64";
+
 fn ask(search: &mut Search<'_>, program: &Path) {
     let place = format!("{} (guestinfo.opennebula.context)", program.display());
     let context = match info_get(program, "guestinfo.opennebula.context") {
         Ok(answer) => answer,
-        Err(what) => return search.problem(place, what),
+        Err(error) => return search.problem(place, why(&error)),
     };
     let Some(context) = decode(&context) else {
-        return search.problem(place, "its answer is not base64");
+        return search.problem(place, NOT_BASE64);
     };
     let assignments = shell::guestinfo(&context);
     search.take_with_token(&place, &assignments, |search| {
@@ -66,7 +70,7 @@ fn ask(search: &mut Search<'_>, program: &Path) {
             if name == b"token.txt" {
                 let offered = match decode(content) {
                     Some(token) => search.offer_token(&token, &place),
-                    None => Err("its answer is not base64".to_owned()),
+                    None => Err(Fault::new(NOT_BASE64)),
                 };
                 if let Err(what) = offered {
                     search.problem(place, what);
@@ -79,27 +83,26 @@ fn ask(search: &mut Search<'_>, program: &Path) {
 }
 
 /// `vmtoolsd --cmd "info-get KEY"`: its standard output.
-fn info_get(program: &Path, key: &str) -> Result<Vec<u8>, String> {
+fn info_get(program: &Path, key: &str) -> io::Result<Vec<u8>> {
     let mut child = Command::new(program)
         .arg("--cmd")
         .arg(format!("info-get {key}"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| why(&error))?;
+        .spawn()?;
     let answer = read_until(&mut child, Instant::now() + PATIENCE);
     if answer.is_err() {
         // Errors here mean that it is gone already.
         let _ = child.kill();
     }
-    let status = child.wait().map_err(|error| why(&error))?;
-    let answer = answer.map_err(|error| why(&error))?;
+    let status = child.wait()?;
+    let answer = answer?;
     match status.success() {
         true => Ok(answer),
-        false => Err(format!(
+        false => Err(io::Error::other(format!(
             "no answer ({status}): not a VM of OpenNebula's on VMware?"
-        )),
+        ))),
     }
 }
 

@@ -9,8 +9,9 @@
 
 pub mod verbatim;
 
+use crate::fault::Fault;
 use base64::Engine as _;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
 
 /// One attribute of a VM's USER_TEMPLATE.
@@ -31,17 +32,21 @@ pub fn parse(
     word: &str,
     base64: bool,
     read: &dyn Fn(&str) -> io::Result<Vec<u8>>,
-) -> Result<Attribute, String> {
+) -> Result<Attribute, AttributeError> {
     let (name, value) = word.split_once('=').unwrap_or((word, ""));
-    let refused = |why: String| format!("{name}: {why}");
+    let refused = |fault, way_out| AttributeError(format!("{name}: "), fault, way_out);
     if name.is_empty() {
-        return Err("an attribute needs a name, as in KEY=VALUE. Nothing was sent".to_owned());
+        let fault = Fault::new("an attribute needs a name, as in KEY=VALUE. Nothing was sent");
+        return Err(AttributeError(String::new(), fault, ""));
     }
-    check_name(name).map_err(refused)?;
+    check_name(name).map_err(|fault| refused(fault, ""))?;
     let bytes = match value.strip_prefix('@') {
         Some(text) if text.starts_with('@') => text.as_bytes().to_vec(),
         Some(file) => {
-            let mut bytes = read(file).map_err(|e| refused(format!("can't read {file}: {e}")))?;
+            let mut bytes = read(file).map_err(|error| {
+                let what = format!("{file}: {error}");
+                refused(Fault::of("can't read {}", &what), "")
+            })?;
             if !base64 && bytes.ends_with(b"\n") {
                 let crlf = bytes.ends_with(b"\r\n");
                 bytes.truncate(bytes.len() - 1 - usize::from(crlf));
@@ -54,37 +59,49 @@ pub fn parse(
         base64::engine::general_purpose::STANDARD.encode(bytes)
     } else {
         String::from_utf8(bytes)
-            .map_err(|_| refused(format!("its value is not UTF-8. {WAY_OUT}")))?
+            .map_err(|_| refused(Fault::new("its value is not UTF-8"), WAY_OUT))?
     };
-    check_value(&value).map_err(|what| refused(format!("its value {what}. {WAY_OUT}")))?;
+    check_value(&value).map_err(|fault| refused(fault, WAY_OUT))?;
     Ok(Attribute {
         name: name.to_ascii_uppercase(),
         value,
     })
 }
 
-const WAY_OUT: &str = "Nothing was sent; with --base64 the value would be stored base64-encoded";
+/// Why an attribute can't be stored: its name as given with a colon, what is wrong, and what can be done.
+#[derive(Debug)]
+pub struct AttributeError(String, Fault, &'static str);
+
+impl fmt::Display for AttributeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.0, self.1, self.2)
+    }
+}
+
+/// What can be done about a value.
+const WAY_OUT: &str = ". Nothing was sent; with --base64 the value would be stored base64-encoded";
 
 /// A letter or `_`, then letters, digits and `_`. oned refuses `-`, `.`, `:` and blanks, and puts `ONE_` before a
 /// digit.
-fn check_name(name: &str) -> Result<(), String> {
+fn check_name(name: &str) -> Result<(), Fault> {
     match name
         .chars()
         .find(|c| !c.is_ascii_alphanumeric() && *c != '_')
     {
-        Some(odd) => Err(format!(
+        Some(odd) => Err(Fault::of(
             "an attribute's name holds letters, digits and '_' alone, not {}",
-            spelled(odd)
+            &spelled(odd),
         )),
-        None if name.starts_with(|c: char| c.is_ascii_digit()) => Err(format!(
-            "OpenNebula would store this name as ONE_{name}: begin it with a letter"
+        None if name.starts_with(|c: char| c.is_ascii_digit()) => Err(Fault::of(
+            "OpenNebula would store this name as ONE_{}: begin it with a letter",
+            name,
         )),
         None => Ok(()),
     }
 }
 
 /// What OpenNebula would trim, change, drop or choke on, whichever way it is sent.
-fn check_value(value: &str) -> Result<(), String> {
+fn check_value(value: &str) -> Result<(), Fault> {
     // Beyond U+FFFF a reference makes the VM's record unreadable for good, and text is refused.
     let unfit = |c: &char| match c {
         '\t' | '\n' | '\u{7f}' => false,
@@ -92,26 +109,33 @@ fn check_value(value: &str) -> Result<(), String> {
         c => c.is_ascii_control(),
     };
     if let Some(c) = value.chars().find(unfit) {
-        return Err(format!(
-            "holds {}, which OpenNebula can't store",
-            spelled(c)
+        return Err(Fault::of(
+            "its value holds {}, which OpenNebula can't store",
+            &spelled(c),
         ));
     }
     if value.contains("]]>") {
-        return Err("holds ']]>', with which OpenNebula drops it".to_owned());
+        return Err(Fault::new(
+            "its value holds ']]>', with which OpenNebula drops it",
+        ));
     }
     if value.ends_with('\\') {
-        return Err(
-            "ends with U+005C ('\\'): an OpenNebula server can't erase any attribute of a VM with such a value"
-                .to_owned(),
-        );
+        return Err(Fault::new(
+            "its value ends with U+005C ('\\'): an OpenNebula server can't erase any attribute of a VM with such a value",
+        ));
     }
-    for (c, end) in [
-        (value.chars().next(), "begins"),
-        (value.chars().last(), "ends"),
+    for (c, sentence) in [
+        (
+            value.chars().next(),
+            "its value begins with {}, which OpenNebula trims",
+        ),
+        (
+            value.chars().last(),
+            "its value ends with {}, which OpenNebula trims",
+        ),
     ] {
         if let Some(c) = c.filter(|c| c.is_whitespace()) {
-            return Err(format!("{end} with {}, which OpenNebula trims", spelled(c)));
+            return Err(Fault::of(sentence, &spelled(c)));
         }
     }
     Ok(())

@@ -17,14 +17,39 @@ pub struct Document(String);
 
 /// Why a text is no document.
 #[derive(Debug)]
-pub struct NotJson {
+pub enum NotJson {
+    /// The bytes are no text.
+    NotUtf8,
     /// What the JSON reader says, with line and column.
-    pub why: String,
+    Malformed(serde_json::Error),
+    /// It is beyond this limit from this line and column on.
+    Beyond(Limit, usize, usize),
+}
+
+/// What a document may have only so much of.
+#[derive(Debug)]
+pub enum Limit {
+    /// [`MAX_DEPTH`]
+    Depth,
+    /// [`MAX_VALUES`]
+    Values,
+    /// [`MAX_INDENT`]
+    Indent,
 }
 
 impl fmt::Display for NotJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
+        let (limit, line, column) = match self {
+            NotJson::NotUtf8 => return f.write_str("it is not UTF-8"),
+            NotJson::Malformed(error) => return error.fmt(f),
+            NotJson::Beyond(limit, line, column) => (limit, line, column),
+        };
+        match limit {
+            Limit::Depth => write!(f, "it is nested deeper than {MAX_DEPTH} levels"),
+            Limit::Values => write!(f, "it has more than {MAX_VALUES} values"),
+            Limit::Indent => f.write_str("it is nested too deeply for its size"),
+        }?;
+        write!(f, " at line {line} column {column}")
     }
 }
 
@@ -32,18 +57,15 @@ impl Document {
     /// Takes an answer's body. A byte order mark in front is dropped.
     ///
     /// # Errors
-    /// [`NotJson`] where serde_json finds a fault, in text that isn't UTF-8, and beyond [`MAX_DEPTH`], [`MAX_VALUES`] or
-    /// [`MAX_INDENT`].
+    /// It is no document.
     pub fn new(body: Vec<u8>) -> Result<Document, NotJson> {
-        let text = String::from_utf8(body).map_err(|_| NotJson {
-            why: "it is not UTF-8".to_owned(),
-        })?;
+        let text = String::from_utf8(body).map_err(|_| NotJson::NotUtf8)?;
         let text = text
             .strip_prefix('\u{feff}')
             .map(str::to_owned)
             .unwrap_or(text);
-        serde_json::from_str::<IgnoredAny>(&text).map_err(|e| NotJson { why: e.to_string() })?;
-        within_limits(&text).map_err(|why| NotJson { why })?;
+        serde_json::from_str::<IgnoredAny>(&text).map_err(NotJson::Malformed)?;
+        within_limits(&text)?;
         Ok(Document(text))
     }
 
@@ -59,7 +81,7 @@ impl Document {
 }
 
 /// Is a text known to be valid within the limits of depth, values and indentation?
-fn within_limits(text: &str) -> Result<(), String> {
+fn within_limits(text: &str) -> Result<(), NotJson> {
     let bytes = text.as_bytes();
     let (mut at, mut depth, mut values, mut indent) = (0, 0, 0, 0);
     while let Some(byte) = bytes.get(at) {
@@ -80,11 +102,11 @@ fn within_limits(text: &str) -> Result<(), String> {
             indent += 2 * depth + 1;
         }
         let beyond = if depth > MAX_DEPTH {
-            format!("it is nested deeper than {MAX_DEPTH} levels")
+            Limit::Depth
         } else if values > MAX_VALUES {
-            format!("it has more than {MAX_VALUES} values")
+            Limit::Values
         } else if indent > MAX_INDENT {
-            "it is nested too deeply for its size".to_owned()
+            Limit::Indent
         } else {
             at += length;
             continue;
@@ -92,7 +114,7 @@ fn within_limits(text: &str) -> Result<(), String> {
         let before = &text[..at];
         let line = before.matches('\n').count() + 1;
         let column = at - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
-        return Err(format!("{beyond} at line {line} column {column}"));
+        return Err(NotJson::Beyond(beyond, line, column));
     }
     Ok(())
 }
@@ -374,7 +396,10 @@ mod tests {
             match Document::new(text.into_bytes()) {
                 Ok(_) => assert_eq!(why, ""),
                 Err(refused) => {
-                    assert!(!why.is_empty() && refused.why.contains(why), "{refused}");
+                    assert!(
+                        !why.is_empty() && refused.to_string().contains(why),
+                        "{refused}"
+                    );
                 }
             }
         }

@@ -7,31 +7,15 @@
 //! A path that does not begin with `$` begins at the record itself: `USER_TEMPLATE.ACTIVE` of `vm show` is
 //! `$.VM.USER_TEMPLATE.ACTIVE`.
 
+mod budget;
 mod number;
 
+pub use budget::Budget;
+
+use crate::fault::Fault;
 use crate::limits::{MAX_FOUND, MAX_FOUND_BYTES, MAX_STEPS, MAX_WORK};
 use crate::objects::document::Node;
 use number::Number;
-
-/// What is left of what paths may find and look through, in all records of an answer together.
-#[derive(Debug)]
-pub struct Budget {
-    found: usize,
-    /// How many bytes more may be found.
-    bytes: usize,
-    /// How many bytes more may be looked through.
-    work: u64,
-}
-
-impl Default for Budget {
-    fn default() -> Budget {
-        Budget {
-            found: MAX_FOUND,
-            bytes: MAX_FOUND_BYTES,
-            work: MAX_WORK,
-        }
-    }
-}
 
 /// A path, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,23 +71,26 @@ impl JsonPath {
     ///
     /// # Errors
     /// What isn't understood, and where.
-    pub fn parse(text: &str) -> Result<JsonPath, String> {
+    pub fn parse(text: &str) -> Result<JsonPath, Fault> {
         let mut reader = Reader { text, at: 0 };
-        let from_root = reader.take('$');
-        let mut steps = Vec::new();
-        if !from_root && !text.starts_with(['.', '[']) {
-            steps.push(Step {
-                deep: false,
-                selectors: vec![reader.shorthand()?],
-            });
+        match reader.path() {
+            Ok(path) if path.steps.len() > MAX_STEPS => {
+                let most = MAX_STEPS.to_string();
+                Err(Fault::of("a path has at most {} steps", &most))
+            }
+            Ok(path) => Ok(path),
+            Err(Expected(what)) => {
+                let column = text[..reader.at].chars().count() + 1;
+                let found = match reader.rest().chars().next() {
+                    Some(c) => format!("'{c}'"),
+                    None => "the end".to_owned(),
+                };
+                Err(Fault::of(
+                    "{}",
+                    &format!("{what} expected, {found} found at column {column}"),
+                ))
+            }
         }
-        while reader.at < text.len() {
-            steps.push(reader.step()?);
-        }
-        if steps.len() > MAX_STEPS {
-            return Err(format!("a path has at most {MAX_STEPS} steps"));
-        }
-        Ok(JsonPath { from_root, steps })
     }
 
     /// Every value that the path leads to. `outer` is the name of the record in the document: `VM`.
@@ -115,7 +102,7 @@ impl JsonPath {
         root: Node<'a>,
         outer: &str,
         budget: &mut Budget,
-    ) -> Result<Vec<Node<'a>>, String> {
+    ) -> Result<Vec<Node<'a>>, Fault> {
         let names_record = match self.steps.first().and_then(Step::single) {
             Some(Selector::Name(name)) => name == outer,
             _ => false,
@@ -138,7 +125,7 @@ impl JsonPath {
         record: Node<'a>,
         attributes: Node<'a>,
         budget: &mut Budget,
-    ) -> Result<Vec<Node<'a>>, String> {
+    ) -> Result<Vec<Node<'a>>, Fault> {
         let found = self.walk(record, budget)?;
         if found.is_empty() && !self.from_root {
             return self.walk(attributes, budget);
@@ -151,20 +138,19 @@ impl JsonPath {
         self.steps.iter().all(|step| step.single().is_some())
     }
 
-    fn walk<'a>(&self, start: Node<'a>, budget: &mut Budget) -> Result<Vec<Node<'a>>, String> {
+    fn walk<'a>(&self, start: Node<'a>, budget: &mut Budget) -> Result<Vec<Node<'a>>, Fault> {
         let mut walk = Walk {
             found: Vec::new(),
             budget,
         };
-        match walk.visit(start, &self.steps) {
-            Some(()) => Ok(walk.found),
-            None => Err(format!(
-                "in this response the path leads to more than {MAX_FOUND} values or {} MiB, or through more than {} MiB: \
-                 use a narrower one",
-                MAX_FOUND_BYTES >> 20,
-                MAX_WORK >> 20
-            )),
-        }
+        let walked = walk.visit(start, &self.steps);
+        walked.map(|()| walk.found).ok_or_else(|| {
+            let (found, work) = (MAX_FOUND_BYTES >> 20, MAX_WORK >> 20);
+            Fault::of(
+                "in this response the path leads to more than {}: use a narrower one",
+                &format!("{MAX_FOUND} values or {found} MiB, or through more than {work} MiB"),
+            )
+        })
     }
 }
 
@@ -302,6 +288,9 @@ impl Literal {
     }
 }
 
+/// What should stand where the reader stops.
+struct Expected(&'static str);
+
 struct Reader<'a> {
     text: &'a str,
     /// In bytes.
@@ -331,16 +320,22 @@ impl<'a> Reader<'a> {
         self.run(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
     }
 
-    fn expected(&self, what: &str) -> String {
-        let found = match self.rest().chars().next() {
-            Some(c) => format!("'{c}'"),
-            None => "the end".to_owned(),
-        };
-        let column = self.text[..self.at].chars().count() + 1;
-        format!("{what} expected, {found} found at column {column}")
+    fn path(&mut self) -> Result<JsonPath, Expected> {
+        let from_root = self.take('$');
+        let mut steps = Vec::new();
+        if !from_root && !self.text.starts_with(['.', '[']) {
+            steps.push(Step {
+                deep: false,
+                selectors: vec![self.shorthand()?],
+            });
+        }
+        while self.at < self.text.len() {
+            steps.push(self.step()?);
+        }
+        Ok(JsonPath { from_root, steps })
     }
 
-    fn step(&mut self) -> Result<Step, String> {
+    fn step(&mut self) -> Result<Step, Expected> {
         let deep = self.rest().starts_with("..");
         self.at += if deep { 2 } else { 0 };
         let selectors = if self.take('[') {
@@ -352,13 +347,13 @@ impl<'a> Reader<'a> {
                 self.shorthand()?
             }]
         } else {
-            return Err(self.expected("'.' or '['"));
+            return Err(Expected("'.' or '['"));
         };
         Ok(Step { deep, selectors })
     }
 
     /// What is between brackets, and the closing one.
-    fn bracketed(&mut self) -> Result<Vec<Selector>, String> {
+    fn bracketed(&mut self) -> Result<Vec<Selector>, Expected> {
         let mut selectors = Vec::new();
         loop {
             self.blanks();
@@ -368,12 +363,12 @@ impl<'a> Reader<'a> {
                 return Ok(selectors);
             }
             if !self.take(',') {
-                return Err(self.expected("']' or ','"));
+                return Err(Expected("']' or ','"));
             }
         }
     }
 
-    fn selector(&mut self) -> Result<Selector, String> {
+    fn selector(&mut self) -> Result<Selector, Expected> {
         if self.take('*') {
             Ok(Selector::All)
         } else if self.take('?') {
@@ -385,7 +380,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn index(&mut self) -> Result<Selector, String> {
+    fn index(&mut self) -> Result<Selector, Expected> {
         let start = self.at;
         let negative = self.take('-');
         let digits = self.run(|c| c.is_ascii_digit());
@@ -394,15 +389,15 @@ impl<'a> Reader<'a> {
             Ok(index) if plain => Ok(Selector::Index(index)),
             _ => {
                 self.at = start;
-                Err(self.expected("a name in quotes, an index, '*' or '?'"))
+                Err(Expected("a name in quotes, an index, '*' or '?'"))
             }
         }
     }
 
-    fn shorthand(&mut self) -> Result<Selector, String> {
+    fn shorthand(&mut self) -> Result<Selector, Expected> {
         let first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
         if !self.rest().starts_with(first) {
-            return Err(self.expected("a name"));
+            return Err(Expected("a name"));
         }
         Ok(Selector::Name(
             self.run(|c| first(c) || c.is_ascii_digit()).to_owned(),
@@ -410,7 +405,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A string in either kind of quotes, with JSON's escapes.
-    fn quoted(&mut self) -> Result<String, String> {
+    fn quoted(&mut self) -> Result<String, Expected> {
         let start = self.at;
         let quote = if self.take('\'') { '\'' } else { '"' };
         self.take('"');
@@ -429,23 +424,23 @@ impl<'a> Reader<'a> {
                     json.push('"');
                     return serde_json::from_str(&json).map_err(|_| {
                         self.at = start;
-                        self.expected("a string with JSON's escapes")
+                        Expected("a string with JSON's escapes")
                     });
                 }
                 '"' => json.push_str("\\\""),
                 _ => json.push(c),
             }
         }
-        Err(self.expected("the string's other quote"))
+        Err(Expected("the string's other quote"))
     }
 
     /// What follows `?`: `@.name`, maybe compared, maybe in parentheses.
-    fn filter(&mut self) -> Result<Selector, String> {
+    fn filter(&mut self) -> Result<Selector, Expected> {
         self.blanks();
         let parenthesis = self.take('(');
         self.blanks();
         if !self.take('@') {
-            return Err(self.expected("'@'"));
+            return Err(Expected("'@'"));
         }
         let mut path = Vec::new();
         while self.rest().starts_with(['.', '[']) {
@@ -454,7 +449,7 @@ impl<'a> Reader<'a> {
                 Some(step) => path.push(step.clone()),
                 None => {
                     self.at = start;
-                    return Err(self.expected("a name or an index alone"));
+                    return Err(Expected("a name or an index alone"));
                 }
             }
         }
@@ -471,12 +466,12 @@ impl<'a> Reader<'a> {
         }
         self.blanks();
         if parenthesis && !self.take(')') {
-            return Err(self.expected("')'"));
+            return Err(Expected("')'"));
         }
         Ok(Selector::Filter(path, comparison))
     }
 
-    fn literal(&mut self) -> Result<Literal, String> {
+    fn literal(&mut self) -> Result<Literal, Expected> {
         if self.rest().starts_with(['\'', '"']) {
             return Ok(Literal::Text(self.quoted()?));
         }
@@ -490,7 +485,7 @@ impl<'a> Reader<'a> {
         }
         Number::parse(word).map(Literal::Number).ok_or_else(|| {
             self.at = start;
-            self.expected("a string in quotes, a number, true, false or null")
+            Expected("a string in quotes, a number, true, false or null")
         })
     }
 }

@@ -56,7 +56,7 @@ fn tls_settings_come_from_the_sources_that_were_consulted() {
         .variable("ONEGATE_CA_CERT", "-----BEGIN")
         .file(ONE_ENV, one_env(ENDPOINT, "8", TOKEN));
     assert_eq!(
-        guest.find().unwrap().tls.ca_pem().unwrap_err(),
+        guest.find().unwrap().tls.ca_pem().unwrap_err().to_string(),
         "ONEGATE_CA_CERT (environment variable ONEGATE_CA_CERT) is not base64 of a PEM text"
     );
 }

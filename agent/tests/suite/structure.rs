@@ -5,7 +5,7 @@
 #[allow(dead_code, reason = "the server is held to more")]
 mod source;
 
-use source::{imports, shared_names, sources, too_long};
+use source::{imports, shared_names, sources, too_long, worded_errors};
 
 /// The layers, from the top: a file imports from its own layer and from those after it.
 const LAYERS: &[&str] = &[
@@ -20,6 +20,7 @@ const LAYERS: &[&str] = &[
     "files",
     "privileges",
     "trace",
+    "fault",
     "world",
     "limits",
 ];
@@ -60,6 +61,12 @@ fn only_the_client_knows_ureq_and_rustls() {
             .any(|name| text.contains(name));
         assert!(!knows || file.starts_with("client"), "agent/src/{file}");
     }
+}
+
+#[test]
+fn an_error_has_a_type_until_it_is_shown() {
+    let worded = worded_errors("agent/src");
+    assert!(worded.is_empty(), "no text:\n{}", worded.join("\n"));
 }
 
 #[test]

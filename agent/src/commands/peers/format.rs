@@ -19,9 +19,9 @@ impl Format {
     /// Reads a line.
     ///
     /// # Errors
-    /// What is not understood.
-    pub(super) fn parse(line: &str) -> Result<Format, String> {
-        let wrong = |what: &str| format!("--format '{line}': {what}");
+    /// [`Error::Usage`], if it is not understood.
+    pub(super) fn parse(line: &str) -> Result<Format, Error> {
+        let wrong = |what: &str| Error::Usage(format!("--format '{line}': {what}"));
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut rest = line;
@@ -49,15 +49,11 @@ impl Format {
         Ok(Format(parts))
     }
 
-    /// The line for a peer, or what the peer lacks.
+    /// The line for a peer.
     ///
     /// # Errors
-    /// Those of [`Peer::value`].
-    pub(super) fn fill(
-        &self,
-        peer: &Peer<'_>,
-        budget: &mut Budget,
-    ) -> Result<Result<String, String>, Error> {
+    /// [`Error::Answer`], if the peer lacks a value or has one that would break the line; those of [`Peer::value`].
+    pub(super) fn fill(&self, peer: &Peer<'_>, budget: &mut Budget) -> Result<String, Error> {
         let mut line = String::new();
         for part in &self.0 {
             match part {
@@ -65,11 +61,11 @@ impl Format {
                 Part::Place(name, path) => {
                     let value = peer.value(name, path, budget)?;
                     let Some(value) = value.filter(|value| !value.is_empty()) else {
-                        return Ok(Err(format!("VM {} has no {name}", peer.id())));
+                        return Err(Error::Answer(format!("VM {} has no {name}", peer.id())));
                     };
                     // One peer must not write another's line.
                     if value.contains(char::is_control) {
-                        return Ok(Err(format!(
+                        return Err(Error::Answer(format!(
                             "VM {}: its {name} holds a line break or another control character",
                             peer.id()
                         )));
@@ -78,6 +74,6 @@ impl Format {
                 }
             }
         }
-        Ok(Ok(line))
+        Ok(line)
     }
 }

@@ -1,11 +1,12 @@
 use super::{Budget, JsonPath};
+use crate::fault::Fault;
 use crate::objects::document::Document;
 
 const SERVICE: &str = r#"{"SERVICE":{"name":"s","id":"1","state":2,"roles":[
     {"name":"master","nodes":[{"deploy_id":8,"vm_info":{"VM":{"ID":"8","NAME":"m"}}}],"up":true},
     {"name":"slave","nodes":[{"deploy_id":9},{"deploy_id":10}],"odd'\"ü":1.50,"up":null}]}}"#;
 
-fn get(path: &str) -> Result<Vec<String>, String> {
+fn get(path: &str) -> Result<Vec<String>, Fault> {
     let document = Document::new(SERVICE.as_bytes().to_vec()).unwrap();
     let found =
         JsonPath::parse(path)?.select(document.root(), "SERVICE", &mut Budget::default())?;
@@ -93,7 +94,7 @@ fn paths_that_are_none() {
         ("a-b", "'.' or '[' expected, '-' found"),
         ("a b", "' ' found at column 2"),
     ] {
-        let what = get(path).expect_err(path);
+        let what = get(path).expect_err(path).to_string();
         assert!(what.contains(named), "{path}: {what}");
     }
 }
@@ -152,7 +153,9 @@ fn work_is_limited() {
             JsonPath::parse(&path)
                 .unwrap()
                 .select(document.root(), "VM", &mut Budget::default());
-        let refused = found.err().unwrap_or_default();
+        let refused = found
+            .err()
+            .map_or_else(String::new, |fault| fault.to_string());
         assert_eq!(!refused.is_empty(), is_too_much, "{path}: {refused}");
         assert!(!is_too_much || refused.contains("narrower"), "{refused}");
     }
