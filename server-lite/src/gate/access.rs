@@ -1,9 +1,9 @@
-//! May the VM that asks see or touch that VM, service, virtual router or virtual network?
+//! Whether the VM that asks may see or change a VM, service, virtual router or virtual network.
 //! (docs/protocol.md, "Who may see what")
 //!
-//! A VM may reach itself; its peers are those of the service that it says it is in, else of its virtual
-//! router. What a VM says of itself can be spoofed, so the service or the router must itself name the VM that asks
-//! (the real server looks only for the VM that is asked for).
+//! A VM may reach itself and its peers: those of the service that it says it is in, or else of its virtual router. A VM
+//! can lie about itself, so the service or the router must list the VM that asks (the real server only checks for the
+//! VM that is asked for).
 
 use crate::cloud::Cloud;
 use crate::gate::auth::Caller;
@@ -27,7 +27,7 @@ pub fn vm(cloud: &dyn Cloud, caller: &Caller, asked_for: Id) -> Result<Document,
     }
     if says_service(&own) {
         let (id, service) = service_of(cloud, caller, &own)?;
-        // A VM that is no node itself gets the same answer whatever it asks for.
+        // A VM that is not a node itself gets the same answer whatever it asks for.
         if !(is_node(&service, caller.vm) && is_node(&service, asked_for)) {
             return Err(Failure::new(
                 400,
@@ -136,7 +136,7 @@ fn is_near(
             Err(refusal) if Failure::is_passing(&refusal) => {
                 return Err(Failure::refused(refusal, String::new));
             }
-            // One of its networks that the owner may not see leads nowhere.
+            // A network that the owner may not see is passed over.
             Err(_) => {}
         }
     }
@@ -152,7 +152,7 @@ fn vm_refused(refusal: Refusal, vm: Id) -> Failure {
     }
 }
 
-/// Does the VM say that it is in a service, rightly or not?
+/// Whether the VM says that it is in a service, true or not.
 fn says_service(own: &Value) -> bool {
     own.get("USER_TEMPLATE")
         .is_some_and(|template| template.get("SERVICE_ID").is_some())

@@ -1,7 +1,7 @@
 //! Who asks: from the two headers to the VM and its owner. (docs/protocol.md, "Tokens")
 //!
-//! Whatever is wrong with them, the answer is the same `Not authorized`, and the same work is done: neither words nor
-//! time tell an unknown VM from a wrong token.
+//! Whatever is wrong with the headers, the answer is `Not authorized` and the same work is done: neither the words nor
+//! the time show whether the VM is unknown or the token is wrong.
 
 use crate::cloud::{Cloud, User};
 use crate::http::Request;
@@ -15,7 +15,7 @@ use serde_json::Value;
 pub struct Caller {
     /// The VM.
     pub vm: Id,
-    /// Its owner today, in whose name all is read and done (its creator's password made the token).
+    /// Its present owner, in whose name everything is read and done. (The token was made with its creator's password.)
     pub user: User,
     /// Its record as the server itself sees it.
     pub document: Document,
@@ -33,7 +33,7 @@ pub enum Denied {
 /// Finds out who sent a request.
 ///
 /// # Errors
-/// [`Denied`]; nothing about the VM is to be told but that.
+/// [`Denied`]; the guest must learn nothing else about the VM.
 pub fn authenticate(cloud: &dyn Cloud, request: &Request) -> Result<Caller, Denied> {
     let (Some(sent), Some(vm)) = (
         only(request, "x-onegate-token"),
@@ -68,7 +68,7 @@ pub fn authenticate(cloud: &dyn Cloud, request: &Request) -> Result<Caller, Deni
         Err(refusal) => Err(unavailable(refusal)),
     };
     if !opens(cloud.token_password(creator))? {
-        // A password that was changed a moment ago may not have been asked for again yet.
+        // The password that is remembered may have been changed a moment ago.
         let newer = cloud.newer_token_password(creator).map_err(unavailable)?;
         if newer.is_none() || !opens(Ok(newer))? {
             return Err(Denied::NotAuthorized);
@@ -98,7 +98,7 @@ fn only<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     }
 }
 
-/// Takes as long as a wrong token of a VM that there is.
+/// Takes as long as checking a wrong token of a VM that exists.
 fn refuse(sent: &str) -> Result<Caller, Denied> {
     token::verify(sent, None);
     Err(Denied::NotAuthorized)

@@ -39,7 +39,7 @@ pub(super) fn tag_of(bytes: &[u8]) -> String {
     format!("\"{:016x}\"", hasher.finish())
 }
 
-/// Gives a document that is shown its entity tag, or makes 304 of it where the client has it already.
+/// Adds the entity tag to a response that shows a document, or answers 304 if the client already has it.
 pub(super) fn tag(request: &Request, response: &mut Response, tag: Option<Arc<str>>) {
     let tag = tag.unwrap_or_else(|| tag_of(&response.body).into());
     let known = request
@@ -59,7 +59,7 @@ pub(super) fn tag(request: &Request, response: &mut Response, tag: Option<Arc<st
     response.headers.push(("ETag", tag.to_string().into()));
 }
 
-/// How long to hold a request whose outcome is nothing new; `None` where it is to be answered at once.
+/// How long to hold a request that has nothing new to show; `None` if it must be answered at once.
 pub fn wait(request: &Request, outcome: &Outcome) -> Option<Duration> {
     if outcome.response.status != 304 || outcome.topics.is_empty() {
         return None;

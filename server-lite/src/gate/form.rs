@@ -1,8 +1,8 @@
-//! What a request says in parameters: the query, a form (urlencoded or multipart), a JSON object; and the reading
-//! of an update's `data` and `type` from them.
+//! The parameters of a request: from the query, a form (urlencoded or multipart) or a JSON object; and an update, read
+//! from `data` and `type` among them.
 //!
-//! As with the real server the body is a form only where its Content-Type says so, and where none of them has
-//! `data` the body itself is the template: `curl -X PUT -d READY=YES` works, and so does the Ruby client's
+//! As with the real server, the body is a form only if its Content-Type says so. Without the parameter `data`, the
+//! body itself is the template: `curl -X PUT -d READY=YES` works, and so does the Ruby client's
 //! `data=READY%3DYES&type=1`.
 
 mod error;
@@ -26,17 +26,17 @@ pub struct Parameters {
 
 /// Every parameter that is read.
 const KNOWN: [&str; 3] = ["data", "type", "extended"];
-/// Parameters kept of one place. One that comes twice is refused, so that these are enough.
+/// How many parameters are kept of the query, and of the body. A few are enough, as none may come twice.
 const KEPT: usize = 64;
 
-/// One parameter: its name, and its value or why there is none to be had.
+/// One parameter: its name, and its value or why that is no text.
 type Parameter = (String, Result<String, NotText>);
 
 impl Parameters {
     /// Reads the query and, where the Content-Type says that it is a form or JSON, the body.
     ///
     /// # Errors
-    /// Malformed multipart or JSON. What is wrong with one parameter is said by [`Parameters::get`].
+    /// Malformed multipart or JSON. [`Parameters::get`] says what is wrong with a single parameter.
     pub fn read(request: &Request) -> Result<Self, FormError> {
         let content_type = request.header("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default();
@@ -76,9 +76,9 @@ impl Parameters {
 /// What a PUT of a VM asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
-    /// Type 1: these attributes are added, or take the place of those with the same names.
+    /// Type 1: add these attributes, or replace those of the same names.
     Merge(Vec<Attribute>),
-    /// Type 2: the attribute of this name goes.
+    /// Type 2: erase the attribute of this name.
     Erase(String),
 }
 
@@ -118,8 +118,8 @@ impl Update {
     }
 }
 
-/// What to tell the author of a request without `data` whose body looks like a form: `curl -d A=1 -d B=2`. OneGate
-/// takes such a body for one attribute, with all that follows the first `=` as its value. Values are not repeated.
+/// A warning for a request without `data` whose body looks like a form: `curl -d A=1 -d B=2`. OneGate takes such a body
+/// for one attribute whose value is everything after the first `=`. The warning does not repeat values.
 pub fn warning(request: &Request) -> Option<String> {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -146,7 +146,7 @@ pub fn warning(request: &Request) -> Option<String> {
 fn urlencoded(bytes: &[u8]) -> Vec<Parameter> {
     let parameter = |pair: &[u8]| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
-        // A name that can't be decoded is not one that we know.
+        // A name that can't be decoded is not a known one.
         let name = decoded(&pair[..equals]).ok()?;
         is_known(&name).then(|| (name, decoded(&pair[equals + 1..])))
     };
@@ -157,7 +157,7 @@ fn urlencoded(bytes: &[u8]) -> Vec<Parameter> {
         .collect()
 }
 
-/// Whether a parameter is read anywhere: the others take no memory.
+/// Whether a parameter is read anywhere. The others are not kept.
 fn is_known(name: &str) -> bool {
     KNOWN.contains(&name.split('[').next().unwrap_or_default())
 }
@@ -180,7 +180,8 @@ fn utf8(bytes: Vec<u8>) -> Result<String, NotText> {
     String::from_utf8(bytes).map_err(|error| NotText::NotUtf8(error.utf8_error().valid_up_to()))
 }
 
-/// A JSON object's members. A body that begins as no object has none: it may be a template under JSON's Content-Type.
+/// The members of a JSON object. A body that does not begin like an object has none: it may be a template that was sent
+/// with JSON's Content-Type.
 fn json(bytes: &[u8]) -> Result<Vec<Parameter>, FormError> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Ok(Vec::new());

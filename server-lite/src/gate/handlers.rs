@@ -140,7 +140,7 @@ pub(super) fn act_on_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
     let wanted = known
         .call(params)
         .map_err(|error| Failure::new(500, error.to_string()))?;
-    // `delete` is no way around a restriction on `terminate`.
+    // `delete` must not be a way around a restriction on `terminate`.
     let same_call = |other: &String| {
         action::ACTIONS
             .iter()
@@ -163,7 +163,7 @@ pub(super) fn act_on_vm(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
 
 pub(super) fn show_service(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let (id, service) = access::service(gate.cloud(), &call.caller)?;
-    // Any value will do, even "false" or an empty one: the real server only looks whether there is one.
+    // Any value counts, even "false" or an empty one: the real server only checks that there is one.
     if call.parameter_named("extended")?.is_none() {
         let view = |service: &Value| view::service(id, service, None);
         return Ok(call.show(gate, (Kind::Service, id), &service, view));
@@ -173,8 +173,8 @@ pub(super) fn show_service(gate: &Gate, call: &AuthenticatedRequest) -> Result<R
     Ok(respond(200, view::service(id, &service, Some(&whole))))
 }
 
-/// The whole records of a service's nodes, each read by itself: a pool's answer would leave out what is monitored.
-/// Those that are gone, or not the owner's to read, are left out.
+/// The whole records of a service's nodes, each read by itself, since a pool has no monitoring data. VMs that are gone,
+/// or that the owner may not read, are left out.
 fn nodes(
     gate: &Gate,
     call: &AuthenticatedRequest,
@@ -207,7 +207,7 @@ fn holders(gate: &Gate, call: &AuthenticatedRequest, vms: &[Id]) -> Result<Vec<D
 pub(super) fn scale_role(gate: &Gate, call: &AuthenticatedRequest) -> Result<Response, Failure> {
     let (service, _) = access::service(gate.cloud(), &call.caller)?;
     let role = call.parameter.as_ref();
-    // The recorded words, and after them what OneFlow keeps to itself: why.
+    // The recorded words, and then the reason, which OneFlow does not give.
     let refused = |reason: &str, cause: &str| {
         let what = format!("Error performing action on service {service} role {role}");
         Failure::new(400, format!("{what}: {reason}")).because(cause)
@@ -263,7 +263,7 @@ pub(super) fn show_vnet(gate: &Gate, call: &AuthenticatedRequest) -> Result<Resp
     ))
 }
 
-/// What a cloud's refusal to change a VM comes to: its words, as the 7.0.x server passes them on.
+/// The failure for a cloud's refusal to change a VM: its words, as the 7.0.x server passes them on.
 fn not_done(refusal: Refusal, vm: Id) -> Failure {
     match refusal {
         Refusal::NotAllowed(reason) => Failure::new(500, reason),
@@ -306,7 +306,7 @@ impl AuthenticatedRequest<'_> {
         respond(200, body)
     }
 
-    /// The response shows this document: it is another when this changes.
+    /// Notes that the response shows this document, and so changes with it.
     fn shows(&self, kind: Kind, id: Id) {
         self.shown.borrow_mut().push(conditional::topic(kind, id));
     }

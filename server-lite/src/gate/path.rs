@@ -1,4 +1,4 @@
-//! Paths as the table of routes sees them.
+//! Paths, split for the table of routes.
 
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;

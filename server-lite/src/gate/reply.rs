@@ -1,4 +1,4 @@
-//! What goes back to a guest: an answer typed as the real server types it, or why there is none.
+//! What a guest gets: an answer with the real server's Content-Type, or a failure.
 
 use crate::http::{Body, Response};
 use crate::objects::message;
@@ -7,7 +7,7 @@ use crate::objects::refusal::Refusal;
 /// The most characters of a message for the guest.
 const SHOWN: usize = 500;
 
-/// An answer as the real server types them all, texts too. (docs/protocol.md, "Headers")
+/// An answer with the Content-Type that the real server gives to all of them, texts too. (docs/protocol.md, "Headers")
 pub fn respond(status: u16, body: impl Into<Body>) -> Response {
     Response {
         status,
@@ -51,18 +51,18 @@ impl Failure {
         }
     }
 
-    /// Nothing behind us answers, or nothing can be stored: 503, to which the connection adds Retry-After.
+    /// The cloud does not answer, or nothing can be stored: 503, to which the connection adds Retry-After.
     pub fn unavailable(cause: String) -> Self {
         let message = "The cloud behind this server can't answer at the moment: try again";
         Self::new(503, message).because(cause)
     }
 
-    /// Whether a refusal says nothing about what was asked for, only that the cloud cannot be asked now.
+    /// Whether a refusal only means that the cloud cannot be asked now.
     pub fn is_passing(refusal: &Refusal) -> bool {
         matches!(refusal, Refusal::Unavailable(_) | Refusal::Busy(_))
     }
 
-    /// What a cloud's refusal comes to; `absent` is the answer where the object is not there, or not to be seen.
+    /// The failure for a cloud's refusal; `absent` words it if there is no such object, or the guest may not see it.
     pub fn refused(refusal: Refusal, absent: impl FnOnce() -> String) -> Self {
         match refusal {
             Refusal::NotFound => Self::new(404, absent()),

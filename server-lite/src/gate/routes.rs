@@ -1,8 +1,8 @@
-//! Every request's way: route, permission, caller, access, cloud, view.
+//! How a request is answered: route, permission, caller, access, cloud, view.
 //!
-//! [`ROUTES`] is the only list of what is served. What is refused is refused in this order (docs/protocol.md, "Order of
-//! checks"): an unknown route (400, whoever asks), a permission that is switched off (403, whoever asks), a foreign
-//! page's doing (403), no valid token (401); then the handler's own checks.
+//! [`ROUTES`] is the only list of what is served. The checks come in this order (docs/protocol.md, "Order of checks"):
+//! an unknown route (400, whoever asks), a permission that is switched off (403, whoever asks), a request from another
+//! site's page (403), no valid token (401); then the handler's own checks.
 
 use super::{handlers, path};
 use crate::cloud::Cloud;
@@ -65,7 +65,7 @@ pub fn permissions() -> impl Iterator<Item = (&'static str, &'static str)> {
     ROUTES.iter().filter_map(|route| route.permission)
 }
 
-/// The server's mind: a cloud, and what its configuration lets guests do with it.
+/// The gate: a cloud, and what the configuration lets guests do with it.
 pub struct Gate {
     pub(super) cloud: Arc<dyn Cloud>,
     pub(super) rules: Rules,
@@ -83,8 +83,8 @@ pub struct Outcome {
     pub parameter: Option<String>,
     /// The VM that asked, once it is known.
     pub vm: Option<Id>,
-    /// Why it was not carried out, or probably not as it was meant, where the log is to say more than the guest is
-    /// told.
+    /// For the log, where it says more than the guest is told: why the request was not carried out, or probably not as
+    /// it was meant.
     pub cause: Option<String>,
     /// What the response shows: the documents whose change would change it.
     pub topics: Vec<Topic>,
@@ -262,7 +262,7 @@ fn find<'a>(method: &str, path: &'a str) -> Option<(&'static Route, Cow<'a, str>
         })
 }
 
-/// Was this sent by a page of another site? The real server says so too, but only after it has done what was asked.
+/// Whether a page of another site sent this. The real server refuses it too, but only after it has done what was asked.
 fn is_foreign(request: &Request) -> bool {
     let Some((_, referer)) = request
         .header("referer")
@@ -279,7 +279,7 @@ fn is_foreign(request: &Request) -> bool {
     !by_script && (host(authority).is_none() || host(authority) != own)
 }
 
-/// The host of `HOST:PORT`, in lower case; `None` if that is not what it is.
+/// The host of `HOST:PORT`, in lower case; `None` if it is something else.
 fn host(authority: &str) -> Option<String> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),

@@ -1,4 +1,4 @@
-//! What the operator lets guests do: permissions, restricted attributes and actions, and what they are shown of networks.
+//! What the operator lets guests do: permissions, restricted attributes and actions, and what they may see of networks.
 
 use super::routes;
 use std::collections::BTreeSet;

@@ -1,8 +1,7 @@
-//! What is shown of a document, made once for each version of it: its bytes and their entity tag.
+//! The views of documents, each made once for a version of its document: the bytes and their entity tag.
 //!
-//! A place keeps one document's view, and the next document whose turn it is takes it over: the memory is bounded
-//! however many VMs there are. Where a cloud makes a document anew for each request, nothing is found here and each
-//! view is made for its request.
+//! There is a fixed number of places, so that the memory is bounded however many VMs there are: a view takes the place
+//! of another document's. If a cloud makes its documents anew for each request, so is each view.
 
 use crate::gate::conditional;
 use crate::http::Body;
@@ -13,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// How many views are kept.
 const PLACES: usize = 1024;
-/// Larger views are made for each request: the places never hold more than 8 MiB.
+/// Larger views are made anew for each request: all places together hold at most 8 MiB.
 const LARGEST: usize = 8192;
 
 /// The views that are kept.
@@ -24,7 +23,7 @@ pub(super) struct Shown {
 /// A view of one version of a document.
 struct View {
     kind: Kind,
-    /// Weak, so that an old version is not kept. Its address is not given to another as long as this is here.
+    /// Weak, so that an old version is not kept. Its address is not reused as long as this is here.
     document: Weak<Value>,
     body: Arc<[u8]>,
     tag: Arc<str>,
@@ -56,7 +55,7 @@ impl Shown {
         if let Some(kept) = kept.as_ref().filter(is_this) {
             return (Arc::clone(&kept.body).into(), Arc::clone(&kept.tag));
         }
-        // Others need not wait while it is made.
+        // Unlocked while the view is made, so that others need not wait.
         drop(kept);
         let bytes = view(document);
         let tag: Arc<str> = conditional::tag_of(&bytes).into();
@@ -97,7 +96,7 @@ mod tests {
         assert_eq!(made.get(), 1);
         let (body, other) = shown.of(Kind::Vm, 7, &two, view);
         assert!(*body == *br#"{"N":2}"# && other != tag);
-        // The same document as another kind, and a document that takes over its place.
+        // The same document as another kind, and one that takes its place.
         shown.of(Kind::Vrouter, 7, &two, view);
         shown.of(Kind::Vm, 7 + PLACES as Id, &one, view);
         shown.of(Kind::Vm, 7, &two, view);

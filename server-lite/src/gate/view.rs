@@ -1,7 +1,7 @@
-//! What goes out: for each document an allow list of keys, in the order in which the real server writes them
+//! What guests see: for each kind of document an allow list of keys, in the order in which the real server writes them
 //! (docs/protocol.md, "GET /vm and /vms/ID" and the next sections).
 //!
-//! Views are written straight into the answer's bytes from the cloud's own document: nothing is copied before.
+//! A view is written from the cloud's own document straight into the bytes of the answer, without a copy between.
 
 use crate::gate::access::roles;
 use crate::objects::document::{Document, Id, id, list};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::io::Write;
 
-/// What a VM's NICs and aliases show. IP6, the address of a static range, is kept back by the real server.
+/// What is shown of a VM's NICs and aliases. The real server leaves out IP6, the address of a static range.
 const NIC_KEYS: [&str; 11] = [
     "IP",
     "IP6",
@@ -27,10 +27,10 @@ const NIC_KEYS: [&str; 11] = [
 /// What a service shows of the VM of each node.
 const NODE_VM_KEYS: [&str; 6] = ["ID", "UID", "GID", "UNAME", "GNAME", "NAME"];
 
-/// What a virtual network shows beside its addresses and its template.
+/// What is shown of a virtual network beside its addresses and its template.
 const NO_PARENT: &str = "{}";
 
-/// GET /: where the rest is.
+/// GET /: the URLs of the other routes.
 pub fn root(base: &str) -> Vec<u8> {
     let mut json = Json::default();
     json.open();
@@ -65,7 +65,7 @@ pub fn vm(vm: &Value) -> Vec<u8> {
     let devices = |kind| list(vm.get("TEMPLATE").and_then(|template| template.get(kind))).iter();
     json.nics("NIC", devices("NIC"));
     json.nics("NIC_ALIAS", devices("NIC_ALIAS"));
-    // NICs that are PCI devices, of which the real server shows none. TYPE tells them from others to whoever reads it.
+    // NICs that are PCI devices: the real server shows none of them. Their TYPE tells them from other NICs.
     let mut passed_through = devices("PCI").filter(|device| is_nic(device)).peekable();
     if passed_through.peek().is_some() {
         json.nics("PCI", passed_through);
@@ -78,7 +78,7 @@ fn is_nic(device: &Value) -> bool {
     device.get("TYPE").is_some_and(|kind| kind == "NIC")
 }
 
-/// GET /service; with the nodes' whole VMs, the extended one.
+/// GET /service; with the nodes' whole VMs, the extended view.
 pub fn service(id: Id, service: &Value, whole: Option<&[Document]>) -> Vec<u8> {
     let mut json = Json::default();
     let whole = by_id(whole);
@@ -136,7 +136,7 @@ pub fn vrouter(vrouter: &Value) -> Vec<u8> {
     for key in ["NAME", "ID"] {
         json.key(key).value_or_null(vrouter.get(key));
     }
-    // Two VMs or more are numbers, one is a text: as the real server has it, and clients read both.
+    // The real server shows two VMs or more as numbers, and a single one as a text. Clients read both.
     let vms = vrouter.get("VMS").and_then(|vms| vms.get("ID"));
     let several = list(vms).len() > 1;
     json.key("VMS").open().key("ID").open_list();
@@ -163,7 +163,7 @@ pub fn vrouter(vrouter: &Value) -> Vec<u8> {
     json.bytes
 }
 
-/// GET /vnet/ID; with the VMs of its leases, the extended one. `attributes` of its template are shown, in that order.
+/// GET /vnet/ID; with the VMs of its leases, the extended view. Of its template, `attributes` are shown in that order.
 pub fn vnet(vnet: &Value, attributes: &[String], vms: Option<&[Document]>) -> Vec<u8> {
     let mut json = Json::default();
     let vms = by_id(vms);
@@ -210,7 +210,7 @@ pub fn vnet(vnet: &Value, attributes: &[String], vms: Option<&[Document]>) -> Ve
     json.bytes
 }
 
-/// Documents to be found by their ids: a network may have thousands of leases. None where none were asked for.
+/// Documents by their ids, since a network may have thousands of leases. None if none were asked for.
 fn by_id(documents: Option<&[Document]>) -> HashMap<Id, &Document> {
     let documents = documents.unwrap_or_default().iter();
     documents
@@ -234,8 +234,8 @@ fn write_leases(json: &mut Json, leases: &[Value], vms: &HashMap<Id, &Document>)
     json.close_list().close();
 }
 
-/// What an extended lease tells of the VM that holds it: the NIC (for an alias, that of its parent too) and, if the
-/// VM is a backend of a load balancer, what it says to it.
+/// What an extended lease shows of the VM that holds it: the NIC (for an alias, its parent's too) and, if the VM is a
+/// backend of a load balancer, the attributes that say so.
 fn write_lease_of(json: &mut Json, lease: &Value, vm: &Value) {
     let template = vm.get("TEMPLATE");
     let get = |key| template.and_then(|template| template.get(key));
@@ -277,7 +277,7 @@ fn write_lease_of(json: &mut Json, lease: &Value, vm: &Value) {
     }
 }
 
-/// JSON, as it is written: commas go where they belong.
+/// Writes JSON, and puts the commas where they belong.
 #[derive(Debug, Default)]
 struct Json {
     bytes: Vec<u8>,
@@ -289,7 +289,7 @@ impl Json {
         self
     }
 
-    /// A value begins: after another one of the same list or object there is a comma before it.
+    /// Begins a value: a comma comes first, unless it is the first of its list or object.
     fn item(&mut self) -> &mut Self {
         if !matches!(self.bytes.last(), None | Some(b'{' | b'[' | b':')) {
             self.bytes.push(b',');
@@ -302,7 +302,7 @@ impl Json {
     }
 
     fn text(&mut self, text: &str) -> &mut Self {
-        // Keys and most values hold nothing to escape.
+        // Keys and most values need no escaping.
         if text.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\') {
             self.raw("\"").raw(text).raw("\"")
         } else {

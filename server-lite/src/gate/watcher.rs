@@ -1,5 +1,5 @@
-//! Looks for changes of the documents that held requests wait for, where the cloud does not tell of them: one look for
-//! all who wait for the same document, however many they are. What each may see is judged when its request goes on.
+//! Looks for changes of the documents that held requests wait for, where the cloud does not announce them. A document
+//! is read once however many requests wait for it. What each guest may see is checked when its request goes on.
 
 use crate::gate::conditional;
 use crate::http::{Bell, Topic};
@@ -8,15 +8,15 @@ use crate::store::state::Kind;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher as _};
 
-/// What was seen of the documents that are waited for.
+/// The documents that requests wait for, as they were last seen.
 #[derive(Debug, Default)]
 pub struct Watcher {
     seen: HashMap<Topic, u64>,
 }
 
 impl Watcher {
-    /// Reads what is waited for now and rings for what is not as it was. `read` leaves out what cannot be read at the
-    /// moment: that is no change.
+    /// Reads the documents that requests wait for, and rings for those that changed. `read` leaves out what cannot be
+    /// read at the moment: that does not count as a change.
     pub fn look(
         &mut self,
         bell: &Bell,
@@ -36,7 +36,7 @@ impl Watcher {
             let mut hasher = DefaultHasher::new();
             hasher.write(document.to_string().as_bytes());
             let topic = conditional::topic(kind, id);
-            // One that is seen for the first time may have changed since the request was held.
+            // A document that is seen for the first time may have changed since the request was held.
             if self.seen.insert(topic, hasher.finish()) != Some(hasher.finish()) {
                 changed.push(topic);
             }

@@ -25,7 +25,7 @@ pub(super) fn parts(content_type: &str, body: &[u8]) -> Result<Vec<Parameter>, M
         let head_and_more =
             split_at(rest, b"\r\n").filter(|(padding, _)| padding.trim_ascii().is_empty());
         let (_, after) = head_and_more.ok_or(MultipartError::NoLineEnd)?;
-        // With the line end before it, a part without a head is found too.
+        // A part without a head begins with an empty line.
         let (head, content) = match after.strip_prefix(b"\r\n") {
             Some(content) => (&[] as &[u8], content),
             None => split_at(after, b"\r\n\r\n").ok_or(MultipartError::OpenHead)?,
