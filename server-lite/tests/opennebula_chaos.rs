@@ -285,16 +285,14 @@ fn a_storm_of_faults_leaves_nothing_behind() {
     });
     let bench = Arc::new(bench);
     // Warm: every thread that stays, and every connection that is kept.
-    for case in cases.iter() {
-        let answer = bench.served.send(&case.request);
-        assert_eq!(
-            answer.status,
-            case.right.status,
-            "{}: {}",
-            case.name,
-            answer.text()
-        );
-    }
+    let all_right = || {
+        for case in cases.iter() {
+            let answer = bench.served.send(&case.request);
+            let (name, text) = (&case.name, answer.text());
+            assert_eq!(answer.status, case.right.status, "{name}: {text}");
+        }
+    };
+    all_right();
     let idle = || bench.oned.open() <= MAX_IDLE && bench.oneflow.open() <= MAX_IDLE;
     until("the connections are idle", idle);
     let before = held();
@@ -338,16 +336,7 @@ fn a_storm_of_faults_leaves_nothing_behind() {
     assert!(right > 0 && honest > 0, "{right} {honest}");
 
     storm.store(0, Ordering::SeqCst);
-    for case in cases.iter() {
-        let answer = bench.served.send(&case.request);
-        assert_eq!(
-            answer.status,
-            case.right.status,
-            "{}: {}",
-            case.name,
-            answer.text()
-        );
-    }
+    all_right();
     until("the connections are idle again", idle);
     until("no thread and no file is left over", || {
         let after = held();

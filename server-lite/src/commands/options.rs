@@ -170,10 +170,7 @@ pub const OPTIONS: &[OptionEntry] = &[
         value: None,
         commands: &[Serve, Check],
         help: "Stand in front of a real OpenNebula, in place of --cloud and --state",
-        set: |options, _| {
-            options.opennebula = true;
-            Ok(())
-        },
+        set: |options, _| flag(&mut options.opennebula),
     },
     OptionEntry {
         name: "auth-file",
@@ -229,10 +226,7 @@ pub const OPTIONS: &[OptionEntry] = &[
         value: None,
         commands: &[Context],
         help: "Print the lines by which a shell exports the endpoint, the VM's id and its token",
-        set: |options, _| {
-            options.export = true;
-            Ok(())
-        },
+        set: |options, _| flag(&mut options.export),
     },
     OptionEntry {
         name: "endpoint",
@@ -246,10 +240,7 @@ pub const OPTIONS: &[OptionEntry] = &[
         value: None,
         commands: &[ServiceShow, Events],
         help: "Print JSON: of a service with times in seconds, of events one object a line",
-        set: |options, _| {
-            options.json = true;
-            Ok(())
-        },
+        set: |options, _| flag(&mut options.json),
     },
     OptionEntry {
         name: "admin",
@@ -277,10 +268,7 @@ pub const OPTIONS: &[OptionEntry] = &[
         value: None,
         commands: &[StateExport],
         help: "Print what can still be read of a damaged state, and say what is lost",
-        set: |options, _| {
-            options.salvage = true;
-            Ok(())
-        },
+        set: |options, _| flag(&mut options.salvage),
     },
     OptionEntry {
         name: "like",
@@ -298,10 +286,7 @@ pub const OPTIONS: &[OptionEntry] = &[
         value: None,
         commands: &[Events],
         help: "Go on with what happens from now on, until the server ends",
-        set: |options, _| {
-            options.follow = true;
-            Ok(())
-        },
+        set: |options, _| flag(&mut options.follow),
     },
     OptionEntry {
         name: "timeout",
@@ -410,6 +395,11 @@ impl CommandOptions {
             _ => Ok(()),
         }
     }
+}
+
+fn flag(setting: &mut bool) -> Result<(), Expected> {
+    *setting = true;
+    Ok(())
 }
 
 fn path(setting: &mut Option<PathBuf>, value: OsString) -> Result<(), Expected> {

@@ -75,7 +75,7 @@ pub const BOOT_UNDEPLOY: VmState = active(32);
 pub const BOOT_FAILURE: VmState = active(36);
 
 /// Names of STATE, at their numbers.
-const STATES: [&str; 12] = [
+pub const STATES: [&str; 12] = [
     "INIT",
     "PENDING",
     "HOLD",

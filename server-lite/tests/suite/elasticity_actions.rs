@@ -5,7 +5,7 @@ use crate::support::engine::{Bench, Kind};
 use crate::support::fixtures::lines;
 use onegate_server_lite::flow::Timings;
 use onegate_server_lite::objects::action;
-use onegate_server_lite::objects::vm_state::VmState;
+use onegate_server_lite::objects::vm_state::{STATES, VmState};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -22,20 +22,8 @@ const REFUSED_HERE: &[(&str, &str)] = &[
 ];
 
 fn state(recorded: &Value) -> VmState {
-    let states = [
-        "INIT",
-        "PENDING",
-        "HOLD",
-        "ACTIVE",
-        "STOPPED",
-        "SUSPENDED",
-        "DONE",
-        "FAILED",
-        "POWEROFF",
-        "UNDEPLOYED",
-    ];
     let name = recorded[0].as_str().expect("a name");
-    let state = states.iter().position(|known| *known == name).expect(name);
+    let state = STATES.iter().position(|known| *known == name).expect(name);
     let lcm = recorded[1].as_u64().expect("a number") as u8;
     VmState {
         state: state as u8,

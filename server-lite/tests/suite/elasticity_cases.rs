@@ -210,21 +210,19 @@ fn what_a_vm_sends_stops_nothing() {
     );
 }
 
+/// A service with one role, and its three nodes.
+fn three(given: &Value) -> Bench {
+    let service = service(json!([role(given, &[1, 2, 3])]));
+    Bench::new(options(), vec![vm(1), vm(2), vm(3), service])
+}
+
 #[test]
 fn adjustments_below_min_vms_stop_there() {
     let below = json!({"type": "CARDINALITY", "adjust": 1, "expression": "1 < 2", "period_number": 1, "cooldown": 0});
     let up = json!({"type": "CHANGE", "adjust": 1, "expression": "1 < 2", "period_number": 1, "cooldown": 0});
     let given = json!({"name": "work", "cardinality": 3, "min_vms": 2, "max_vms": 4,
         "elasticity_policies": [below, up]});
-    let mut bench = Bench::new(
-        options(),
-        vec![
-            vm(1),
-            vm(2),
-            vm(3),
-            service(json!([role(&given, &[1, 2, 3])])),
-        ],
-    );
+    let mut bench = three(&given);
     bench.now = noon();
     let mut seen = Vec::new();
     for _ in 0..3 {
@@ -244,15 +242,7 @@ fn adjustments_below_min_vms_stop_there() {
 fn a_role_above_its_maximum_is_left_alone() {
     let given = json!({"name": "work", "cardinality": 3, "min_vms": 1, "max_vms": 2,
         "elasticity_policies": [{"type": "CHANGE", "adjust": 1, "expression": "1 < 2"}]});
-    let mut bench = Bench::new(
-        options(),
-        vec![
-            vm(1),
-            vm(2),
-            vm(3),
-            service(json!([role(&given, &[1, 2, 3])])),
-        ],
-    );
+    let mut bench = three(&given);
     bench.poll();
     assert_eq!(our_look(&bench), ("RUNNING".into(), "RUNNING".into(), 3, 3));
 }

@@ -10,6 +10,7 @@ use crate::support::world;
 use crate::support::world::Swap;
 use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::commands::config::Config;
+use onegate_server_lite::objects::vm_state::STATES;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -299,19 +300,7 @@ fn user_template(line: &Value, cloud: &dyn Cloud) -> Value {
 
 /// Waits until a VM is in a state, by the name of its STATE and the number of its LCM_STATE.
 fn reaches(cloud: &dyn Cloud, vm: u32, state: &str, lcm: u64) -> Result<(), String> {
-    let names = [
-        "INIT",
-        "PENDING",
-        "HOLD",
-        "ACTIVE",
-        "STOPPED",
-        "SUSPENDED",
-        "DONE",
-        "",
-        "POWEROFF",
-        "UNDEPLOYED",
-    ];
-    let number = names
+    let number = STATES
         .iter()
         .position(|name| *name == state)
         .unwrap()
