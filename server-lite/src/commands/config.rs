@@ -369,7 +369,9 @@ fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Findin
         }
         for (action, switch) in actions.data.as_mapping().ok_or_else(expected)? {
             let action = symbol(action).ok_or_else(expected)?;
-            let on = switched_on(switch).map_err(|other| {
+            let on = switched_on(switch).ok_or_else(|| {
+                let word = switch.data.as_str().map(str::to_ascii_lowercase);
+                let other = word.map_or_else(String::new, |word| format!(", not '{word}'"));
                 Finding::Error(format!(
                     ":{resource}: :{action}: expected true or false{other}"
                 ))
@@ -387,18 +389,18 @@ fn permissions(config: &mut Config, value: &MarkedYaml<'_>) -> Result<(), Findin
     nothing_but(unknown, "there is no such action")
 }
 
-/// YAML 1.1, which Ruby reads, has more words for it; nothing at all is false. The error is what it is instead.
-fn switched_on(switch: &MarkedYaml<'_>) -> Result<bool, String> {
+/// Whether a switch is on; `None` if it is no boolean. YAML 1.1, which Ruby reads, has more words for true and false;
+/// nothing at all is false.
+fn switched_on(switch: &MarkedYaml<'_>) -> Option<bool> {
     if let Some(on) = switch.data.as_bool() {
-        return Ok(on);
+        return Some(on);
     }
     let word = switch.data.as_str().map(str::to_ascii_lowercase);
     match word.as_deref() {
-        Some("yes" | "on" | "true") => Ok(true),
-        Some("no" | "off" | "false") => Ok(false),
-        Some(other) => Err(format!(", not '{other}'")),
-        None if switch.data.is_null() => Ok(false),
-        None => Err(String::new()),
+        Some("yes" | "on" | "true") => Some(true),
+        Some("no" | "off" | "false") => Some(false),
+        None if switch.data.is_null() => Some(false),
+        _ => None,
     }
 }
 
