@@ -145,6 +145,8 @@ fn guests_meet_a_gate_that_is_slow_down_or_lossy_and_the_operator_does_not() {
     assert_eq!(lost(8), 2);
     assert_eq!(lab.ok("gate down"), "the gate is down\n");
     assert_eq!(lost(2), 2);
+    let watchdog = b"GET / HTTP/1.1\r\nHost: watchdog\r\nConnection: close\r\n\r\n";
+    assert_eq!(lab.server.raw(watchdog).status, 401);
     lab.ok("vm set 0 SEEN=YES");
     lab.ok("gate down 1ms");
     until("the gate is up again", || lost(1) == 0);

@@ -53,11 +53,16 @@ impl Cloud {
     fn start(&mut self) {
         let (cloud, state, guest) = (self.path("cloud.json"), self.state(), self.path("guest"));
         let command = format!("'{}' first 'and second'", guest.display());
+        let config = self.path("onegate-server.conf");
+        let all = ":restricted_actions: []\n:permissions:\n  :vm: {:action_by_id: true}\n  :service: {:change_cardinality: true}\n";
+        fs::write(&config, all).unwrap();
         self.server = Some(Running::start(&[
             "--cloud",
             cloud.to_str().unwrap(),
             "--state",
             state.to_str().unwrap(),
+            "--config",
+            config.to_str().unwrap(),
             "--vm-exec",
             &command,
             "--vm-step",
@@ -269,6 +274,26 @@ fn a_vm_is_off_when_its_process_ends_and_comes_back_with_a_new_one() {
         " has ended: signal: 9",
     ] {
         assert!(events.contains(text), "{text} in {events}");
+    }
+}
+
+#[test]
+fn a_reboot_is_a_new_process_of_a_vm_that_runs() {
+    let cloud = Cloud::new(1, RUNS);
+    cloud.ok("wait service 1 STATE=RUNNING");
+    for action in ["reboot", "reboot-hard"] {
+        let before = cloud.pid(0);
+        cloud.act(0, action);
+        until("there is a new one", || {
+            ![0, before].contains(&cloud.pid(0))
+        });
+        cloud.processes_are(2);
+        cloud.ok("wait vm 0 STATE=RUNNING --timeout 0");
+    }
+    let events = cloud.ok("events");
+    assert!(!events.contains("RUNNING -> POWEROFF"), "{events}");
+    for status in ["signal: 15", "signal: 9"] {
+        assert!(events.contains(status), "{status} in {events}");
     }
 }
 
