@@ -1,6 +1,6 @@
 //! VMs that run: each VM of the embedded cloud that is ACTIVE has a process, which the operator's command starts.
 //!
-//! A thread of its own, the [`host`], compares each VM's state with its process and does what is missing. VMs start and
+//! A thread of its own, the host (`machines/host.rs`), compares each VM's state with its process and does what is missing. VMs start and
 //! end when their processes do: the engine waits for what the host sees.
 
 mod directory;
