@@ -53,7 +53,9 @@ impl Lab {
     /// The VMs' directory can't be used, or the system can't watch processes.
     pub fn run_machines(&self, options: MachineOptions) -> io::Result<()> {
         let machines = Machines::start(&self.cloud, &self.timeline, options)?;
-        let _ = self.machines.set(machines);
+        let machines = self.machines.get_or_init(|| machines);
+        // What changed before it could be told.
+        machines.look_at(self.cloud.all_vms());
         Ok(())
     }
 

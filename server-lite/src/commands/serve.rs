@@ -94,6 +94,8 @@ fn serve_until_signal(
         Backend::Embedded(cloud) => Some(Arc::new(Lab::new(Arc::clone(cloud)))),
         Backend::OpenNebula(_) => None,
     };
+    // However the server ends, its VMs' processes do.
+    let _ending = lab.clone().map(Ending);
     let timeline = lab.as_ref().map(|lab| Arc::clone(&lab.timeline));
     let handler = Logged::new(gate, Arc::clone(log), options.opennebula);
     let handler = handler.counting(counts.clone()).telling(timeline);
@@ -171,6 +173,15 @@ fn serve_until_signal(
         left => Err(CommandError::Failed(format!(
             "{left} requests were still being answered when the time to end was over"
         ))),
+    }
+}
+
+/// Ends a lab when it is dropped.
+struct Ending(Arc<Lab>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

@@ -214,7 +214,11 @@ impl Machines {
         let vms = changed
             .iter()
             .filter(|one| one.kind == Kind::Vm && state(&one.before) != state(&one.after));
-        let vms: Vec<Id> = vms.map(|one| one.id).collect();
+        self.look_at(vms.map(|one| one.id).collect());
+    }
+
+    /// Has the host look at these VMs.
+    pub(super) fn look_at(&self, vms: Vec<Id>) {
         if !vms.is_empty() {
             self.mail.put(|inbox| inbox.changed.extend(vms));
         }

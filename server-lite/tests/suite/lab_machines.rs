@@ -398,6 +398,29 @@ fn ten_vms_scale_to_thirty_and_back_and_leave_nothing_behind() {
 }
 
 #[test]
+fn a_start_that_fails_leaves_no_process() {
+    let mut cloud = Cloud::new(1, RUNS);
+    cloud.ok("wait service 1 STATE=RUNNING");
+    cloud.server.take().unwrap().stop();
+    // Where the control socket is to be, nothing can be.
+    let socket = cloud.state().join("control");
+    fs::remove_file(&socket).unwrap();
+    fs::create_dir(&socket).unwrap();
+    let state = cloud.state();
+    let words = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--state",
+        state.to_str().unwrap(),
+    ];
+    let guest = cloud.path("guest");
+    let (_, why) = refused(&[&words[..], &["--vm-exec", guest.to_str().unwrap()]].concat());
+    assert!(why.contains("cannot make the control socket"), "{why}");
+    cloud.processes_are(0);
+}
+
+#[test]
 fn a_command_that_cannot_be_run_stops_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
