@@ -134,7 +134,9 @@ pub fn listen(address: &str, log: &Log) -> Result<TcpListener, CommandError> {
 
 fn no_listener(address: &str, error: &io::Error) -> CommandError {
     let hint = match error.kind() {
-        ErrorKind::AddrInUse => "; another server has it: stop that one, or choose another address",
+        ErrorKind::AddrInUse => {
+            "; another server has it: stop that one, or choose another address (--listen, --admin)"
+        }
         ErrorKind::PermissionDenied => "; ports below 1024 are root's",
         ErrorKind::AddrNotAvailable => "; no interface of this machine has it",
         // Such as a name that isn't found.
