@@ -71,8 +71,7 @@ pub fn serve(directory: &Path, lab: Arc<Lab>, log: Arc<Log>) -> io::Result<()> {
         for stream in listener.incoming().flatten() {
             if running.fetch_add(1, SeqCst) >= MOST {
                 running.fetch_sub(1, SeqCst);
-                let line = format!("{ERROR}\n{MOST} commands run already at this server\n");
-                let _ = (&stream).write_all(line.as_bytes());
+                refuse(&stream);
                 continue;
             }
             let (lab, log, counted) = (Arc::clone(&lab), Arc::clone(&log), Arc::clone(&running));
@@ -89,6 +88,16 @@ pub fn serve(directory: &Path, lab: Arc<Lab>, log: Arc<Log>) -> io::Result<()> {
     };
     let thread = std::thread::Builder::new().name("control".into());
     thread.spawn(accept).map(drop)
+}
+
+/// Says that there are too many. What was sent is read first: unread, it would take the answer with it.
+fn refuse(stream: &UnixStream) {
+    let text =
+        format!("{ERROR}\n{MOST} commands run already at this server: wait until one has ended\n");
+    let _ = stream
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .and_then(|()| (&*stream).read(&mut [0; 4096]))
+        .and_then(|_| (&*stream).write_all(text.as_bytes()));
 }
 
 /// A command's side of its connection: `ok` goes before the first of what it is to print.

@@ -279,6 +279,37 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
 }
 
 #[test]
+fn commands_that_wait_are_as_many_as_may_be_and_go_with_whoever_gave_them() {
+    let lab = lab(&[]);
+    lab.ok("wait vm 0 STATE=RUNNING");
+    let follow = |_| {
+        let mut command = program();
+        command
+            .args(lab.words("events --follow"))
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        lines.read_line(&mut line).unwrap();
+        (child, lines)
+    };
+    let mut followers: Vec<_> = (0..64).map(follow).collect();
+    let (code, why) = lab.fails("clock");
+    assert!(
+        code == 1 && why.contains("64 commands run already"),
+        "{why}"
+    );
+    for (child, _) in &mut followers {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    // Nothing happens that could be written to them: they are missed all the same.
+    until("they are gone", || {
+        run(&lab.words("clock")).status.success()
+    });
+}
+
+#[test]
 fn the_environment_names_the_server() {
     let lab = lab(&[]);
     let output = program()
