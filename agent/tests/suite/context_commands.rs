@@ -1,7 +1,7 @@
 //! TLS settings of a context; `context show` and `context env`.
 
-use crate::support::agent;
 use crate::support::guest::{ENDPOINT, Guest, ONE_ENV, TOKEN, context_sh, one_env};
+use crate::support::{agent, copy_agent};
 use std::fs;
 use std::process::Command;
 
@@ -175,7 +175,7 @@ fn without_root_the_advice_is_to_run_as_root() {
     set_mode("", 0o755);
     set_mode(ONE_ENV, 0o400);
     // Where the tests run as root, root's own directories may be closed to the binary's user.
-    fs::copy(agent().get_program(), guest.path("onegate")).unwrap();
+    copy_agent(&guest.path("onegate"));
     let mut command = Command::new(guest.path("onegate"));
     command.args(["vm", "show", "--endpoint", ENDPOINT, "--vmid", "8"]);
     command.arg("--root").arg(guest.path(""));

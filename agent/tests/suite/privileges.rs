@@ -1,6 +1,6 @@
 //! What the running process has given up, as the kernel tells it.
 
-use crate::support::{Listener, as_vm};
+use crate::support::{Listener, as_vm, copy_agent};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
@@ -33,7 +33,7 @@ fn while_it_waits_for_a_response_it_can_do_and_show_little() {
     let everybody = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(place.path(), everybody).unwrap();
     let program = place.path().join("onegate");
-    std::fs::copy(env!("CARGO_BIN_EXE_onegate"), &program).unwrap();
+    copy_agent(&program);
     for uid in [0, 65_534] {
         let vm = as_vm(&server.url(), "8", "c2VjcmV0");
         let mut command = std::process::Command::new(&program);

@@ -178,6 +178,14 @@ fn read(stream: &mut TcpStream) -> Option<Received> {
     Some(received)
 }
 
+/// Copies the agent. Another program does it: what this process had open for writing could still be busy, in a child of
+/// another test, when it is to be run.
+pub fn copy_agent(to: &std::path::Path) {
+    let mut copy = Command::new("cp");
+    copy.arg(agent().get_program()).arg(to);
+    assert!(copy.status().unwrap().success());
+}
+
 /// The agent with an empty environment.
 pub fn agent() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_onegate"));

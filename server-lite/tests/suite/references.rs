@@ -259,6 +259,8 @@ fn relative_links_resolve() {
             if target.contains("://") {
                 continue;
             }
+            // After a blank comes a picture's title.
+            let target = target.split(' ').next().unwrap_or_default();
             checked += 1;
             let (path, wanted) = target.split_once('#').unwrap_or((target, ""));
             let path = match path {
