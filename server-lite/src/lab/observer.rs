@@ -4,7 +4,7 @@
 use super::event::{Event, EventKind};
 use crate::flow::clock::STAYS;
 use crate::flow::service::state_name;
-use crate::objects::document::{Id, id};
+use crate::objects::document::{Id, id, list};
 use crate::objects::vm_state::{DONE, VmState};
 use crate::store::commit::Changed;
 use crate::store::state::Kind;
@@ -59,11 +59,7 @@ fn of_service(service: Id, (before, after): Pair<'_>, events: &mut Vec<Event>) {
         return;
     };
     let (was, is) = (body(before), body(after));
-    let roles = |body: Option<&Value>| body.and_then(|body| body.get("roles")?.as_array().cloned());
-    let (old, new) = (
-        roles(was).unwrap_or_default(),
-        roles(is).unwrap_or_default(),
-    );
+    let (old, new) = (roles(was), roles(is));
     for role in new.iter().filter(|_| new.len() > 1) {
         let name = role.get("name").and_then(Value::as_str);
         let known = old
@@ -74,6 +70,14 @@ fn of_service(service: Id, (before, after): Pair<'_>, events: &mut Vec<Event>) {
         }
     }
     events.extend(passed(was, is).map(|text| of(service, text)));
+}
+
+fn decisions(clock: Option<&Value>) -> &[Value] {
+    list(clock.and_then(|clock| clock.get("decisions")))
+}
+
+fn roles(body: Option<&Value>) -> &[Value] {
+    list(body.and_then(|body| body.get("roles")))
 }
 
 fn body(service: &Value) -> Option<&Value> {
@@ -91,11 +95,7 @@ fn of(service: Id, text: String) -> Event {
 
 /// The decisions that are new. One to stay as it is, after another to stay, is not: there is one at every poll.
 fn of_decisions(service: Id, (before, after): Pair<'_>, events: &mut Vec<Event>) {
-    let list = |clock: Option<&Value>| {
-        let decisions = clock.and_then(|clock| clock.get("decisions")?.as_array().cloned());
-        decisions.unwrap_or_default()
-    };
-    let (old, new) = (list(before), list(after));
+    let (old, new) = (decisions(before), decisions(after));
     for decision in new.iter().filter(|decision| !old.contains(decision)) {
         let word = |of: &Value, key| of.get(key).and_then(Value::as_str).map(str::to_owned);
         let role = word(decision, "role");
