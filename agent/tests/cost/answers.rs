@@ -1,7 +1,7 @@
 //! What a server answers, in each form in which a command prints it.
 
-use crate::bench::{answered, ok};
-use crate::cost::{Case, Work, case};
+use crate::bench::{answered, answered_somehow, ok};
+use crate::cost::{Case, Work, bounded, case};
 
 /// Values, members, elements; an answer may have a million.
 const MANY: usize = 20_000;
@@ -9,6 +9,9 @@ const MANY: usize = 20_000;
 const VMS: usize = 4_000;
 /// As long as a text may be, for what takes some instructions a byte; an answer's limit is forty times as much.
 const TEXT: usize = 400_000;
+
+/// Instructions that reading and printing any answer may cost: SECURITY.md says so.
+const LARGEST: i64 = 10_000_000_000;
 
 #[rustfmt::skip]
 pub const CASES: &[Case] = &[
@@ -58,6 +61,16 @@ pub const CASES: &[Case] = &[
     case("vrouter peers: NICs in many networks", VMS,  |n| answered(&["vrouter", "peers"], if n > 256 { 255 } else { 0 }, vec![ok(&vrouter(n, n)), ok(&vnet(1))])),
     case("doctor: attributes",                   MANY, |n| answered(&["doctor"], 0, vec![ok(&vm(&attributes(n)))])),
 
+    bounded("the largest answer: vm show",         480_000, LARGEST, |n| shown(&[], vm(&attributes(n)))),
+    bounded("the largest answer: vm show, one value", 16_000_000, LARGEST, |n| shown(&[], vm(&format!("\"N\":\"{}\"", "\\n".repeat(n / 2))))),
+    bounded("the largest answer: vm show --json",  480_000, LARGEST, |n| shown(&["--json"], vm(&attributes(n)))),
+    bounded("the largest answer: --json, nested",  4_000, LARGEST, |n| shown(&["--json"], vm(&format!("\"N\":[{}]", list(n, |_| "[".repeat(62) + &"]".repeat(62)))))),
+    bounded("the largest answer: --get ..*",       480_000, LARGEST, |n| shown(&["--get", "$..*"], vm(&attributes(n)))),
+    bounded("the largest answer: --get, used up",  480_000, LARGEST, |n| shown_or_too_much(&["--get", "$..LAST..LAST"], of_vm("A", &format!("{}{{{}}}{}", "{\"LAST\":".repeat(60), attributes(n), "}".repeat(60))))),
+    bounded("the largest answer: service peers",   36_000, LARGEST, |n| peers(&[], 1, n)),
+    bounded("the largest answer: service peers --json", 36_000, LARGEST, |n| peers(&["--json"], 1, n)),
+    bounded("the largest answer: service peers --where --format", 36_000, LARGEST, |n| peers(&["--where", "A=1", "--format", "{IP} {A}"], 1, n)),
+
     case("an answer in chunks of a byte",        TEXT / 10, |n| shown_raw(chunked(&vm(&format!("\"N\":\"{}\"", "x".repeat(n))), 1))),
     case("an answer in chunks",                  TEXT, |n| shown_raw(chunked(&vm(&format!("\"N\":\"{}\"", "x".repeat(n))), 100))),
     case("a head of many fields",                150,  |n| shown_raw(String::from_utf8(ok(&vm("\"A\":1"))).unwrap().replacen("\r\n", &format!("\r\n{}", (0..n).map(|n| format!("X{n}: {}\r\n", "x".repeat(30))).collect::<String>()), 1).into_bytes())),
@@ -93,6 +106,12 @@ fn of_vm(name: &str, value: &str) -> String {
 
 fn shown(options: &[&str], document: String) -> Work {
     answered(&[&["vm", "show"], options].concat(), 0, vec![ok(&document)])
+}
+
+/// Where the path may lead through more than it is allowed to.
+fn shown_or_too_much(options: &[&str], document: String) -> Work {
+    let args = [&["vm", "show"], options].concat();
+    answered_somehow(&args, vec![ok(&document)])
 }
 
 fn shown_raw(answer: Vec<u8>) -> Work {

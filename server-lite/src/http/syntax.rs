@@ -108,7 +108,7 @@ pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Unreserved and reserved characters of RFC 3986 without `#`: a fragment is never sent.
+/// Unreserved and reserved characters of RFC 3986 without `#`: a fragment is not for a server.
 fn is_uri(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:/?[]@!$&'()*+,;=".contains(&byte)
 }

@@ -10,9 +10,9 @@ use onegate_server_lite::commands::log::format::LogFormat;
 use onegate_server_lite::commands::log::{Log, Logged};
 use onegate_server_lite::flow;
 use onegate_server_lite::gate::conditional;
-use onegate_server_lite::gate::routes::Gate;
+use onegate_server_lite::gate::routes::{Gate, Outcome};
 use onegate_server_lite::gate::rules::Rules;
-use onegate_server_lite::http::{Bell, Limits, Server};
+use onegate_server_lite::http::{Bell, Limits, Request, Response, Server};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -197,6 +197,38 @@ fn when_the_time_is_over_the_answer_is_304() {
     );
     held.send(request(8, "GET /vm", "", "").as_bytes());
     assert_eq!(held.answer().status, 200);
+}
+
+#[test]
+fn no_request_is_held_longer_than_the_longest_hold() {
+    for (preferred, held) in [
+        ("wait=5", Some(5)),
+        ("wait=60", Some(60)),
+        ("wait=61", Some(60)),
+        ("respond-async, wait=18446744073709551615", Some(60)),
+        ("wait=18446744073709551616", None),
+        ("wait=-1", None),
+    ] {
+        let request = Request {
+            headers: vec![("prefer".to_owned(), preferred.to_owned())],
+            ..Request::default()
+        };
+        let outcome = Outcome {
+            response: Response {
+                status: 304,
+                headers: Vec::new(),
+                body: Vec::new().into(),
+            },
+            route: None,
+            parameter: None,
+            vm: None,
+            cause: None,
+            topics: vec![1],
+            deed: None,
+        };
+        let wait = conditional::wait(&request, &outcome).map(|wait| wait.as_secs());
+        assert_eq!(wait, held, "{preferred}");
+    }
 }
 
 #[test]

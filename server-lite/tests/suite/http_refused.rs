@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use crate::support::client::connect;
-use crate::support::http::{Echo, parse_every_way, start};
-use onegate_server_lite::http::Limits;
+use crate::support::http::{parse_every_way, start};
+use onegate_server_lite::http::{Limits, Request, Response};
 
 fn server() -> SocketAddr {
     static SERVER: OnceLock<SocketAddr> = OnceLock::new();
     *SERVER.get_or_init(|| {
-        let (server, address) = start(Arc::new(Echo::default()), Limits::default());
+        // What is refused reaches no handler: this one would answer 500.
+        let handler = |request: &Request| -> Response { panic!("handled: {request:?}") };
+        let (server, address) = start(Arc::new(handler), Limits::default());
         // It serves as long as this process lives.
         std::mem::forget(server);
         address

@@ -176,8 +176,16 @@ fn what_is_wrong_with_the_files() {
         fs::write(&path, text).unwrap();
         path
     };
-    let error =
-        |certificate: &PathBuf, key: &PathBuf| Tls::load(certificate, key).unwrap_err().to_string();
+    let error = |certificate: &PathBuf, key: &PathBuf| {
+        let said = Tls::load(certificate, key).unwrap_err().to_string();
+        // Nothing of a key, whatever is wrong.
+        for file in [&files.key, &other.key] {
+            let secret = fs::read_to_string(file).unwrap();
+            let mut lines = secret.lines().filter(|line| line.len() > 10);
+            assert!(lines.all(|line| !said.contains(line)), "{said}");
+        }
+        said
+    };
     let missing = files.key.with_file_name("missing.pem");
     let said = error(&missing, &files.key);
     assert!(said.contains("missing.pem: No such file"), "{said}");

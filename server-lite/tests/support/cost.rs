@@ -15,14 +15,27 @@ pub struct Case {
     pub name: &'static str,
     /// The size at its limit.
     pub most: usize,
+    /// Instructions that this may cost.
+    pub bound: i64,
     /// Makes an input of a size, and what is to be done with it.
     pub prepare: fn(usize) -> Work,
 }
 
 pub const fn case(name: &'static str, most: usize, prepare: fn(usize) -> Work) -> Case {
+    bounded(name, most, i64::MAX, prepare)
+}
+
+/// The same for what may cost so many instructions in all.
+pub const fn bounded(
+    name: &'static str,
+    most: usize,
+    bound: i64,
+    prepare: fn(usize) -> Work,
+) -> Case {
     Case {
         name,
         most,
+        bound,
         prepare,
     }
 }
@@ -105,7 +118,7 @@ pub fn check(cases: &[&'static Case], run: &str) {
     let children: Vec<Child> = (0..of)
         .map(|share| start(directory.path(), run, share, of))
         .collect();
-    let mut grown = Vec::new();
+    let (mut grown, mut costly) = (Vec::new(), Vec::new());
     for (share, child) in children.into_iter().enumerate() {
         let output = child.wait_with_output().unwrap();
         let said =
@@ -126,6 +139,9 @@ pub fn check(cases: &[&'static Case], run: &str) {
             if growth > MOST {
                 grown.push((case.name, growth));
             }
+            if four > case.bound {
+                costly.push((case.name, four));
+            }
         }
     }
     grown.sort_unstable_by_key(|(name, _)| *name != QUADRATIC.name);
@@ -134,6 +150,7 @@ pub fn check(cases: &[&'static Case], run: &str) {
     };
     assert_eq!(*seen, QUADRATIC.name);
     assert!(grown.is_empty(), "{grown:#?}");
+    assert!(costly.is_empty(), "beyond its bound: {costly:#?}");
 }
 
 fn start(directory: &Path, run: &str, share: usize, of: usize) -> Child {
