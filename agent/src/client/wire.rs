@@ -1,9 +1,9 @@
-//! The way to the server: names to addresses, TCP, a proxy, TLS; what ureq calls resolver, connector and transport.
+//! The connection to the server: name look-up, TCP, a proxy, TLS; what ureq calls resolver, connector and transport.
 //!
-//! Written here, and not taken from ureq, for five reasons: every stage says in its own words what broke; a plain-http
-//! proxy gets an absolute-form request, as proxies that only let port 5030 through expect; the look-up of a name ends
-//! with the deadline, and an address costs no thread; a refusal is read even if the request was not sent to its end; and
-//! rustls comes with few suites, which is small.
+//! These are our own and not ureq's for five reasons: each stage reports its own errors; a proxy for plain http gets
+//! the request in absolute form, as proxies that only let port 5030 through expect; looking up a name ends with the
+//! deadline, and an address needs no thread; a refusal is read even if the request was not sent to its end; and rustls comes with
+//! few cipher suites, which saves bytes.
 
 use super::authorities::Trust;
 use super::buffer::Buffer;
@@ -24,7 +24,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
-/// To which server, by which way, until when.
+/// The server, the way to it, and the deadline.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) endpoint: Endpoint,
@@ -57,7 +57,7 @@ impl Route {
     }
 
     pub(super) fn set_deadline(&self, deadline: Instant) {
-        // Nobody panics with the lock in hand; if somebody did, the deadline would be as good as ever.
+        // Nothing panics while it holds the lock; even then the deadline would be valid.
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
     }
 
@@ -65,7 +65,7 @@ impl Route {
         Deadline(*self.deadline.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// When a connection that is begun now must be there.
+    /// When a connection that is begun now must be established.
     fn connect_deadline(&self) -> Deadline {
         self.deadline().or(self.connect)
     }
@@ -187,7 +187,7 @@ fn reach(hop: &Endpoint, deadline: Deadline) -> Result<TcpStream, Broken> {
     outcome
 }
 
-/// Tries each address, with half of what time is left while there are others, or may be.
+/// Tries each address. While others are left, or may still come, each gets half of the time that is left.
 fn tcp(addresses: &[SocketAddr], more: bool, deadline: Deadline) -> Result<TcpStream, Broken> {
     let mut last = None;
     for (at, address) in addresses.iter().enumerate() {
@@ -308,7 +308,7 @@ pub(super) struct Wire {
     absolute: Option<Absolute>,
     /// Is what is sent next the beginning of a request, what is read next that of an answer?
     at_head: bool,
-    /// Why sending ended before all was sent. What the server answered by then counts all the same.
+    /// Why sending ended early. An answer that the server sent by then is still read.
     cut: Option<io::Error>,
     route: Arc<Route>,
 }
@@ -328,7 +328,7 @@ impl Stream {
     }
 }
 
-/// The first bytes of a TLS alert: what a TLS port answers to plain http.
+/// The first bytes of a TLS alert, which a TLS port sends when it gets plain http.
 const TLS_ALERT: &[u8] = &[0x15, 0x03];
 
 impl Transport for Wire {
@@ -383,7 +383,7 @@ impl Transport for Wire {
             Stream::Tls(stream) => stream.read(input),
         };
         if let Some(why) = self.cut.as_ref().filter(|_| first) {
-            // Of a request that did not arrive whole, only a refusal can be the answer.
+            // The answer to a request that did not arrive whole can only be a refusal.
             match read {
                 Ok(amount) if is_refusal(&input[..amount]) => {}
                 _ => return Err(Broken::io(Phase::Send, why).into()),
@@ -391,7 +391,7 @@ impl Transport for Wire {
         }
         let amount = match read {
             Ok(amount) => amount,
-            // Many servers hang up without TLS's goodbye; where that cuts an answer short, HTTP notices.
+            // Many servers close without a TLS close_notify. If that cuts an answer short, HTTP notices.
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(e)
                 if matches!(self.stream, Stream::Tls(_))

@@ -1,6 +1,6 @@
 //! `doctor`: the way from the context to an authorised answer, as a list of steps, each passed, failed or not reached.
 //!
-//! One real request is all it takes: how far that came tells which step failed.
+//! It sends one real request: how far that got shows which step failed.
 
 use crate::cli::command::{Command, Surplus};
 use crate::cli::session::{Session, host_check};
@@ -28,7 +28,7 @@ explained, with what to do. Send its output along when you ask for help: no toke
     run,
 };
 
-/// What was found goes to stdout, why the first step failed to stderr.
+/// The list goes to stdout; why the first step failed goes to stderr.
 fn run(session: &mut Session<'_, '_>) -> Result<(), Error> {
     let found = session.context();
     let mut report = Report::default();
@@ -76,7 +76,7 @@ impl Report {
             Mark::Open => "-",
         };
         self.failed |= mark == Mark::Failed;
-        // A String takes all that it is given.
+        // Writing to a String cannot fail.
         let _ = writeln!(self.text, "{word:<8}{step:<12}{}", sanitize(what));
     }
 
@@ -260,7 +260,7 @@ impl Report {
         Err(Error::Refused(format!("{what}\n{advice}")))
     }
 
-    /// Says which attributes keep the Ruby server from erasing any: said only where there are some.
+    /// Warns of attributes that keep the Ruby server from erasing any, if there are some.
     fn record(&mut self, attributes: Node<'_>) {
         let ends = |value: Node<'_>| value.text().ends_with('\\');
         let spoilt = |value: Node<'_>| match value.is_object() {

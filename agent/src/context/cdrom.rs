@@ -1,6 +1,6 @@
 //! The context CD-ROM: find the block device whose volume is labelled CONTEXT, mount it for a moment, read it.
 //!
-//! No udev, no blkid, no /dev/disk: /sys/block names the devices and the volume's own descriptor says who it is.
+//! It needs no udev, blkid or /dev/disk: /sys/block lists the devices, and the volume's descriptor has its label.
 
 use std::fs::File;
 use std::io;
@@ -27,10 +27,10 @@ pub(super) const SEVERAL: &str =
 /// How long to wait for a drive that is not ready, as long as OpenNebula's scripts do.
 const DRIVE_WAIT: Duration = Duration::from_secs(5);
 
-/// How long between two looks at it.
+/// The pause between two looks at it.
 const DRIVE_POLL: Duration = Duration::from_millis(200);
 
-/// In a machine's first minute, drives may be yet to appear.
+/// In the first minute after boot, drives may still appear.
 const EARLY_BOOT_SECONDS: i64 = 60;
 
 /// Devices that never hold the context: loop devices could be anybody's file, an empty floppy drive takes seconds to
@@ -114,7 +114,7 @@ impl Scan {
         let mut scan = Scan::default();
         let mut names = root.list(Path::new("/sys/block"))?;
         names.retain(|name| !PASSED_OVER.iter().any(|kind| is_kind(name, kind)));
-        // CD-ROM drives first: that is where the context is, a data disk may be many.
+        // CD-ROM drives first: that is where the context is, and there may be many data disks.
         names.sort_by_key(|name| !is_kind(name, "sr"));
         names.truncate(MAX_DEVICES);
         let drives = names.iter().filter(|name| is_kind(name, "sr")).count();

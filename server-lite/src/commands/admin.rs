@@ -65,7 +65,7 @@ impl Backend {
     }
 }
 
-/// An id that no object has: what is asked for it needs the other server, and finds nothing.
+/// An id that no object has: to read it needs an answer from the other server, which finds nothing.
 const NOBODY: Id = Id::MAX;
 
 /// Whether oned and OneFlow answer.

@@ -177,7 +177,7 @@ fn state(directory: Option<&Path>) -> Checked {
     }
 }
 
-/// An id that no object has: what is asked for it needs the other server, and finds nothing.
+/// An id that no object has: to read it needs an answer from the other server, which finds nothing.
 const NOBODY: Id = Id::MAX;
 
 fn oned(cloud: Option<&OpenNebula>, config: &Config) -> Checked {

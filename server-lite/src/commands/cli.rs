@@ -50,7 +50,7 @@ pub enum Command {
     Token,
     /// Write a VM's context.
     Context,
-    /// Show what a service's engine is about.
+    /// Show what the engine knows of a service, and decided.
     ServiceShow,
     /// Try again what failed in a service.
     ServiceRecover,
@@ -247,7 +247,7 @@ impl Command {
     /// Runs the command.
     ///
     /// # Errors
-    /// What went wrong, in words for whoever typed it.
+    /// What went wrong.
     pub fn run(self, options: &CommandOptions) -> Result<(), CommandError> {
         match COMMANDS.iter().find(|entry| entry.command == self) {
             Some(entry) => (entry.run)(options),

@@ -1,9 +1,9 @@
 //! The configuration: OpenNebula's own `onegate-server.conf` (YAML whose keys are Ruby symbols), or the defaults
 //! of the file that OpenNebula ships.
 //!
-//! `KEYS` is the one list of what is read. A key that is not in it becomes a warning, so that a file of another
-//! version still works and nobody believes in a setting that does nothing. What can't be read stops the start,
-//! with the file, the line and the key.
+//! `KEYS` is the only list of the keys. An unknown key gets a warning, so that a file of another version still works,
+//! and nobody relies on a setting that does nothing. A value that can't be read stops the start; the message names the
+//! file, the line and the key.
 
 use crate::gate::routes;
 use crate::gate::rules::Rules;
@@ -18,10 +18,10 @@ use values::{
 
 mod values;
 
-/// What the server was told. [`Config::default`] is the file that OpenNebula ships.
+/// The configuration. [`Config::default`] is the file that OpenNebula ships.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `:bind` of `:server`, or the older `:host`: the address to listen on, where the command line names none.
+    /// `:bind` of `:server`, or the older `:host`: the address to listen on, unless the command line names one.
     pub host: Option<String>,
     /// `:port` of `:server`, or the older `:port` beside it: likewise.
     pub port: Option<u16>,
@@ -43,7 +43,7 @@ pub struct Config {
     pub log_level: LogLevel,
     /// What guests may do.
     pub rules: Rules,
-    /// What was read but has no effect; for the log.
+    /// What has no effect; for the log.
     pub warnings: Vec<String>,
 }
 
@@ -300,7 +300,7 @@ fn set_unless_null<T>(
     }
 }
 
-/// An older key that a newer one has the say over, wherever in the file the two stand.
+/// An older key. The newer one takes precedence, wherever in the file the two are.
 fn unless_set<T>(
     setting: &mut Option<T>,
     value: Result<T, Finding>,

@@ -14,7 +14,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Where guests look for the server if nothing else is said: the server's own default address.
+/// Where guests look for the server by default: at the server's own default address.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:5030";
 
 /// Runs the command.
@@ -38,9 +38,9 @@ pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Writes a VM's `context.sh` and, where its CONTEXT says TOKEN=YES, its `token.txt` into a directory, which is
-/// made if it is missing. Both are for the user who writes them alone. A `token.txt` that was there and is not the
-/// VM's goes. The answer is whether there is a token.
+/// Writes a VM's `context.sh` and, if its CONTEXT has TOKEN=YES, its `token.txt` into a directory, which is made if it
+/// is missing. Only the user who writes them can read them. Without a token, an old `token.txt` is removed. Returns
+/// whether there is a token.
 ///
 /// # Errors
 /// No such VM or context, or a file that can't be written.
@@ -102,7 +102,7 @@ fn context(
     Ok((context, token))
 }
 
-/// The variables of a VM's CONTEXT. A scenario written by hand may leave it out: then it is the smallest with a token.
+/// The variables of a VM's CONTEXT. A scenario written by hand may leave it out: then it is just TOKEN=YES.
 fn variables(vm: Id, record: &Value) -> BTreeMap<String, String> {
     let smallest = Map::from_iter([("TOKEN".to_owned(), "YES".into())]);
     let context = record
@@ -139,7 +139,7 @@ fn assignment(name: &str, value: &str) -> String {
 
 fn write_file(file: &Path, content: &str) -> Result<(), CommandError> {
     let write = || {
-        // Made anew: the mode counts only for a file that was not there.
+        // Removed first: the mode only takes effect for a new file.
         match fs::remove_file(file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -1,8 +1,8 @@
-//! The log, on standard error: one line a request, one line for everything else worth knowing.
+//! The log, on standard error: one line for each request, and for everything else worth knowing.
 //!
 //! `2026-11-22T13:30:01.123Z vm=8 method=GET path=/vm status=200 ms=0.41`
 //!
-//! `vm` is the VM whose token was right; where none was, `claims` is the one that the request named.
+//! `vm` is the VM, if its token was right; if not, `claims` is the VM that the request named.
 //!
 //! No line has a token. Only what is known to be harmless is written: of the path, the route's own words and ids; of a
 //! cause, text without what could be a token. Writing never keeps a request waiting ([`writer`]).
@@ -31,7 +31,7 @@ use writer::Writer;
 const SHOWN: usize = 200;
 /// So many mixed characters in a row could be a token. The shortest has 22.
 const LIKE_A_TOKEN: usize = 12;
-/// How long an ending server waits for its last lines to be taken.
+/// How long the server waits at its end for its last lines to be read.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// The log.
@@ -43,7 +43,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log that writes what is at least as grave as this level.
+    /// A log that writes what is at least as severe as this level.
     ///
     /// # Errors
     /// The system refuses a thread.
@@ -174,8 +174,8 @@ fn why_not(outcome: &Outcome) -> String {
     harmless(&outcome.cause.clone().unwrap_or_else(told))
 }
 
-/// A cause, without what could be a token: many characters in a row as base64 has them, percent-encoded or not, in which
-/// small letters, capitals and digits are mixed. Names and paths are not: each of their words is of one kind.
+/// A cause, without anything that could be a token: a long run of base64's characters, percent-encoded or not, that
+/// mixes small letters, capitals and digits. The words of names and paths don't mix them.
 fn harmless(cause: &str) -> String {
     let in_token = |c: char| c.is_ascii_alphanumeric() || "+/=_-%\\".contains(c);
     let mut kept = String::with_capacity(cause.len());

@@ -22,7 +22,7 @@ const BUCKETS: [(&str, Duration); 7] = [
     ("10", Duration::from_secs(10)),
 ];
 
-/// Counts of requests. Routes and statuses are few, so that what a client sends makes no more of them.
+/// Counts of requests. Routes and statuses are a fixed set, so clients cannot make the number of counts grow.
 #[derive(Debug, Default)]
 pub struct RequestCounts {
     counts: Mutex<BTreeMap<Key, Count>>,

@@ -1,6 +1,6 @@
 //! What systemd is told (`sd_notify`): that the server is ready, that it ends, and that it still answers.
 //!
-//! Where NOTIFY_SOCKET is not set, nobody is told anything.
+//! Without NOTIFY_SOCKET it does nothing.
 
 use crate::commands::config::LogLevel;
 use crate::commands::log::Log;
@@ -23,7 +23,7 @@ pub fn stopping(log: &Log) {
     tell("STOPPING=1", log);
 }
 
-/// Pings systemd's watchdog, where it waits for that, as long as the server answers a request at this address.
+/// Pings systemd's watchdog, if there is one, as long as the server answers a request at this address.
 ///
 /// # Errors
 /// There is no thread for it.
@@ -110,7 +110,7 @@ mod tests {
         let patience = Duration::from_millis(200);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // It listens, and never answers.
+        // Listens, but does not answer.
         answers(address, patience).expect_err("no answer");
         let server = std::thread::spawn(move || {
             // The one above waits before this one.

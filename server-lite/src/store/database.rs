@@ -3,7 +3,7 @@
 //! | file | is |
 //! |---|---|
 //! | `journal` | every document, and every change since ([`super::format`]) |
-//! | `marker` | the name of the state: where it is, there was a state, and a journal that is missing or another one is never taken for a new beginning |
+//! | `marker` | the name of the state: beside it, a journal that is missing or belongs to another state is an error, never a new start (`database/tests.rs`, test `a_state_that_cannot_be_read_says_what_to_do`) |
 //! | `lock` | locked by the server that has the directory, with its process id |
 //! | `journal.new`, `marker.new` | what is being written, to take the place of the other in one step |
 //!

@@ -1,7 +1,8 @@
 //! The file system as the store uses it, so that a test can make every call fail in turn.
 //!
-//! [`Directory`] is the real one. It opens files by their name in the directory, which must be regular files:
-//! a symbolic link is never followed, and a FIFO never waited for.
+//! [`Directory`] is the real one. It opens files by their name in the directory. They must be regular files: it never
+//! follows a symbolic link or waits for a FIFO (`database/tests.rs`, test
+//! `a_directory_that_is_open_to_others_is_closed_and_a_link_is_refused`).
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use std::fmt;

@@ -12,7 +12,8 @@
 //!
 //! What was acknowledged must be there, whole and in order, or the file is damaged. What follows is what was being
 //! written when the server was killed: it counts as far as it is whole. The header is written after the data was
-//! synced and is synced with the next data, so it may lag behind after a power failure, and is never ahead.
+//! synced, and is synced with the next data. So after a power failure it may lag behind, but is never ahead
+//! (`database/faults.rs`, test `a_power_failure_at_any_moment_loses_nothing_that_was_acknowledged`).
 
 use super::disk::DiskFile;
 use super::error::Damage;
