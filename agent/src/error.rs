@@ -81,6 +81,7 @@ impl Error {
 }
 
 impl From<Fault> for Error {
+    #[inline(never)]
     fn from(fault: Fault) -> Error {
         Error::Endpoint(fault.into())
     }

@@ -12,6 +12,7 @@ pub struct Fault {
 
 impl Fault {
     /// A fault of the whole.
+    #[cold]
     #[inline(never)]
     pub fn new(sentence: &'static str) -> Fault {
         let part = String::new();
@@ -19,6 +20,7 @@ impl Fault {
     }
 
     /// A fault of this part.
+    #[cold]
     #[inline(never)]
     pub fn of(sentence: &'static str, part: &str) -> Fault {
         let part = part.to_owned();
@@ -28,10 +30,8 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, after) = self
-            .sentence
-            .split_once("{}")
-            .unwrap_or((self.sentence, ""));
+        let split = self.sentence.split_once("{}");
+        let (before, after) = split.unwrap_or((self.sentence, ""));
         for text in [before, &self.part, after] {
             f.write_str(text)?;
         }
@@ -40,6 +40,7 @@ impl fmt::Display for Fault {
 }
 
 impl From<Fault> for String {
+    #[inline(never)]
     fn from(fault: Fault) -> String {
         format!("{fault}")
     }
