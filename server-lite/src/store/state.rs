@@ -63,7 +63,7 @@ impl Kind {
 }
 
 /// About how many bytes of parsed documents are kept; what is not in use beyond that is kept as text.
-const PARSED: usize = 64 * 1024 * 1024;
+const PARSED: usize = 128 * 1024 * 1024;
 
 /// Every document of the cloud, by kind and id.
 #[derive(Debug)]
