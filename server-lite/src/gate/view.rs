@@ -166,7 +166,8 @@ pub fn vrouter(vrouter: &Value) -> Vec<u8> {
 /// GET /vnet/ID; with the VMs of its leases, the extended view. Of its template, `attributes` are shown in that order.
 pub fn vnet(vnet: &Value, attributes: &[String], vms: Option<&[Document]>) -> Vec<u8> {
     let mut json = Json::default();
-    let vms = by_id(vms);
+    let vms = by_id(vms).into_iter();
+    let vms = vms.map(|(id, vm)| (id, Holder::new(vm))).collect();
     json.open().key("VNET").open();
     for key in ["ID", "NAME", "USED_LEASES"] {
         json.key(key).value_or_null(vnet.get(key));
@@ -218,7 +219,38 @@ fn by_id(documents: Option<&[Document]>) -> HashMap<Id, &Document> {
         .collect()
 }
 
-fn write_leases(json: &mut Json, leases: &[Value], vms: &HashMap<Id, &Document>) {
+/// A VM that holds leases, and its NICs where each lease finds its own: both may be many.
+struct Holder<'a> {
+    vm: &'a Value,
+    /// By MAC.
+    nics: HashMap<&'a str, &'a Value>,
+    aliases: HashMap<&'a str, &'a Value>,
+    /// By NIC_ID.
+    parents: HashMap<Id, &'a Value>,
+}
+
+impl<'a> Holder<'a> {
+    fn new(vm: &'a Value) -> Self {
+        let devices = |kind| list(vm.get("TEMPLATE").and_then(|template| template.get(kind)));
+        // Of several with the same key the first counts.
+        let by_mac = |kind| {
+            let nics = devices(kind).iter().rev();
+            nics.filter_map(|nic| Some((nic.get("MAC")?.as_str()?, nic)))
+                .collect()
+        };
+        let parents = devices("NIC").iter().rev();
+        Self {
+            vm,
+            nics: by_mac("NIC"),
+            aliases: by_mac("NIC_ALIAS"),
+            parents: parents
+                .filter_map(|nic| Some((id(nic.get("NIC_ID"))?, nic)))
+                .collect(),
+        }
+    }
+}
+
+fn write_leases(json: &mut Json, leases: &[Value], vms: &HashMap<Id, Holder>) {
     json.key("LEASES").open().key("LEASE").open_list();
     for lease in leases {
         json.item().open();
@@ -226,8 +258,8 @@ fn write_leases(json: &mut Json, leases: &[Value], vms: &HashMap<Id, &Document>)
             json.key(key).value(value);
         }
         let holder = id(lease.get("VM"));
-        if let Some(vm) = holder.and_then(|holder| vms.get(&holder)) {
-            write_lease_of(json, lease, vm);
+        if let Some(holder) = holder.and_then(|holder| vms.get(&holder)) {
+            write_lease_of(json, lease, holder);
         }
         json.close();
     }
@@ -236,22 +268,18 @@ fn write_leases(json: &mut Json, leases: &[Value], vms: &HashMap<Id, &Document>)
 
 /// What an extended lease shows of the VM that holds it: the NIC (for an alias, its parent's too) and, if the VM is a
 /// backend of a load balancer, the attributes that say so.
-fn write_lease_of(json: &mut Json, lease: &Value, vm: &Value) {
-    let template = vm.get("TEMPLATE");
-    let get = |key| template.and_then(|template| template.get(key));
-    let holds = |nic: &&Value| nic.get("MAC").is_some() && nic.get("MAC") == lease.get("MAC");
+fn write_lease_of(json: &mut Json, lease: &Value, holder: &Holder) {
+    let mac = lease.get("MAC").and_then(Value::as_str).unwrap_or_default();
     let says_yes = |value: Option<&Value>| {
         value
             .and_then(Value::as_str)
             .is_some_and(|text| text.eq_ignore_ascii_case("yes"))
     };
-    let mut nic = list(get("NIC")).iter().find(holds);
+    let mut nic = holder.nics.get(mac);
     if nic.is_none()
-        && let Some(alias) = list(get("NIC_ALIAS")).iter().find(holds)
+        && let Some(alias) = holder.aliases.get(mac)
     {
-        let parent = list(get("NIC"))
-            .iter()
-            .find(|nic| id(nic.get("NIC_ID")) == id(alias.get("PARENT_ID")));
+        let parent = id(alias.get("PARENT_ID")).and_then(|parent| holder.parents.get(&parent));
         json.key("PARENT").value_or_null(alias.get("PARENT"));
         json.key("PARENT_NETWORK_ID")
             .value_or_null(parent.and_then(|nic| nic.get("NETWORK_ID")));
@@ -262,7 +290,11 @@ fn write_lease_of(json: &mut Json, lease: &Value, vm: &Value) {
     if let Some(nic) = nic {
         json.key("NIC_NAME").value_or_null(nic.get("NAME"));
     }
-    if says_yes(get("CONTEXT").and_then(|context| context.get("BACKEND"))) {
+    let vm = holder.vm;
+    let context = vm
+        .get("TEMPLATE")
+        .and_then(|template| template.get("CONTEXT"));
+    if says_yes(context.and_then(|context| context.get("BACKEND"))) {
         json.key("BACKEND").raw("\"YES\"");
         for (name, value) in vm
             .get("USER_TEMPLATE")

@@ -7,7 +7,7 @@ use onegate_server_lite::flow::schedule::Schedule;
 use onegate_server_lite::objects::document::Id;
 use serde_json::{Value, json};
 
-const MANY: usize = 1_000;
+const MANY: usize = 400;
 
 #[rustfmt::skip]
 pub const CASES: &[Case] = &[

@@ -10,7 +10,7 @@ use onegate_server_lite::flow::Timings;
 use onegate_server_lite::store::database::Store;
 use serde_json::{Value, json};
 
-const MANY: usize = 1_000;
+const MANY: usize = 300;
 
 #[rustfmt::skip]
 pub const CASES: &[Case] = &[

@@ -12,7 +12,7 @@ use onegate_server_lite::cloud::opennebula::{document, refusal, xmlrpc};
 use serde_json::json;
 
 /// VMs of a service, leases of a network.
-const MANY: usize = 1_000;
+const MANY: usize = 400;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 #[rustfmt::skip]

@@ -9,7 +9,7 @@ use onegate_server_lite::cloud::Cloud;
 use serde_json::{Value, json};
 
 /// VMs of a service, leases of a network, NICs.
-const MANY: usize = 2_000;
+const MANY: usize = 500;
 
 #[rustfmt::skip]
 pub const CASES: &[Case] = &[
