@@ -64,7 +64,7 @@ pub const CASES: &[Case] = &[
     bounded("the largest answer: vm show",         480_000, LARGEST, |n| shown(&[], vm(&attributes(n)))),
     bounded("the largest answer: vm show, one value", 16_000_000, LARGEST, |n| shown(&[], vm(&format!("\"N\":\"{}\"", "\\n".repeat(n / 2))))),
     bounded("the largest answer: vm show --json",  480_000, LARGEST, |n| shown(&["--json"], vm(&attributes(n)))),
-    bounded("the largest answer: --json, nested",  4_000, LARGEST, |n| shown(&["--json"], vm(&format!("\"N\":[{}]", list(n, |_| "[".repeat(62) + &"]".repeat(62)))))),
+    bounded("the largest answer: --json, nested",  3_700, LARGEST, |n| shown(&["--json"], vm(&format!("\"N\":[{}]", list(n, |_| "[".repeat(62) + &"]".repeat(62)))))),
     bounded("the largest answer: --get ..*",       480_000, LARGEST, |n| shown(&["--get", "$..*"], vm(&attributes(n)))),
     bounded("the largest answer: --get, used up",  480_000, LARGEST, |n| shown_or_too_much(&["--get", "$..LAST..LAST"], of_vm("A", &format!("{}{{{}}}{}", "{\"LAST\":".repeat(60), attributes(n), "}".repeat(60))))),
     bounded("the largest answer: service peers",   36_000, LARGEST, |n| peers(&[], 1, n)),
