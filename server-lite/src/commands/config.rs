@@ -8,7 +8,7 @@
 use crate::gate::routes;
 use crate::gate::rules::Rules;
 use saphyr::{MarkedYaml, ScanError, YamlLoader};
-use saphyr_parser::Parser;
+use saphyr_parser::{Event, Parser};
 use std::fmt;
 use std::path::Path;
 use values::{
@@ -215,8 +215,19 @@ impl Config {
     }
 }
 
+/// Aliases in a file: each is replaced by what it stands for, and aliases of aliases would grow without end.
+const MAX_ALIASES: usize = 16;
+
 /// The documents of a YAML text.
 fn load(text: &str, duplicates: bool) -> Result<Vec<MarkedYaml<'_>>, ScanError> {
+    let mut aliases = 0;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event?;
+        aliases += usize::from(matches!(event, Event::Alias(_)));
+        if aliases > MAX_ALIASES {
+            return Err(ScanError::new_str(span.start, "more than 16 aliases"));
+        }
+    }
     let mut loader = YamlLoader::default();
     loader.allow_duplicate_keys(duplicates);
     Parser::new_from_str(text).load(&mut loader, true)?;

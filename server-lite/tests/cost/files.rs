@@ -53,7 +53,7 @@ pub const CASES: &[Case] = &[
     case("configuration: blanks",            40_000, |n| configured(format!(":port:{}1\n", " ".repeat(n)))),
     case("configuration: a flow sequence",   4_000, |n| configured(format!(":restricted_attrs: [{}A]\n", "A, ".repeat(n)))),
     case("configuration: nested",            4_000, |n| configured(format!(":k: {}\n", "[".repeat(n)))),
-    case("configuration: deeper and deeper", 400, |n| configured((0..n).map(|n| format!("{}k:\n", " ".repeat(n))).collect())),
+    case("configuration: deeper and deeper", 80_000, |n| configured((0..(2 * n).isqrt()).map(|n| format!("{}k:\n", " ".repeat(n))).collect())),
     case("configuration: anchors",           4_000, |n| configured((0..n).map(|n| format!(":k{n}: &a{n} [1]\n")).collect())),
     case("configuration: aliases",           4_000, |n| configured(":k: &a [1]\n".to_owned() + &(0..n).map(|n| format!(":k{n}: *a\n")).collect::<String>())),
     case("configuration: aliases of aliases", 24, |n| configured(":k0: &a0 [1]\n".to_owned() + &(1..n).map(|n| format!(":k{n}: &a{n} [*a{0}, *a{0}]\n", n - 1)).collect::<String>())),

@@ -142,6 +142,12 @@ fn what_has_no_effect_is_named() {
     }
 }
 
+/// Each key has what the one before it has.
+fn aliases(count: usize) -> String {
+    let line = |n| format!(":k{}: &a{} [*a{n}]\n", n + 1, n + 1);
+    ":k0: &a0 [1]\n".to_owned() + &(0..count).map(line).collect::<String>()
+}
+
 #[test]
 fn what_cannot_be_read_is_refused_with_file_line_and_key() {
     let cases = [
@@ -199,6 +205,7 @@ fn what_cannot_be_read_is_refused_with_file_line_and_key() {
             ":expire_margin must be less than :expire_delta",
         ),
         (":host: a\n\t:host: b", "not YAML"),
+        (&aliases(17), "not YAML: more than 16 aliases"),
         (
             ":server:\n  :port: x",
             "line 2: :server: :port: expected a number",
@@ -220,6 +227,7 @@ fn what_cannot_be_read_is_refused_with_file_line_and_key() {
             "{text}: {error}"
         );
     }
+    assert!(Config::parse(&aliases(16), "x").is_ok());
     let absent = Config::load(Path::new("/nonexistent/x.conf"))
         .unwrap_err()
         .to_string();
