@@ -1,12 +1,18 @@
 //! 'Did you mean …?'
 
 /// The candidate that differs least from `word`, if it is near enough to be worth a suggestion: by at most a third
-/// of its letters.
+/// of its letters. Nothing is near a word longer than [`LONGEST`].
 pub(super) fn to<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let rated = candidates.map(|candidate| (distance(word, candidate), candidate));
     let (distance, candidate) = rated.min_by_key(|(distance, _)| *distance)?;
     (distance <= word.chars().count().div_ceil(3)).then_some(candidate)
 }
+
+/// Bytes; candidates have half as many at the most.
+const LONGEST: usize = 64;
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other.
 fn distance(a: &str, b: &str) -> usize {
@@ -40,6 +46,7 @@ mod tests {
             ("service sho", Some("service show")),
             ("banana", None),
             ("", None),
+            (&"vm show".repeat(20_000), None),
         ] {
             assert_eq!(to(typed, words.into_iter()), meant, "{typed}");
         }

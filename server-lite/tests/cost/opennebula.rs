@@ -58,7 +58,7 @@ pub const CASES: &[Case] = &[
     case("OpenNebula: PUT /vm, erase one of many", ATTRIBUTES, |n| Oned { attributes: elements(0..n), ..Oned::default() }.asked(Ask { content_type: FORM, ..put("type=2&data=N1") })),
     case("OpenNebula: PUT /vm, a long refusal",   TEXT, |n| Oned { refusal: Some("[1] é&".repeat(n / 6)), ..Oned::default() }.asked(Ask { status: 500, ..put("A=1") })),
     case("OpenNebula: GET /service, nodes",       MANY, |n| Oned { nodes: n, ..Oned::default() }.asked(asked("GET /service"))),
-    case("OpenNebula: GET /service, extended",    60, |n| Oned { nodes: n, attributes: elements(0..100), ..Oned::default() }.asked(asked("GET /service?extended"))),
+    case("OpenNebula: GET /service, extended", MANY, |n| Oned { nodes: n, attributes: elements(0..100), ..Oned::default() }.asked(asked("GET /service?extended"))),
     case("OpenNebula: GET /vms/ID, nodes",        MANY, |n| Oned { nodes: n, ..Oned::default() }.asked(asked("GET /vms/101"))),
     case("OpenNebula: GET /vrouter, NICs",        MANY, |n| Oned { nics: n, ..Oned::default() }.asked(of_router("GET /vrouter"))),
     case("OpenNebula: GET /vnet, leases",         MANY, |n| Oned { leases: n, ..Oned::default() }.asked(of_router("GET /vnet/0"))),

@@ -131,7 +131,7 @@ pub fn check(cases: &[&'static Case], run: &str) {
                 total(&directory.path().join(format!("{share}.{dump}")))
             });
             let [one, two, four] = counts;
-            let growth = (four - two) as f64 / (two - one).max(1) as f64;
+            let growth = (four - two) as f64 / (two - one).max(one / 100 + 1) as f64;
             println!(
                 "{:<48} {one:>12} {two:>12} {four:>12} {growth:>6.2}",
                 case.name

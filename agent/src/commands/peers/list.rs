@@ -114,6 +114,7 @@ pub(super) fn of_network(network: Node<'_>) -> Result<Vec<Peer<'_>>, Error> {
             "network {id} comes without its leases"
         )));
     }
+    let name = network.get("NAME").text();
     let mut list = List::default();
     for range in ranges.each() {
         for lease in range.get("LEASES").get("LEASE").each() {
@@ -125,7 +126,7 @@ pub(super) fn of_network(network: Node<'_>) -> Result<Vec<Peer<'_>>, Error> {
                 headings: NETWORK,
                 cells: [
                     lease.get("VM").text(),
-                    network.get("NAME").text(),
+                    name.clone(),
                     lease.get("NIC_NAME").text(),
                     lease.get("MAC").text(),
                 ],
