@@ -21,11 +21,11 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "done"),
     (1, "failed"),
     (2, "not understood"),
-    (124, "what was waited for did not happen in time"),
     (
         78,
         "what serve was given can't be used: configuration, certificate, scenario, state",
     ),
+    (124, "what was waited for did not happen in time"),
 ];
 
 /// What to do.
@@ -36,54 +36,12 @@ pub enum Invocation {
     /// Print the version.
     Version,
     /// Run a command.
-    Run(Command, Box<CommandOptions>),
-}
-
-/// The commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// Serve a cloud.
-    Serve,
-    /// Look at what `serve` would use.
-    Check,
-    /// Print a VM's token.
-    Token,
-    /// Write a VM's context.
-    Context,
-    /// Show what the engine knows of a service, and decided.
-    ServiceShow,
-    /// Try again what failed in a service.
-    ServiceRecover,
-    /// Print the state as a scenario.
-    StateExport,
-    /// Replace the state by a scenario.
-    StateImport,
-    /// Set attributes of a VM.
-    VmSet,
-    /// Have a VM fail.
-    VmFail,
-    /// Have a VM power itself off.
-    VmPoweroff,
-    /// Have a VM be lost.
-    VmLose,
-    /// Make another VM.
-    VmCreate,
-    /// Have the gate be slow, down or lossy.
-    Gate,
-    /// Put the clock ahead.
-    Clock,
-    /// Print what happened.
-    Events,
-    /// Wait for a VM.
-    WaitVm,
-    /// Wait for a service.
-    WaitService,
+    Run(&'static CommandEntry, Box<CommandOptions>),
 }
 
 /// One command, as its row in [`COMMANDS`] has it.
+#[derive(Debug)]
 pub struct CommandEntry {
-    /// Which one.
-    pub command: Command,
     /// Its words, as typed.
     pub name: &'static str,
     /// What its argument is called in the help.
@@ -98,7 +56,6 @@ pub struct CommandEntry {
 /// Every command.
 pub const COMMANDS: &[CommandEntry] = &[
     CommandEntry {
-        command: Command::Serve,
         name: "serve",
         argument: None,
         words: None,
@@ -106,7 +63,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: serve::serve,
     },
     CommandEntry {
-        command: Command::Check,
         name: "check",
         argument: None,
         words: None,
@@ -114,7 +70,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: check::run,
     },
     CommandEntry {
-        command: Command::Token,
         name: "token",
         argument: Some("VMID"),
         words: None,
@@ -122,7 +77,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: token::run,
     },
     CommandEntry {
-        command: Command::Context,
         name: "context",
         argument: Some("VMID"),
         words: None,
@@ -130,7 +84,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: context::run,
     },
     CommandEntry {
-        command: Command::ServiceShow,
         name: "service show",
         argument: Some("ID"),
         words: None,
@@ -138,7 +91,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: service_show::run,
     },
     CommandEntry {
-        command: Command::ServiceRecover,
         name: "service recover",
         argument: Some("ID"),
         words: None,
@@ -146,7 +98,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: service_recover::run,
     },
     CommandEntry {
-        command: Command::StateExport,
         name: "state export",
         argument: None,
         words: None,
@@ -154,7 +105,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: state::export,
     },
     CommandEntry {
-        command: Command::StateImport,
         name: "state import",
         argument: None,
         words: None,
@@ -162,7 +112,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: state::import,
     },
     CommandEntry {
-        command: Command::VmSet,
         name: "vm set",
         argument: Some("ID"),
         words: Some("KEY=VALUE…"),
@@ -170,7 +119,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("vm set", options),
     },
     CommandEntry {
-        command: Command::VmFail,
         name: "vm fail",
         argument: Some("ID"),
         words: None,
@@ -178,7 +126,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("vm fail", options),
     },
     CommandEntry {
-        command: Command::VmPoweroff,
         name: "vm poweroff",
         argument: Some("ID"),
         words: None,
@@ -186,7 +133,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("vm poweroff", options),
     },
     CommandEntry {
-        command: Command::VmLose,
         name: "vm lose",
         argument: Some("ID"),
         words: None,
@@ -194,7 +140,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("vm lose", options),
     },
     CommandEntry {
-        command: Command::VmCreate,
         name: "vm create",
         argument: None,
         words: None,
@@ -202,7 +147,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("vm create", options),
     },
     CommandEntry {
-        command: Command::Gate,
         name: "gate",
         argument: None,
         words: Some("FAULT"),
@@ -210,7 +154,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("gate", options),
     },
     CommandEntry {
-        command: Command::Clock,
         name: "clock",
         argument: None,
         words: Some("[+TIME]"),
@@ -218,7 +161,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("clock", options),
     },
     CommandEntry {
-        command: Command::Events,
         name: "events",
         argument: None,
         words: None,
@@ -226,7 +168,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("events", options),
     },
     CommandEntry {
-        command: Command::WaitVm,
         name: "wait vm",
         argument: Some("ID"),
         words: Some("CONDITION…"),
@@ -234,7 +175,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("wait vm", options),
     },
     CommandEntry {
-        command: Command::WaitService,
         name: "wait service",
         argument: Some("ID"),
         words: Some("CONDITION…"),
@@ -242,19 +182,6 @@ pub const COMMANDS: &[CommandEntry] = &[
         run: |options| lab::run("wait service", options),
     },
 ];
-
-impl Command {
-    /// Runs the command.
-    ///
-    /// # Errors
-    /// What went wrong.
-    pub fn run(self, options: &CommandOptions) -> Result<(), CommandError> {
-        match COMMANDS.iter().find(|entry| entry.command == self) {
-            Some(entry) => (entry.run)(options),
-            None => Err(CommandError::failed("this command has no row in COMMANDS")),
-        }
-    }
-}
 
 /// A command line that is not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,7 +201,7 @@ pub fn parse(
     state: Option<OsString>,
 ) -> Result<Invocation, UsageError> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut command: Option<&CommandEntry> = None;
+    let mut command: Option<&'static CommandEntry> = None;
     // The first of a command's two words.
     let mut first = None;
     let mut id = None;
@@ -351,7 +278,7 @@ pub fn parse(
     };
     if let Some(stranger) = OPTIONS
         .iter()
-        .find(|o| given.contains(&o.name) && !o.commands.contains(&entry.command))
+        .find(|o| given.contains(&o.name) && !o.commands.contains(&entry.name))
     {
         return Err(unknown(&format!("--{}", stranger.name), command));
     }
@@ -367,10 +294,26 @@ pub fn parse(
     }
     options.default_state(entry, state);
     options.agree(entry)?;
-    Ok(Invocation::Run(entry.command, Box::new(options)))
+    Ok(Invocation::Run(entry, Box::new(options)))
 }
 
+impl PartialEq for CommandEntry {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for CommandEntry {}
+
 impl CommandEntry {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn run(&self, options: &CommandOptions) -> Result<(), CommandError> {
+        (self.run)(options)
+    }
+
     /// The command and its words, as the help has them.
     pub fn usage(&self) -> String {
         let words = [Some(self.name), self.argument, self.words];
@@ -378,11 +321,9 @@ impl CommandEntry {
     }
 
     fn argument_name(&self) -> &'static str {
-        match self.command {
-            Command::ServiceShow | Command::ServiceRecover | Command::WaitService => {
-                "a service's id"
-            }
-            _ => "a VM's id",
+        match self.name.contains("service") {
+            true => "a service's id",
+            false => "a VM's id",
         }
     }
 }
@@ -443,7 +384,7 @@ fn help(command: Option<&CommandEntry>) -> String {
         }
     }
     for entry in COMMANDS {
-        let shown = command.is_none_or(|one| one.command == entry.command);
+        let shown = command.is_none_or(|one| one == entry);
         if command.is_none() {
             lines.push(format!("  {:<28} {}", entry.usage(), entry.help));
         }
@@ -452,7 +393,7 @@ fn help(command: Option<&CommandEntry>) -> String {
             lines.extend(
                 OPTIONS
                     .iter()
-                    .filter(|o| o.commands.contains(&entry.command))
+                    .filter(|o| o.commands.contains(&entry.name))
                     .map(|option| option.line()),
             );
         }

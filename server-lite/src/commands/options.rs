@@ -1,10 +1,6 @@
 //! The options: [`OPTIONS`] is the one list of them. A row says which commands take it, and holds the function that
 //! checks its value while the command line is read.
 
-use super::cli::Command::{
-    self, Check, Clock, Context, Events, Gate, Serve, ServiceRecover, ServiceShow, StateExport,
-    StateImport, Token, VmCreate, VmFail, VmLose, VmPoweroff, VmSet, WaitService, WaitVm,
-};
 use super::cli::{CommandEntry, STATE, UsageError, shown};
 use super::log::format::LogFormat;
 use crate::lab::condition::Condition;
@@ -79,7 +75,7 @@ pub struct OptionEntry {
     /// What its value is called in the help; a flag has none.
     pub value: Option<&'static str>,
     /// The commands that take it.
-    pub commands: &'static [Command],
+    pub commands: &'static [&'static str],
     /// One line.
     pub help: &'static str,
     /// Takes the value (empty for a flag), or says what is expected of it.
@@ -107,14 +103,14 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "listen",
         value: Some("ADDRESS:PORT"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one",
         set: |options, value| text(&mut options.listen, value),
     },
     OptionEntry {
         name: "cloud",
         value: Some("FILE"),
-        commands: &[Serve, Check, Token, Context, StateImport],
+        commands: &["serve", "check", "token", "context", "state import"],
         help: "The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation's PANACEA service]",
         set: |options, value| path(&mut options.cloud, value),
     },
@@ -122,24 +118,24 @@ pub const OPTIONS: &[OptionEntry] = &[
         name: "state",
         value: Some("DIR"),
         commands: &[
-            Serve,
-            Check,
-            Token,
-            Context,
-            ServiceShow,
-            ServiceRecover,
-            StateExport,
-            StateImport,
-            VmSet,
-            VmFail,
-            VmPoweroff,
-            VmLose,
-            VmCreate,
-            Gate,
-            Clock,
-            Events,
-            WaitVm,
-            WaitService,
+            "serve",
+            "check",
+            "token",
+            "context",
+            "service show",
+            "service recover",
+            "state export",
+            "state import",
+            "vm set",
+            "vm fail",
+            "vm poweroff",
+            "vm lose",
+            "vm create",
+            "gate",
+            "clock",
+            "events",
+            "wait vm",
+            "wait service",
         ],
         help: "Where every change is kept, and read from at the next start [memory]",
         set: |options, value| path(&mut options.state, value),
@@ -147,112 +143,112 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "config",
         value: Some("FILE"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "OpenNebula's onegate-server.conf: permissions, restricted attributes and actions, …",
         set: |options, value| path(&mut options.config, value),
     },
     OptionEntry {
         name: "tls-cert",
         value: Some("FILE"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "Serve TLS with this certificate chain (PEM); read again on SIGHUP",
         set: |options, value| path(&mut options.tls_cert, value),
     },
     OptionEntry {
         name: "tls-key",
         value: Some("FILE"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "The certificate's private key (PEM)",
         set: |options, value| path(&mut options.tls_key, value),
     },
     OptionEntry {
         name: "opennebula",
         value: None,
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "Stand in front of a real OpenNebula, in place of --cloud and --state",
         set: |options, _| flag(&mut options.opennebula),
     },
     OptionEntry {
         name: "auth-file",
         value: Some("FILE"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "serveradmin's name and password, with --opennebula [/var/lib/one/.one/onegate_auth]",
         set: |options, value| path(&mut options.auth_file, value),
     },
     OptionEntry {
         name: "vm-step",
         value: Some("TIME"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "How long a VM takes for each step from one state to the next [300ms]",
         set: |options, value| duration(&mut options.vm_step, value),
     },
     OptionEntry {
         name: "cooldown",
         value: Some("TIME"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "A service's cooldown after scaling, where its roles and policies say nothing [2s]",
         set: |options, value| duration(&mut options.cooldown, value),
     },
     OptionEntry {
         name: "flow-interval",
         value: Some("TIME"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "How often elasticity policies are evaluated [10s]",
         set: |options, value| duration(&mut options.flow_interval, value),
     },
     OptionEntry {
         name: "vm-exec",
         value: Some("COMMAND"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "Run this, with its arguments, for each VM that is ACTIVE, in DIR/vms/ID of --state",
         set: |options, value| text(&mut options.vm_exec, value),
     },
     OptionEntry {
         name: "vm-grace",
         value: Some("TIME"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "How long a VM's process has to end after SIGTERM, before SIGKILL [10s]",
         set: |options, value| duration(&mut options.vm_grace, value),
     },
     OptionEntry {
         name: "out",
         value: Some("DIR"),
-        commands: &[Context],
+        commands: &["context"],
         help: "Where to write the two files; made if it is missing",
         set: |options, value| path(&mut options.out, value),
     },
     OptionEntry {
         name: "export",
         value: None,
-        commands: &[Context],
+        commands: &["context"],
         help: "Print the lines by which a shell exports the endpoint, the VM's id and its token",
         set: |options, _| flag(&mut options.export),
     },
     OptionEntry {
         name: "endpoint",
         value: Some("URL"),
-        commands: &[Context, Serve, Check],
+        commands: &["context", "serve", "check"],
         help: "ONEGATE_ENDPOINT of a context [the VM's record's; in serve what is listened on, and port 0 is its port]",
         set: |options, value| text(&mut options.endpoint, value),
     },
     OptionEntry {
         name: "json",
         value: None,
-        commands: &[ServiceShow, Events],
+        commands: &["service show", "events"],
         help: "Print JSON: of a service with times in seconds, of events one object a line",
         set: |options, _| flag(&mut options.json),
     },
     OptionEntry {
         name: "admin",
         value: Some("ADDRESS:PORT"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "Where to answer /healthz, /readyz and /metrics; not where guests are answered [nowhere]",
         set: |options, value| text(&mut options.admin, value),
     },
     OptionEntry {
         name: "log",
         value: Some("FORMAT"),
-        commands: &[Serve, Check],
+        commands: &["serve", "check"],
         help: "How log lines are written: text or json [text; with priorities for systemd's journal]",
         set: |options, value| {
             options.log = match value.to_str() {
@@ -266,14 +262,14 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "salvage",
         value: None,
-        commands: &[StateExport],
+        commands: &["state export"],
         help: "Print what can still be read of a damaged state, and say what is lost",
         set: |options, _| flag(&mut options.salvage),
     },
     OptionEntry {
         name: "like",
         value: Some("ID"),
-        commands: &[VmCreate],
+        commands: &["vm create"],
         help: "The VM that the new one is to be like",
         set: |options, value| {
             let id = value.to_str().and_then(parse_id);
@@ -284,14 +280,14 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         name: "follow",
         value: None,
-        commands: &[Events],
+        commands: &["events"],
         help: "Go on with what happens from now on, until the server ends",
         set: |options, _| flag(&mut options.follow),
     },
     OptionEntry {
         name: "timeout",
         value: Some("TIME"),
-        commands: &[WaitVm, WaitService],
+        commands: &["wait vm", "wait service"],
         help: "How long to wait; when it is over the exit code is 124 [60s]",
         set: |options, value| duration(&mut options.timeout, value),
     },
@@ -310,9 +306,9 @@ impl CommandOptions {
     pub(super) fn default_state(&mut self, entry: &CommandEntry, state: Option<OsString>) {
         let takes = OPTIONS
             .iter()
-            .any(|option| option.name == "state" && option.commands.contains(&entry.command));
+            .any(|option| option.name == "state" && option.commands.contains(&entry.name));
         let other =
-            self.opennebula || matches!(entry.command, Token | Context) && self.cloud.is_some();
+            self.opennebula || matches!(entry.name, "token" | "context") && self.cloud.is_some();
         if takes && !other && self.state.is_none() {
             self.state = state.filter(|state| !state.is_empty()).map(PathBuf::from);
         }
@@ -320,7 +316,7 @@ impl CommandOptions {
 
     /// Refuses what makes no sense together, rather than let an option do nothing.
     pub(super) fn agree(&self, entry: &CommandEntry) -> Result<(), UsageError> {
-        let command = entry.command;
+        let command = entry.name;
         let embedded_only = [
             ("cloud", self.cloud.is_some()),
             ("state", self.state.is_some()),
@@ -346,7 +342,7 @@ impl CommandOptions {
         }
         let of_vm_exec = [
             ("vm-grace", self.vm_grace.is_some()),
-            ("endpoint", self.endpoint.is_some() && command != Context),
+            ("endpoint", self.endpoint.is_some() && command != "context"),
         ];
         if self.vm_exec.is_none()
             && let Some((name, _)) = of_vm_exec.iter().find(|(_, given)| *given)
@@ -358,14 +354,14 @@ impl CommandOptions {
             (None, Some(_)) => return Err(UsageError("--tls-key needs --tls-cert".to_owned())),
             _ => {}
         }
-        if command == Context && self.out.is_some() == self.export {
+        if command == "context" && self.out.is_some() == self.export {
             return Err(UsageError(
                 "context needs either --out DIR, where to write context.sh and token.txt, or --export, to print what \
                  eval \"$(onegate-server-lite context VMID --export)\" takes"
                     .to_owned(),
             ));
         }
-        let needs_none = matches!(command, Serve | Check | Token | Context);
+        let needs_none = matches!(command, "serve" | "check" | "token" | "context");
         if !needs_none && self.state.is_none() {
             return Err(UsageError(format!(
                 "{} needs --state DIR: the directory that the server was started with (or set {STATE}; a server \
@@ -375,7 +371,7 @@ impl CommandOptions {
         }
         self.words_make_sense(command)
             .map_err(|why| UsageError(format!("{}: {why}", entry.name)))?;
-        if command == StateImport && self.cloud.is_none() {
+        if command == "state import" && self.cloud.is_none() {
             return Err(UsageError(
                 "state import needs --cloud FILE: the scenario to import, such as what 'state export' printed"
                     .to_owned(),
@@ -385,13 +381,13 @@ impl CommandOptions {
     }
 
     /// Looks at a command's words as the server will, so that a wrong one is told apart from a server's refusal.
-    fn words_make_sense(&self, command: Command) -> Result<(), LabError> {
+    fn words_make_sense(&self, command: &str) -> Result<(), LabError> {
         match command {
-            VmSet => control::attributes(&self.words).map(drop),
-            VmCreate if self.like.is_none() => Err(LabError::NoPattern),
-            Gate => GateFault::parse(&self.words).map(drop),
-            Clock => control::step(&self.words).map(drop),
-            WaitVm | WaitService => Condition::parse_all(&self.words).map(drop),
+            "vm set" => control::attributes(&self.words).map(drop),
+            "vm create" if self.like.is_none() => Err(LabError::NoPattern),
+            "gate" => GateFault::parse(&self.words).map(drop),
+            "clock" => control::step(&self.words).map(drop),
+            "wait vm" | "wait service" => Condition::parse_all(&self.words).map(drop),
             _ => Ok(()),
         }
     }

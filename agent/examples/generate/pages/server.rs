@@ -12,7 +12,7 @@ pub(super) fn program() -> Program {
         operands: Vec::new(),
         options: OPTIONS
             .iter()
-            .filter(|option| option.commands.contains(&command.command))
+            .filter(|option| option.commands.contains(&command.name))
             .map(choice)
             .collect(),
     });
