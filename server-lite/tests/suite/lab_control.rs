@@ -82,6 +82,7 @@ fn a_service_is_brought_up_broken_and_recovered_from_a_script() {
     let resume = r#"{"action": {"perform": "resume"}}"#;
     assert_eq!(lab.ask("0", "POST /vms/0/action", resume), 204);
     lab.ok("wait service 1 STATE=RUNNING");
+    lab.ok("wait vm 0 STATE=RUNNING");
     assert_eq!(lab.ok("vm lose 0"), "VM 0 is UNKNOWN\n");
     assert_eq!(lab.ask("0", "POST /vms/0/action", resume), 204);
     lab.ok("wait vm 0 STATE=RUNNING READY=YES");
