@@ -103,8 +103,8 @@ const TERMINATE: &[(VmState, VmState)] = &[
     (UNDEPLOYED, EPILOG),
 ];
 
-/// Every action. The first block is what the documentation promises and the Ruby client has a command for, the
-/// second what 4.x called them, the third what the real server takes beside.
+/// Every action. The first block is what the documentation promises and the Ruby client has commands for, the
+/// second what 4.x called them, the third what the real server also accepts.
 pub const ACTIONS: &[Action] = &[
     plain(
         "resume",

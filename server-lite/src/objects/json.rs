@@ -1,5 +1,5 @@
-//! JSON as guests send it, read strictly: a key that stands twice in an object is refused, for whoever looked at the
-//! request before us (a proxy, a log) may have gone by the other one.
+//! JSON as guests send it, read strictly: a duplicate key is refused, because a proxy or a log that read the request
+//! before us may have used the other value.
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};

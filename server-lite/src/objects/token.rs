@@ -2,8 +2,8 @@
 //!
 //! It is a pure function of three things: the VM's id, its STIME and the TOKEN_PASSWORD of the user who created
 //! it. So no token is decrypted: the expected one is computed and the two texts are compared in constant
-//! time. Nothing is said about a padding, and there is exactly one spelling: no missing `=`, no quotes or blanks
-//! in between, all of which the real server lets pass.
+//! time. A refusal tells nothing about padding, and a token has exactly one spelling; the real server also accepts
+//! one without its `=`, or with quotes or blanks in it.
 
 use crate::objects::document::Id;
 use aes::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};

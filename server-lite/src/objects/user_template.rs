@@ -83,8 +83,8 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Merges them as one.vm.update does with type 1: each name replaces all that was there under it, and a new one comes
-    /// before the first that is greater.
+    /// Merges them as one.vm.update does with type 1: each name replaces all that was there under it, and a new name is
+    /// inserted before the first greater one.
     pub fn merge(self, vm: &mut Value) {
         let template = object(vm);
         let mut new = BTreeMap::new();

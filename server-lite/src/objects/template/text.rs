@@ -254,7 +254,7 @@ fn begins_attribute(text: &str) -> bool {
 }
 
 /// The bytes up to the end of the line: a newline, or a literal one that separates attributes. Linear in the
-/// text: of a run of literal newlines that separates nothing none is looked at again.
+/// text: a run of literal newlines that separates nothing is looked at once.
 fn line_length(text: &str) -> usize {
     let mut from = 0;
     while let Some(found) = text[from..].find(['\n', '\\']) {
