@@ -1,0 +1,117 @@
+// The timeline: what happened, newest first, the kinds that one wants to see.
+
+import { el, foreign, setAttribute, timeOfDay } from "./dom.js";
+import { drawing } from "./drawing.js";
+
+/** The kinds of events, as docs/testing.md has them, and what their filter is called. */
+const KINDS = {
+  update: "updates",
+  action: "actions",
+  scale: "scaling",
+  refusal: "refusals",
+  decision: "decisions",
+  vm: "VMs",
+  service: "services",
+  process: "processes",
+  fault: "faults",
+  server: "server",
+};
+/** Guests alone decide how many there are of these: they do not displace the others. */
+const OF_GUESTS = ["update", "action", "scale", "refusal"];
+/** How many of each half are kept, and how many events are shown at most. */
+const KEPT = 1000;
+const SHOWN = 500;
+
+export class Timeline {
+  constructor({ list, kinds, save }) {
+    this.list = list;
+    this.boxes = new Map();
+    for (const [kind, word] of Object.entries(KINDS)) {
+      const box = el("input", { type: "checkbox", checked: "", value: kind });
+      box.addEventListener("change", () => this.rebuild());
+      this.boxes.set(kind, box);
+      kinds.append(el("label", { class: `kind ${kind}` }, box, word));
+    }
+    save.addEventListener("click", () => this.save());
+    this.clear();
+  }
+
+  clear() {
+    this.kept = { guests: [], others: [] };
+    this.pending = [];
+    this.arrived = 0;
+    this.dropped = 0;
+    this.list.replaceChildren();
+  }
+
+  add(event) {
+    event.order = this.arrived++;
+    const half = OF_GUESTS.includes(event.kind) ? this.kept.guests : this.kept.others;
+    half.push(event);
+    if (half.length > KEPT) half.shift();
+    this.pending.push(event);
+    if (this.pending.length > SHOWN) this.pending.shift();
+  }
+
+  /** Whether events of this kind are wanted; a gap always is. */
+  wants(event) {
+    const box = this.boxes.get(event.kind);
+    return !box || box.checked;
+  }
+
+  /** The events that the list has, oldest first. */
+  shown() {
+    const all = [...this.kept.guests, ...this.kept.others].filter((event) => this.wants(event));
+    return all.sort((one, other) => one.order - other.order).slice(-SHOWN);
+  }
+
+  /** Shows what was added since. */
+  render() {
+    const items = this.pending.filter((event) => this.wants(event)).map(item);
+    this.pending = [];
+    this.list.prepend(...items.reverse());
+    while (this.list.childElementCount > SHOWN) this.list.lastChild.remove();
+  }
+
+  rebuild() {
+    this.pending = [];
+    this.list.replaceChildren(...this.shown().map(item).reverse());
+    this.list.scrollTop = 0;
+  }
+
+  save() {
+    const text = new XMLSerializer().serializeToString(drawing(this.shown()));
+    const address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+    const time = new Date().toISOString().slice(0, 19).replaceAll(":", "");
+    el("a", { href: address, download: `timeline-${time}.svg` }).click();
+    // The download has begun by then.
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  }
+}
+
+/** Where it happened: `service 1 · web · VM 3`. */
+export function place({ service, role, vm }) {
+  const parts = [service !== undefined && `service ${service}`, role, vm !== undefined && `VM ${vm}`];
+  return parts.filter(Boolean).join(" · ");
+}
+
+/** Who had it happen, unless it is the VM that it happened to. */
+export function author({ by, vm }) {
+  if (by === undefined || by === vm) return "";
+  return typeof by === "number" ? `by VM ${by}` : `by the ${by}`;
+}
+
+function item(event) {
+  if (event.left_out !== undefined) {
+    return el("li", { class: "gap" }, `${event.left_out.toLocaleString("en")} events left out here`);
+  }
+  const time = Date.parse(event.time);
+  const by = author(event);
+  const node = el("li", { "data-kind": event.kind },
+    el("time", { datetime: event.time, title: event.time }, timeOfDay(time)),
+    el("span", { class: `kind ${event.kind}` }, event.kind),
+    foreign(place(event), { class: "place" }),
+    el("p", {}, foreign(event.text), by && `, ${by}`));
+  setAttribute(node, "data-event", String(event.event));
+  return node;
+}
