@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: image-gain generate help rust tools demo demo-elastic demo-service test lint bench fleet cost budgets fuzz-smoke static repository linked package build install vendor test-static test-source test-fresh test-packages test-images test-guest test-cloud-init clean
+.PHONY: image-gain generate recording help rust tools demo demo-elastic demo-service test lint bench fleet cost budgets fuzz-smoke static repository linked package build install vendor test-static test-source test-fresh test-packages test-images test-guest test-cloud-init clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -66,6 +66,10 @@ fuzz-smoke: ## each fuzz target for five seconds, from the committed corpora
 generate: ## the man pages and completions, from the tables of commands and options; the charts, from the documents' tables
 	$(CARGO) run --package onegate --example generate
 	$(CARGO) run --package onegate-server-lite --example charts
+
+recording: rust ## docs/images/session.svg: what a terminal shows in a session of the agent with a server of our own
+	@$(CARGO) build --locked --workspace --bins
+	@$(CARGO) run --quiet --package onegate --example recording
 
 static: ## dist/{x86_64,aarch64}/onegate and dist/x86_64/onegate-server-lite, static musl
 	@scripts/build-static

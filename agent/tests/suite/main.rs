@@ -33,6 +33,7 @@ mod output_files;
 mod peers;
 mod privileges;
 mod readme;
+mod recording;
 mod requests;
 mod shop;
 mod structure;
