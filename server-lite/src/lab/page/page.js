@@ -27,12 +27,17 @@ let framed = false;
 const folded = new Map();
 /** The server's clock minus this one, in milliseconds. */
 let ahead = 0;
-let connectedAt = 0;
 let live = false;
+/** Since when there is a connection, and since when there is none, for people. */
+let connectedAt = 0;
+let lostAt = null;
+/** What a screen reader is told next, and when it was told last. */
+const waiting = [];
+let announcedAt = -Infinity;
 
 const outsideList = new VmList();
 $("outside-list").replaceWith(...outsideList.nodes);
-const timeline = new Timeline({ list: $("events"), kinds: $("kinds"), save: $("save") });
+const timeline = new Timeline({ list: $("events"), kinds: $("kinds"), save: $("save"), older: $("older") });
 const now = () => Date.now() + ahead;
 
 /** What to do with each kind of message. */
@@ -101,7 +106,7 @@ function render() {
   const inside = list.flatMap((doc) => doc.roles.flatMap((role) => role.nodes));
   const vms = [...inside, ...outside.vms];
   const running = vms.filter(({ state }) => meaning(state) === "ok").length;
-  setText($("counts"), `${plural(list.length, "service")}, ${plural(vms.length + (outside.more ?? 0), "VM")}, ${running} running`);
+  setText($("counts"), `${plural(list.length, "service")}, ${plural(vms.length + (outside.more ?? 0), "VM")}, ${running.toLocaleString("en")} running`);
   timeline.render();
 }
 
@@ -115,8 +120,6 @@ function connection(isLive, why) {
   $("lost").hidden = isLive;
   if (!isLive && why) setText($("lost"), why);
 }
-
-let lostAt = null;
 
 function connect() {
   const source = new EventSource("events");
@@ -134,9 +137,6 @@ function connect() {
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY);
   });
 }
-
-const waiting = [];
-let announcedAt = -Infinity;
 
 /** Tells a screen reader, soon and not too often. */
 function announce(event) {

@@ -1,6 +1,6 @@
 // A service: its roles with their VMs, their policies and their plots. What did not change is left as it is.
 
-import { Badge, Countdown, duration, el, figure, foreign, meaning, plural, setAttribute, setText, sync } from "./dom.js";
+import { Badge, Countdown, duration, el, foreign, meaning, plural, setAttribute, setText, sync, timeOfDay } from "./dom.js";
 import { Plot, Samples } from "./plot.js";
 
 /** How many VMs of a role are shown before somebody asks for all. */
@@ -331,11 +331,14 @@ function showProblem(node, problem) {
   setText(node, problem ? `never true: ${problem}` : "");
 }
 
+/** The latest decision, with its time and its reason. */
 function showDecision(node, decision) {
   node.hidden = !decision;
-  if (!decision) return;
-  const time = new Date(decision.time * 1000).toLocaleTimeString("en-GB");
+  if (!decision || decision === node.shown) return;
+  node.shown = decision;
   // The policy under which it stands has no need to be named.
   const text = decision.decision.replace(/ \((elasticity|scheduled) policy \d+,.*\)$/, "");
-  setText(node, `${time}  ${text}`);
+  const time = el("time", { class: "soft", datetime: new Date(decision.time * 1000).toISOString() },
+    timeOfDay(decision.time * 1000));
+  node.replaceChildren(time, " ", foreign(text));
 }

@@ -23,8 +23,8 @@ const KEPT = 1000;
 const SHOWN = 500;
 
 export class Timeline {
-  constructor({ list, kinds, save }) {
-    this.list = list;
+  constructor({ list, kinds, save, older }) {
+    Object.assign(this, { list, older });
     this.boxes = new Map();
     for (const [kind, word] of Object.entries(KINDS)) {
       const box = el("input", { type: "checkbox", checked: "", value: kind });
@@ -40,8 +40,8 @@ export class Timeline {
     this.kept = { guests: [], others: [] };
     this.pending = [];
     this.arrived = 0;
-    this.dropped = 0;
     this.list.replaceChildren();
+    this.older.hidden = true;
   }
 
   add(event) {
@@ -71,11 +71,13 @@ export class Timeline {
     this.pending = [];
     this.list.prepend(...items.reverse());
     while (this.list.childElementCount > SHOWN) this.list.lastChild.remove();
+    this.older.hidden = this.list.childElementCount < SHOWN;
   }
 
   rebuild() {
     this.pending = [];
     this.list.replaceChildren(...this.shown().map(item).reverse());
+    this.older.hidden = this.list.childElementCount < SHOWN;
     this.list.scrollTop = 0;
   }
 
