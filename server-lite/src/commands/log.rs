@@ -7,6 +7,7 @@
 //! No line has a token. Only what is known to be harmless is written: of the path, the route's own words and ids; of a
 //! cause, text without what could be a token. Writing never keeps a request waiting ([`writer`]).
 
+mod file;
 pub mod format;
 pub mod writer;
 
@@ -18,6 +19,7 @@ use crate::http::{self, Handler, Hold, Reply, Request, Response};
 use crate::lab::timeline::Timeline;
 use crate::objects::document::parse_id;
 use crate::objects::message;
+use file::LogFile;
 use format::LogFormat;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -39,6 +41,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub struct Log {
     level: LogLevel,
     format: LogFormat,
+    file: Option<LogFile>,
     writer: Writer,
 }
 
@@ -60,6 +63,7 @@ impl Log {
         Ok(Self {
             level,
             format,
+            file: LogFile::of_standard_error(),
             writer: Writer::start(io::stderr(), note)?,
         })
     }
@@ -68,6 +72,20 @@ impl Log {
     pub fn write(&self, level: LogLevel, message: &str) {
         if level <= self.level {
             self.writer.push(&message_line(self.format, level, message));
+        }
+    }
+
+    /// Goes on in a new file, if the log's was renamed.
+    pub fn follow_rotation(&self) {
+        match self.file.as_ref().map(LogFile::follow) {
+            Some(Ok(true)) => self.write(LogLevel::Info, "the log's file was rotated"),
+            Some(Err(error)) => self.write(
+                LogLevel::Error,
+                &format!(
+                    "cannot open the log's new file, so the log stays in the old one: {error}"
+                ),
+            ),
+            Some(Ok(false)) | None => {}
         }
     }
 

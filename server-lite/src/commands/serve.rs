@@ -155,6 +155,7 @@ fn serve_until_signal(
         if signal != SIGHUP {
             break;
         }
+        log.follow_rotation();
         reload(options, &cloud, &handler, tls.as_deref(), log);
     }
     notify::stopping(log);

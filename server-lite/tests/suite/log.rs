@@ -1,8 +1,9 @@
 //! The log of the real server: nobody waits for it, and nothing secret is in it.
 
-use crate::support::client::{PATIENCE, connect};
+use crate::support::client::{PATIENCE, connect, until};
 use crate::support::process::{Running, credentials, printed, program};
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
@@ -100,4 +101,97 @@ fn no_token_and_nothing_hidden_is_in_it() {
         "{log}"
     );
     assert!(log.contains(" path=- status=400 "), "{log}");
+}
+
+/// As logrotate does it, with a new file (`create`) and without.
+#[test]
+fn a_log_that_is_rotated_loses_no_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let log = fs::File::create(file("log")).unwrap();
+    let mut child = program()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let read = |name: &str| fs::read_to_string(file(name)).unwrap_or_default();
+    let address = || {
+        Some(
+            read("log")
+                .lines()
+                .next()?
+                .rsplit_once('/')?
+                .1
+                .parse()
+                .unwrap(),
+        )
+    };
+    until("it listens", || address().is_some());
+    let mut client = connect(address().unwrap());
+    let mut ask = || {
+        client.send(b"GET /vm HTTP/1.1\r\nHost: gate\r\n\r\n");
+        client.answer();
+    };
+    let rotated: Vec<String> = (1..=6).map(|number| format!("log.{number}")).collect();
+    let mut asked = 0;
+    for (number, old) in rotated.iter().enumerate() {
+        fs::rename(file("log"), file(old)).unwrap();
+        if number % 2 == 0 {
+            fs::File::create(file("log")).unwrap();
+        }
+        (0..20).for_each(|_| ask());
+        kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+        asked += 20;
+        // Meanwhile requests go on.
+        until("the new file is written to", || {
+            ask();
+            asked += 1;
+            read("log").contains("status=401")
+        });
+    }
+    let open = fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+    let open: Vec<_> = open
+        .filter_map(|fd| fs::read_link(fd.unwrap().path()).ok())
+        .collect();
+    let stale = open
+        .iter()
+        .filter(|path| path.starts_with(directory.path()) && **path != file("log"));
+    assert_eq!(stale.count(), 0, "{open:?}");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let all: String = rotated
+        .iter()
+        .map(String::as_str)
+        .chain(["log"])
+        .map(read)
+        .collect();
+    assert_eq!(all.matches("status=401").count(), asked);
+    assert_eq!(
+        all.matches("the log's file was rotated").count(),
+        rotated.len()
+    );
+}
+
+#[test]
+fn a_log_whose_new_file_cannot_be_opened_stays_where_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("logs");
+    fs::create_dir(&path).unwrap();
+    let log = fs::File::create(path.join("log")).unwrap();
+    let mut child = program()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let read = |at: &str| fs::read_to_string(directory.path().join(at)).unwrap_or_default();
+    until("it listens", || read("logs/log").contains("listening"));
+    fs::rename(&path, directory.path().join("moved")).unwrap();
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    until("the log says so", || {
+        read("moved/log").contains("the log stays in the old one: /")
+    });
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
 }
