@@ -1,7 +1,7 @@
 // The page: what the server sends, and when it is shown. Everything that is received is text.
 
 import { meaning, plural, setText, sync } from "./dom.js";
-import { Service, VmList } from "./service.js";
+import { Service, size, VmList } from "./service.js";
 import { author, place, Timeline } from "./timeline.js";
 
 /** How many services are unfolded from the start. */
@@ -99,14 +99,13 @@ function render() {
   $("no-services").hidden = !live || list.length > 0;
 
   $("outside").hidden = outside.vms.length === 0;
-  outsideList.update(outside.vms, new Set(["READY"]));
-  $("outside-more").hidden = !outside.more;
-  setText($("outside-more"), `and ${plural(outside.more ?? 0, "VM")} more, which the server left out`);
+  outsideList.update(outside.vms, new Set(["READY"]), outside.more);
 
-  const inside = list.flatMap((doc) => doc.roles.flatMap((role) => role.nodes));
-  const vms = [...inside, ...outside.vms];
-  const running = vms.filter(({ state }) => meaning(state) === "ok").length;
-  setText($("counts"), `${plural(list.length, "service")}, ${plural(vms.length + (outside.more ?? 0), "VM")}, ${running.toLocaleString("en")} running`);
+  const all = [...list.flatMap(({ roles }) => roles), { nodes: outside.vms, more_nodes: outside.more }];
+  const vms = all.reduce((count, role) => count + size(role), 0);
+  const runs = ({ state }) => meaning(state) === "ok";
+  const running = all.reduce((count, { nodes }) => count + nodes.filter(runs).length, 0);
+  setText($("counts"), `${plural(list.length, "service")}, ${plural(vms, "VM")}, ${running.toLocaleString("en")} running`);
   timeline.render();
 }
 

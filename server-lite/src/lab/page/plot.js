@@ -32,6 +32,8 @@ export class Samples {
 
   add(points) {
     for (const [time, value] of points) {
+      // What is later is from before the clock was set back.
+      while (this.points.length && this.points[this.points.length - 1][0] > time) this.points.pop();
       const last = this.points[this.points.length - 1];
       if (!last || last[1] !== value) this.points.push([time, value]);
     }
@@ -64,7 +66,7 @@ export class Plot {
       el("table", {}, caption, el("thead", {}, head), this.rows));
     this.table.addEventListener("toggle", () => this.list());
     this.node = el("figure", {},
-      el("figcaption", {}, this.title, " average ", this.value, this.table), this.drawing);
+      el("figcaption", {}, this.title, " average ", this.value), this.drawing, this.table);
     this.width = 0;
     new ResizeObserver(([entry]) => {
       this.width = Math.floor(entry.contentRect.width);

@@ -68,7 +68,7 @@ export class Service {
     setText(this.name, doc.name ?? `service ${this.id}`);
     this.state.update(doc.state);
     this.poll.set(doc.next_poll_in);
-    const vms = doc.roles.reduce((count, role) => count + role.nodes.length, 0);
+    const vms = doc.roles.reduce((count, role) => count + size(role), 0);
     setText(this.tally, `${plural(doc.roles.length, "role")}, ${plural(vms, "VM")}`);
     this.tally.hidden = !this.body.hidden;
     if (this.body.hidden) return;
@@ -86,6 +86,9 @@ export class Service {
     for (const { role } of this.roles.values()) role.tick(now);
   }
 }
+
+/** How many VMs a role has, sent or not. */
+export const size = ({ nodes, more_nodes: left }) => nodes.length + (left ?? 0);
 
 class Role {
   constructor(service, name) {
@@ -122,7 +125,7 @@ class Role {
     const policies = role.elasticity_policies ?? [];
     const comparisons = policies.flatMap((policy) => policy.comparisons ?? []);
     const names = Object.keys(role.averages ?? {});
-    this.vms.update(role.nodes, new Set([...names, "READY"]));
+    this.vms.update(role.nodes, new Set([...names, "READY"]), role.more_nodes);
     sync(this.plotList, this.plots, names, (name) => name, (name) => {
       const plot = new Plot(this.name, name);
       return { plot, node: plot.node, update() {} };
@@ -168,22 +171,25 @@ class Role {
   }
 }
 
-/** VMs, the first few of many, and a button for the others. */
+/** VMs, the first few of many, a button for the others, and how many there are that the server did not send. */
 export class VmList {
   constructor() {
     this.list = el("ul", { class: "vms" });
     this.more = el("button", { type: "button", class: "more", hidden: "" });
     this.more.addEventListener("click", () => {
       this.all = !this.all;
-      this.update(this.vms, this.watched);
+      this.update(this.vms, this.watched, this.left);
     });
-    this.nodes = [this.list, this.more];
+    this.note = el("p", { class: "note", hidden: "" });
+    this.nodes = [this.list, this.more, this.note];
     this.rows = new Map();
     this.all = false;
   }
 
-  update(vms, watched) {
-    Object.assign(this, { vms, watched });
+  update(vms, watched, left = 0) {
+    Object.assign(this, { vms, watched, left });
+    this.note.hidden = left === 0;
+    setText(this.note, `${plural(left, "more VM")} left out by the server`);
     const surplus = vms.length - VMS_SHOWN;
     let shown = vms;
     if (surplus > 0 && !this.all) {
@@ -255,7 +261,7 @@ class Vm {
       return { node, update: ([key, text]) => show(node, value, text, this.changed.has(key)) };
     });
     this.more.hidden = this.left === 0;
-    setText(this.more, `and ${plural(this.left, "attribute")} more`);
+    setText(this.more, `${plural(this.left, "more attribute")} left out by the server`);
   }
 }
 
