@@ -16,6 +16,7 @@ use crate::objects::action::VmAction;
 use crate::objects::document::{Document, Id, id};
 use crate::objects::refusal::Refusal;
 use crate::objects::template::Attribute;
+use crate::store::commit::Pending;
 
 /// The user in whose name a call is made: the owner of the VM that asks (UID and UNAME of its record).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub struct User {
 
 /// A cloud: the embedded one, or a real OpenNebula.
 pub trait Cloud: Send + Sync {
+    /// Whether an update would have to wait before it is [`Pending`]: for another server, or for a long change.
+    fn updates_wait(&self) -> bool {
+        true
+    }
     /// The VM's record with the server's own rights, to authenticate it (one.vm.info as serveradmin).
     fn vm_to_authenticate(&self, vm: Id) -> Result<Document, Refusal>;
     /// The TOKEN_PASSWORD of a user (one.user.info as serveradmin); `None` where the user has none. What a cloud
@@ -62,12 +67,13 @@ pub trait Cloud: Send + Sync {
     /// A virtual network (one.vn.info), with the leases that the user may see.
     fn vnet(&self, user: &User, vnet: Id) -> Result<Document, Refusal>;
     /// Merges attributes into a VM's USER_TEMPLATE (one.vm.update, type 1), all or none. A name given twice makes
-    /// a list; every attribute of that name that was there before is replaced.
-    fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal>;
+    /// a list; every attribute of that name that was there before is replaced. What is pending counts once it is
+    /// stored.
+    fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<Pending, Refusal>;
     /// Removes every attribute of this very name from a VM's USER_TEMPLATE (one.vm.info, then one.vm.update,
     /// type 0, with the rest), both values of a repeated name. Absent: [`Refusal::Failed`] with `attribute not found`.
     /// (docs/protocol.md, "Erasing")
-    fn erase(&self, user: &User, vm: Id, name: &str) -> Result<(), Refusal>;
+    fn erase(&self, user: &User, vm: Id, name: &str) -> Result<Pending, Refusal>;
     /// Performs an action on a VM (one.vm.action and its kin).
     fn act(&self, user: &User, vm: Id, action: &VmAction) -> Result<(), Refusal>;
     /// Sets the cardinality of a role (OneFlow's POST /service/ID/scale).

@@ -16,7 +16,7 @@ pub mod validity;
 pub use limits::{Limits, Rejection};
 pub use request::Request;
 pub use response::{Body, Response};
-pub use server::{Bell, Budget, LONGEST_HOLD, Load, Server};
+pub use server::{Bell, Budget, LONGEST_HOLD, Load, PendingAnswer, Server};
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub enum Reply {
     Now(Response),
     /// Nothing new yet: to be handled again when something changed.
     Held(Hold),
+    /// Not yet: this is told where the answer goes once there is one.
+    Later(Box<dyn FnOnce(PendingAnswer) + Send>),
     /// None: the connection ends without an answer, as if the request had been lost.
     Lost,
 }

@@ -23,7 +23,7 @@ use crate::objects::document::{Document, Id, id};
 use crate::objects::refusal::Refusal;
 use crate::objects::template::Attribute;
 use crate::objects::user_template::{self, Changes};
-use crate::store::commit::{Changed, Commits};
+use crate::store::commit::{Changed, Commits, Pending};
 use crate::store::state::{Draft, Kind};
 use jiff::Timestamp;
 use rights::Right;
@@ -104,13 +104,14 @@ impl Embedded {
         vm: Id,
         call: &str,
         change: impl FnOnce(&mut Draft) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        self.commits.change(|draft| {
+    ) -> Result<Pending, Refusal> {
+        let ((), pending) = self.commits.draft(|draft| {
             let document = draft.get(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
             let person = draft.get(Kind::User, user.id);
             Access::new(Right::Manage, call, "VM", vm).check(user, person, document)?;
             change(draft)
-        })
+        })?;
+        Ok(pending)
     }
 
     /// Has the engine do something, what follows from it, and the clock look when something is due next.
@@ -167,6 +168,10 @@ impl<'a> Access<'a> {
 }
 
 impl Cloud for Embedded {
+    fn updates_wait(&self) -> bool {
+        self.commits.is_busy()
+    }
+
     fn vm_to_authenticate(&self, vm: Id) -> Result<Document, Refusal> {
         self.document(Kind::Vm, vm)
     }
@@ -228,7 +233,7 @@ impl Cloud for Embedded {
         })
     }
 
-    fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal> {
+    fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<Pending, Refusal> {
         if let Some(attribute) = attributes
             .iter()
             .find(|a| RESTRICTED_BY_ONED.contains(&a.name.as_str()))
@@ -249,7 +254,7 @@ impl Cloud for Embedded {
         })
     }
 
-    fn erase(&self, user: &User, vm: Id, name: &str) -> Result<(), Refusal> {
+    fn erase(&self, user: &User, vm: Id, name: &str) -> Result<Pending, Refusal> {
         self.manage(user, vm, "one.vm.update", |draft| {
             let document = draft.get_mut(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
             match user_template::erase(document, name) {

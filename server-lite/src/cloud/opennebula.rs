@@ -29,6 +29,7 @@ use crate::objects::action::{Argument, VmAction};
 use crate::objects::document::{Document, Id, id, list};
 use crate::objects::refusal::Refusal;
 use crate::objects::template::Attribute;
+use crate::store::commit::Pending;
 use crate::store::state::Kind;
 use clock::Clock;
 use oned::{Oned, OnedCall};
@@ -365,7 +366,7 @@ impl Cloud for OpenNebula {
         })
     }
 
-    fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal> {
+    fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<Pending, Refusal> {
         user_template::template(attributes)?;
         let done = self.updates.make((vm, user.id), attributes, |take| {
             let _beside_others = self
@@ -385,12 +386,12 @@ impl Cloud for OpenNebula {
                 })
         });
         self.reads.changed(RecordKind::Vm, vm);
-        done
+        done.map(|()| Pending::over())
     }
 
     /// oned has no call to erase: the record is read and the rest of it written back, as the Ruby server does. Other
     /// updates through this server wait meanwhile; one made elsewhere between the two calls is lost.
-    fn erase(&self, user: &User, vm: Id, name: &str) -> Result<(), Refusal> {
+    fn erase(&self, user: &User, vm: Id, name: &str) -> Result<Pending, Refusal> {
         let _alone = self
             .writer(vm)
             .write()
@@ -435,7 +436,7 @@ impl Cloud for OpenNebula {
             });
         }
         self.reads.changed(RecordKind::Vm, vm);
-        done
+        done.map(|()| Pending::over())
     }
 
     fn act(&self, user: &User, vm: Id, action: &VmAction) -> Result<(), Refusal> {

@@ -228,40 +228,22 @@ fn is_mixed(word: &str) -> bool {
 /// A gate whose every answer is logged.
 pub struct Logged {
     gate: RwLock<Arc<Gate>>,
-    log: Arc<Log>,
     reads_wait: bool,
-    /// Where requests are counted, if they are.
-    counts: Option<Arc<RequestCounts>>,
-    /// Where it is told what guests do, if it is.
-    timeline: Option<Arc<Timeline>>,
+    listeners: Arc<Listeners>,
 }
 
-impl Logged {
-    /// Answers with this gate. `reads_wait`: reading may wait, because the cloud is another server; changing always
-    /// may.
-    pub fn new(gate: Gate, log: Arc<Log>, reads_wait: bool) -> Self {
-        Self {
-            gate: RwLock::new(Arc::new(gate)),
-            log,
-            reads_wait,
-            counts: None,
-            timeline: None,
-        }
-    }
+/// Who is told of every answer.
+pub struct Listeners {
+    /// The log.
+    pub log: Arc<Log>,
+    /// Where requests are counted, if they are.
+    pub counts: Option<Arc<RequestCounts>>,
+    /// Where it is told what guests do, if it is.
+    pub timeline: Option<Arc<Timeline>>,
+}
 
-    /// The same, and counts the requests.
-    pub fn counting(mut self, counts: Option<Arc<RequestCounts>>) -> Self {
-        self.counts = counts;
-        self
-    }
-
-    /// The same, and tells the timeline what guests do.
-    pub fn telling(mut self, timeline: Option<Arc<Timeline>>) -> Self {
-        self.timeline = timeline;
-        self
-    }
-
-    fn answered(&self, request: &Request, outcome: &Outcome, took: Duration) {
+impl Listeners {
+    fn tell(&self, request: &Request, outcome: &Outcome, took: Duration) {
         if let Some(timeline) = &self.timeline {
             timeline.request(outcome, &why_not(outcome));
         }
@@ -269,6 +251,17 @@ impl Logged {
             counts.add(outcome, took);
         }
         self.log.request(request, outcome, took);
+    }
+}
+
+impl Logged {
+    /// Answers with this gate. `reads_wait`: reading may wait, because the cloud is another server.
+    pub fn new(gate: Gate, listeners: Listeners, reads_wait: bool) -> Self {
+        Self {
+            gate: RwLock::new(Arc::new(gate)),
+            reads_wait,
+            listeners: Arc::new(listeners),
+        }
     }
 
     /// Answers with another gate from now on.
@@ -284,44 +277,62 @@ impl Logged {
 impl Handler for Logged {
     fn handle(&self, request: &Request) -> Response {
         let start = Instant::now();
-        let answer = self.gate().answer(request);
-        self.answered(request, &answer, start.elapsed());
-        answer.response
+        let outcome = self.gate().answer(request);
+        self.listeners.tell(request, &outcome, start.elapsed());
+        outcome.response
     }
 
     fn handle_or_hold(&self, request: &Request) -> Reply {
         let start = Instant::now();
-        let mut outcome = self.gate().answer(request);
-        let Some(wait) = conditional::wait(request, &outcome) else {
-            self.answered(request, &outcome, start.elapsed());
+        let mut outcome = self.gate().begin(request);
+        let pending = outcome.pending.take();
+        let wait = conditional::wait(request, &outcome);
+        if pending.is_none() && wait.is_none() {
+            self.listeners.tell(request, &outcome, start.elapsed());
             return Reply::Now(outcome.response);
-        };
-        let log = Arc::clone(&self.log);
-        let counts = self.counts.clone();
+        }
+        let listeners = Arc::clone(&self.listeners);
+        if let Some(pending) = pending {
+            // Who asked is known: of the request only the method is logged.
+            let request = Request {
+                method: request.method.clone(),
+                ..Request::default()
+            };
+            return Reply::Later(Box::new(move |answer| {
+                pending.then(move |stored| {
+                    outcome.stored(stored);
+                    listeners.tell(&request, &outcome, start.elapsed());
+                    answer.with(outcome.response);
+                });
+            }));
+        }
         let request = request.clone();
         Reply::Held(Hold {
             topics: std::mem::take(&mut outcome.topics),
-            wait,
+            wait: wait.unwrap_or_default(),
             unchanged: Box::new(move || {
-                if let Some(counts) = counts {
+                if let Some(counts) = &listeners.counts {
                     counts.add(&outcome, start.elapsed());
                 }
-                log.request(&request, &outcome, start.elapsed());
+                listeners.log.request(&request, &outcome, start.elapsed());
                 outcome.response
             }),
         })
     }
 
     fn may_wait(&self, request: &Request) -> bool {
-        self.reads_wait || !matches!(request.method.as_str(), "GET" | "HEAD")
+        match request.method.as_str() {
+            "GET" | "HEAD" => self.reads_wait,
+            _ => self.gate().may_wait(request),
+        }
     }
 
     fn refused(&self, client: Option<IpAddr>, refusal: &http::Rejection) {
-        if let Some(counts) = &self.counts {
+        if let Some(counts) = &self.listeners.counts {
             counts.add_refused(refusal.status);
         }
         let client = client.map_or_else(|| "-".to_owned(), |address| address.to_string());
-        self.log.write(
+        self.listeners.log.write(
             LogLevel::Info,
             &format!(
                 "client={client} status={} refused: {}",
@@ -364,6 +375,7 @@ mod tests {
             cause: cause.map(str::to_owned),
             topics: Vec::new(),
             deed: None,
+            pending: None,
         };
         request_line(&request, &outcome, Duration::from_micros(1234))
     }

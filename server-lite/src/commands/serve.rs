@@ -6,7 +6,7 @@ use crate::commands::admin::{Admin, Backend};
 use crate::commands::certificate::{Term, term};
 use crate::commands::config::{Config, LogLevel};
 use crate::commands::log::format::LogFormat;
-use crate::commands::log::{Log, Logged};
+use crate::commands::log::{Listeners, Log, Logged};
 use crate::commands::metrics::RequestCounts;
 use crate::commands::options::CommandOptions;
 use crate::commands::{CommandError, admin, control, machines, notify, setup};
@@ -97,9 +97,12 @@ fn serve_until_signal(
     // However the server ends, its VMs' processes do.
     let _ending = lab.clone().map(Ending);
     let timeline = lab.as_ref().map(|lab| Arc::clone(&lab.timeline));
-    let handler = Logged::new(gate, Arc::clone(log), options.opennebula);
-    let handler = handler.counting(counts.clone()).telling(timeline);
-    let handler = Arc::new(handler);
+    let listeners = Listeners {
+        log: Arc::clone(log),
+        counts: counts.clone(),
+        timeline,
+    };
+    let handler = Arc::new(Logged::new(gate, listeners, options.opennebula));
     let mut limits = Limits::default();
     if options.opennebula {
         limits.handlers = HANDLERS;

@@ -93,7 +93,8 @@ fn update(
             gate.cloud.erase(user, vm, name)
         }
     };
-    done.map_err(|refusal| not_done(refusal, vm))?;
+    let pending = done.map_err(|refusal| not_done(refusal, vm))?;
+    call.pending.set(Some(pending));
     call.warning.set(form::warning(call.request));
     Ok(respond(200, Vec::new()))
 }

@@ -13,6 +13,8 @@ use crate::gate::rules::Rules;
 use crate::gate::shown::Shown;
 use crate::http::{Request, Response, Topic};
 use crate::objects::document::{Id, parse_id};
+use crate::objects::refusal::Refusal;
+use crate::store::commit::Pending;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -29,6 +31,9 @@ pub struct Route {
     handler: Handler,
 }
 
+/// What is changed by longer bodies than this takes long enough for others to be served meanwhile.
+const QUICK: usize = 4 * 1024;
+
 type Handler = fn(&Gate, &AuthenticatedRequest) -> Result<Response, Failure>;
 
 const fn route(
@@ -42,6 +47,13 @@ const fn route(
         path,
         permission,
         handler,
+    }
+}
+
+impl Route {
+    /// Whether it sets or erases attributes of a VM.
+    fn is_update(&self) -> bool {
+        matches!(self.permission, Some((_, "update" | "update_by_id")))
     }
 }
 
@@ -90,6 +102,19 @@ pub struct Outcome {
     pub topics: Vec<Topic>,
     /// What was to be done, where it was understood; the status says whether it was.
     pub deed: Option<Deed>,
+    /// The change that all this is the outcome of, once it is stored.
+    pub pending: Option<Pending>,
+}
+
+impl Outcome {
+    /// The change that was pending is over: where it could not be stored, this is another outcome.
+    pub fn stored(&mut self, stored: Result<(), Refusal>) {
+        if let Err(refusal) = stored {
+            let mut failure = Failure::refused(refusal, String::new);
+            self.cause = failure.cause.take();
+            self.response = failure.into();
+        }
+    }
 }
 
 /// What a guest asked to be done.
@@ -133,6 +158,8 @@ pub(super) struct AuthenticatedRequest<'a> {
     pub(super) tag: Cell<Option<Arc<str>>>,
     /// What is to be done, once that is known.
     pub(super) deed: Cell<Option<Deed>>,
+    /// The change that was made and is not stored yet.
+    pub(super) pending: Cell<Option<Pending>>,
 }
 
 impl Gate {
@@ -145,8 +172,24 @@ impl Gate {
         }
     }
 
+    /// Whether it may take long to change what this request is to change.
+    pub fn may_wait(&self, request: &Request) -> bool {
+        let is_update =
+            || find(&request.method, &request.path).is_some_and(|(route, _)| route.is_update());
+        request.body.len() > QUICK || self.cloud.updates_wait() || !is_update()
+    }
+
     /// Answers a request.
     pub fn answer(&self, request: &Request) -> Outcome {
+        let mut outcome = self.begin(request);
+        if let Some(pending) = outcome.pending.take() {
+            outcome.stored(pending.wait());
+        }
+        outcome
+    }
+
+    /// The same, but does not wait until what is changed is stored.
+    pub fn begin(&self, request: &Request) -> Outcome {
         let Some((route, parameter)) = find(&request.method, &request.path) else {
             let reason = "OneGate server doesn't support this feature";
             return answer(None, Err(Failure::new(400, reason)));
@@ -170,6 +213,7 @@ impl Gate {
             cause: None,
             topics: Vec::new(),
             deed: None,
+            pending: None,
         };
         if let Some((resource, action)) = route.permission
             && !self.rules.permits(resource, action)
@@ -198,10 +242,12 @@ impl Gate {
             shown: RefCell::default(),
             tag: Cell::default(),
             deed: Cell::default(),
+            pending: Cell::default(),
         };
         let mut outcome = answer(vm, (route.handler)(self, &call));
         outcome.cause = outcome.cause.or(call.warning.take());
         outcome.deed = call.deed.take();
+        outcome.pending = call.pending.take().filter(|pending| !pending.is_over());
         if outcome.response.status == 200 {
             outcome.topics = call.shown.take();
         }
@@ -226,6 +272,7 @@ fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Outcome {
             cause: None,
             topics: Vec::new(),
             deed: None,
+            pending: None,
         },
         Err(mut failure) => Outcome {
             route: None,
@@ -235,6 +282,7 @@ fn answer(vm: Option<Id>, result: Result<Response, Failure>) -> Outcome {
             response: failure.into(),
             topics: Vec::new(),
             deed: None,
+            pending: None,
         },
     }
 }

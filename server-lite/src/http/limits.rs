@@ -139,6 +139,8 @@ pub const RETRY_AFTER: &str = "1";
 pub struct Limits {
     /// Requests that are handled at once: threads that may block on a disk or on oned.
     pub handlers: usize,
+    /// Requests whose answer may be pending, so that the next ones wait for a handler: their changes are being stored.
+    pub pending: usize,
     /// Requests that wait for a handler, each client in its turn; one more gets [`BUSY`], and so does one more from a
     /// client that has a quarter of them.
     pub queue: usize,
@@ -169,6 +171,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             handlers: 32,
+            pending: 128,
             queue: 1024,
             wait: Duration::from_secs(10),
             connections: 8192,

@@ -13,6 +13,7 @@ mod clients;
 mod deadlines;
 mod held;
 mod queue;
+mod released;
 mod watch;
 mod worker;
 
@@ -39,6 +40,8 @@ use clients::{Client, ClientId, Clients};
 use held::HeldRequests;
 pub use held::{Bell, Budget, LONGEST_HOLD, Load};
 use queue::Queue;
+pub use released::PendingAnswer;
+use released::Released;
 use watch::Watch;
 
 /// Connections beyond the limit that are open at once to be told so.
@@ -104,7 +107,8 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        let left = shared.running.load(SeqCst) + shared.waiting.load(SeqCst);
+        let left =
+            shared.running.load(SeqCst) + shared.waiting.load(SeqCst) + shared.released.pending();
         shared.stopped.store(true, SeqCst);
         shared.watch.end();
         // Readable for ever: every worker sees it.
@@ -190,12 +194,9 @@ struct Shared {
     held: Mutex<HeldRequests>,
     /// How many requests are held: none most of the time, and then nobody takes the lock.
     held_count: AtomicUsize,
-    /// How many are held no more and wait for a handler.
-    released_count: AtomicUsize,
     /// How often something changed that a request may be held for.
     changes: AtomicU64,
-    /// Readable when a held request goes on.
-    wake_event: OwnedFd,
+    released: Arc<Released>,
     /// A listener found no descriptor, not even the reserve.
     starved: AtomicBool,
     stopping: AtomicBool,
@@ -232,7 +233,7 @@ impl Shared {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let watch = Watch::new(processors.min(limits.handlers))?;
         let stop_event = eventfd(0, EventfdFlags::CLOEXEC)?;
-        let wake_event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let released = Released::new(&watch)?;
         for (number, listener) in listeners.iter().enumerate() {
             listener.set_nonblocking(true)?;
             // std asks for 128 only: a burst beyond it would wait a second for its next SYN.
@@ -243,8 +244,6 @@ impl Shared {
         for set in watch.sets() {
             epoll::add(set, &stop_event, token(usize::MAX), epoll::EventFlags::IN)?;
         }
-        let wake = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(watch.set_of(0), &wake_event, token(usize::MAX), wake)?;
         Ok(Shared {
             listeners: Mutex::new(listeners.into_iter().map(Arc::new).collect()),
             stop_event,
@@ -264,9 +263,8 @@ impl Shared {
             waiting: AtomicUsize::new(0),
             held: Mutex::default(),
             held_count: AtomicUsize::new(0),
-            released_count: AtomicUsize::new(0),
             changes: AtomicU64::new(0),
-            wake_event,
+            released: Arc::new(released),
             starved: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             stopped: AtomicBool::new(false),

@@ -1,8 +1,9 @@
 //! Changes, one at a time and all or nothing: drafted, stored, then published.
 //!
 //! Changes are drafted one after another on what is published plus what is about to be, so that two at once to the
-//! same VM both survive. Storing costs a sync: those drafted while one is under way are a batch, which one of them
-//! stores for all. A change is answered only after it is stored, and is seen by readers only then.
+//! same VM both survive. Storing costs a sync: those drafted while one is under way are a batch, which is stored by one
+//! of those who wait for it, or by a thread for those who don't ([`Pending::then`]). A change is answered only after it
+//! is stored, and is seen by readers only then.
 
 use super::database::Store;
 use super::error::StoreError;
@@ -10,16 +11,29 @@ use super::state::{Draft, Kind, Objects, Writes};
 use crate::objects::document::{Document, Id};
 use crate::objects::refusal::Refusal;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
 
 /// The documents and the one way to change them.
 #[derive(Debug)]
 pub struct Commits {
+    shared: Arc<Shared>,
+    /// Stores the changes that nobody waits for, from the first of them on; `None` if the system refuses a thread.
+    thread: OnceLock<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
     objects: RwLock<Objects>,
     staged: Mutex<Staged>,
+    /// Wakes the thread.
+    work: Condvar,
     /// Held while a batch is stored; without a store, changes are as durable as the process.
     store: Mutex<Option<Store>>,
     listener: OnceLock<Listener>,
+    /// Changes being drafted that may take long.
+    long: AtomicUsize,
 }
 
 /// A document that changed, as it was and as it is.
@@ -53,33 +67,63 @@ struct Staged {
     writes: Writes,
     /// The batch that the next change joins.
     batch: Arc<Batch>,
-    /// One of the changes is storing a batch.
+    /// Somebody is storing a batch.
     storing: bool,
+    /// The thread is to store the batch.
+    asked: bool,
+    /// No change comes any more.
+    over: bool,
 }
 
 /// Changes that are stored together.
 #[derive(Debug, Default)]
 struct Batch {
     /// How it ended; unset while it is not over.
-    outcome: OnceLock<Result<(), Arc<StoreError>>>,
-    /// Wakes the changes of the batch: all when it is over, one to store it.
+    outcome: OnceLock<Outcome>,
+    /// Wakes those who wait for it: all when it is over, one to store it.
     wake: Condvar,
+    /// Those who don't wait, to be told when it is over.
+    told: Mutex<Vec<Told>>,
+}
+
+type Outcome = Result<(), Arc<StoreError>>;
+
+/// What is to be done with a batch's outcome.
+struct Told(Box<dyn FnOnce(Result<(), Refusal>) + Send>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
+
+/// A change that is drafted: it counts once it is stored.
+#[derive(Debug)]
+pub struct Pending {
+    /// `None` where nothing is to be stored.
+    batch: Option<(Arc<Shared>, Arc<Batch>)>,
 }
 
 impl Commits {
     /// The documents as they were loaded, and the store that already holds them.
     pub fn new(objects: Objects, store: Option<Store>) -> Self {
-        Self {
+        let shared = Shared {
             objects: RwLock::new(objects),
             staged: Mutex::default(),
+            work: Condvar::new(),
             store: Mutex::new(store),
             listener: OnceLock::new(),
+            long: AtomicUsize::new(0),
+        };
+        Self {
+            shared: Arc::new(shared),
+            thread: OnceLock::new(),
         }
     }
 
     /// Tells `listener` which documents changed, after each change from now on. The first one given stays.
     pub fn on_change(&self, listener: impl Fn(&[Changed]) + Send + Sync + 'static) {
-        let _ = self.listener.set(Listener(Box::new(listener)));
+        let _ = self.shared.listener.set(Listener(Box::new(listener)));
     }
 
     /// Whether a change could be stored, as far as can be seen.
@@ -87,14 +131,144 @@ impl Commits {
     /// # Errors
     /// The state directory is no longer what it was.
     pub fn ready(&self) -> Result<(), StoreError> {
-        match lock(&self.store).as_ref() {
+        match lock(&self.shared.store).as_ref() {
             Some(store) => store.ready(),
             None => Ok(()),
         }
     }
 
+    /// Whether a change is being drafted that may take long: the next would wait for it.
+    pub fn is_busy(&self) -> bool {
+        self.shared.long.load(SeqCst) > 0
+    }
+
     /// Reads what is published.
     pub fn read<T>(&self, read: impl FnOnce(&Objects) -> T) -> T {
+        self.shared.read(read)
+    }
+
+    /// Makes a change that may take long: all that `draft` writes is stored and published before this returns `Ok`, and
+    /// nothing of it is if `draft` refuses or the store fails.
+    pub fn change<T>(
+        &self,
+        draft: impl FnOnce(&mut Draft) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        self.shared.long.fetch_add(1, SeqCst);
+        let drafted = self.stage(draft);
+        self.shared.long.fetch_sub(1, SeqCst);
+        let (answer, pending) = drafted?;
+        pending.wait().map(|()| answer)
+    }
+
+    /// Drafts a change and doesn't wait until it is stored: it counts only then.
+    ///
+    /// # Errors
+    /// `draft` refuses.
+    pub fn draft<T>(
+        &self,
+        draft: impl FnOnce(&mut Draft) -> Result<T, Refusal>,
+    ) -> Result<(T, Pending), Refusal> {
+        let (answer, pending) = self.stage(draft)?;
+        let start = || {
+            let shared = Arc::clone(&self.shared);
+            let thread = thread::Builder::new().name("store".to_owned());
+            thread.spawn(move || shared.store_asked()).ok()
+        };
+        if self.thread.get_or_init(start).is_some() {
+            return Ok((answer, pending));
+        }
+        pending.wait()?;
+        Ok((answer, Pending::over()))
+    }
+
+    fn stage<T>(
+        &self,
+        draft: impl FnOnce(&mut Draft) -> Result<T, Refusal>,
+    ) -> Result<(T, Pending), Refusal> {
+        let mut staged = lock(&self.shared.staged);
+        let (answer, writes) = self.read(|objects| {
+            let mut change = Draft::new(objects, &staged.writes);
+            draft(&mut change).map(|answer| (answer, change.into_writes()))
+        })?;
+        let own = || (Arc::clone(&self.shared), Arc::clone(&staged.batch));
+        let batch = (!writes.is_empty()).then(own);
+        staged.writes.extend(writes);
+        Ok((answer, Pending { batch }))
+    }
+}
+
+impl Drop for Commits {
+    fn drop(&mut self) {
+        if let Some(Some(thread)) = self.thread.take() {
+            lock(&self.shared.staged).over = true;
+            self.shared.work.notify_one();
+            // A fault in it was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Pending {
+    /// A change that was made already.
+    pub fn over() -> Self {
+        Self { batch: None }
+    }
+
+    /// Whether there is nothing to wait for.
+    pub fn is_over(&self) -> bool {
+        self.batch.is_none()
+    }
+
+    /// Returns once the change is stored and published.
+    ///
+    /// # Errors
+    /// It could not be stored; nothing of it counts.
+    pub fn wait(self) -> Result<(), Refusal> {
+        match self.batch {
+            Some((shared, batch)) => refused(&shared.settle(&batch)),
+            None => Ok(()),
+        }
+    }
+
+    /// Has `tell` called with what [`Pending::wait`] would return, by this thread or another one.
+    pub fn then(self, tell: impl FnOnce(Result<(), Refusal>) + Send + 'static) {
+        let Some((shared, batch)) = &self.batch else {
+            return tell(Ok(()));
+        };
+        let mut staged = lock(&shared.staged);
+        if let Some(outcome) = batch.outcome.get() {
+            drop(staged);
+            return tell(refused(outcome));
+        }
+        lock(&batch.told).push(Told(Box::new(tell)));
+        // What is being stored already need not be asked for.
+        let first = Arc::ptr_eq(batch, &staged.batch) && !staged.asked;
+        staged.asked |= first;
+        drop(staged);
+        if first {
+            shared.work.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    /// What the thread does.
+    fn store_asked(&self) {
+        loop {
+            let staged = lock(&self.staged);
+            let waited = self.work.wait_while(staged, |s| !s.asked && !s.over);
+            let mut staged = waited.unwrap_or_else(PoisonError::into_inner);
+            if !std::mem::take(&mut staged.asked) {
+                return;
+            }
+            let batch = Arc::clone(&staged.batch);
+            drop(staged);
+            // Those whose batch it is are told.
+            let _ = self.settle(&batch);
+        }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Objects) -> T) -> T {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
         let answer = read(&objects);
         let over = objects.is_over();
@@ -106,26 +280,12 @@ impl Commits {
         answer
     }
 
-    /// Makes a change: all that `draft` writes is stored and published before this returns `Ok`, and nothing of it
-    /// is if `draft` refuses or the store fails.
-    pub fn change<T>(
-        &self,
-        draft: impl FnOnce(&mut Draft) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+    /// Waits until a batch is over, and stores it if nobody else does.
+    fn settle(&self, batch: &Batch) -> Outcome {
         let mut staged = lock(&self.staged);
-        let (answer, writes) = self.read(|objects| {
-            let mut change = Draft::new(objects, &staged.writes);
-            draft(&mut change).map(|answer| (answer, change.into_writes()))
-        })?;
-        if writes.is_empty() {
-            return Ok(answer);
-        }
-        staged.writes.extend(writes);
-        let batch = Arc::clone(&staged.batch);
         loop {
             match batch.outcome.get() {
-                Some(Ok(())) => return Ok(answer),
-                Some(Err(cause)) => return Err(Refusal::Unavailable(cause.to_string())),
+                Some(outcome) => return outcome.clone(),
                 None if staged.storing => {
                     staged = batch
                         .wake
@@ -134,12 +294,19 @@ impl Commits {
                 }
                 None => {
                     staged.storing = true;
-                    std::mem::take(&mut staged.batch);
+                    // It is this one: all before it are over.
+                    let batch = std::mem::take(&mut staged.batch);
+                    staged.asked = false;
                     let writes = staged.writes.clone();
                     drop(staged);
-                    let stored = self.store(&writes);
+                    let stored = self.store(&writes).map_err(Arc::new);
+                    let next = lock(&self.staged).end(&batch, &writes, &stored);
+                    for over in [Some(batch), next].into_iter().flatten() {
+                        for Told(tell) in std::mem::take(&mut *lock(&over.told)) {
+                            tell(refused(&stored));
+                        }
+                    }
                     staged = lock(&self.staged);
-                    staged.end(&batch, &writes, stored.map_err(Arc::new));
                 }
             }
         }
@@ -169,25 +336,35 @@ impl Commits {
 }
 
 impl Staged {
-    /// A batch, whose changes are these, was stored or not: its changes are told so, and one of the next stores that.
-    fn end(&mut self, batch: &Batch, writes: &Writes, stored: Result<(), Arc<StoreError>>) {
+    /// A batch, whose changes are these, was stored or not: those who wait are told so, and one of the next stores that.
+    /// The next batch, if it went the same way.
+    fn end(&mut self, batch: &Batch, writes: &Writes, stored: &Outcome) -> Option<Arc<Batch>> {
         self.storing = false;
-        match &stored {
+        let end = |batch: &Batch| {
+            let _ = batch.outcome.set(stored.clone());
+            batch.wake.notify_all();
+        };
+        end(batch);
+        if stored.is_ok() {
             // What was written again meanwhile stays staged.
-            Ok(()) => self
-                .writes
-                .retain(|key, document| !same(document, writes.get(key))),
-            // Changes drafted meanwhile may rest on these: they go the same way.
-            Err(cause) => {
-                self.writes.clear();
-                let next = std::mem::take(&mut self.batch);
-                let _ = next.outcome.set(Err(Arc::clone(cause)));
-                next.wake.notify_all();
-            }
+            self.writes
+                .retain(|key, document| !same(document, writes.get(key)));
+            self.batch.wake.notify_one();
+            return None;
         }
-        let _ = batch.outcome.set(stored);
-        batch.wake.notify_all();
-        self.batch.wake.notify_one();
+        // Changes drafted meanwhile may rest on these: they go the same way.
+        self.writes.clear();
+        self.asked = false;
+        let next = std::mem::take(&mut self.batch);
+        end(&next);
+        Some(next)
+    }
+}
+
+fn refused(outcome: &Outcome) -> Result<(), Refusal> {
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(cause) => Err(Refusal::Unavailable(cause.to_string())),
     }
 }
 
@@ -206,48 +383,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn cloud() -> Commits {
-        let mut objects = Objects::default();
-        objects.set(Kind::Vm, 1, Some(Arc::new(json!({"ID": "1", "N": 0}))));
-        Commits::new(objects, None)
-    }
-
-    fn add(commits: &Commits) -> Result<(), Refusal> {
-        commits.change(|draft| {
-            let vm = draft.get_mut(Kind::Vm, 1).ok_or(Refusal::NotFound)?;
-            vm["N"] = json!(vm["N"].as_u64().unwrap_or(0) + 1);
-            Ok(())
-        })
-    }
-
-    #[test]
-    fn changes_at_once_all_survive() {
-        let commits = cloud();
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| (0..50).for_each(|_| add(&commits).expect("stored")));
-            }
-        });
-        assert_eq!(
-            commits.read(|o| o.get(Kind::Vm, 1).map(|vm| vm["N"].clone())),
-            Some(json!(400))
-        );
-        assert!(lock(&commits.staged).writes.is_empty());
-    }
-
-    #[test]
-    fn a_refused_change_leaves_no_trace() {
-        let commits = cloud();
-        let refused: Result<(), _> = commits.change(|draft| {
-            draft.remove(Kind::Vm, 1);
-            Err(Refusal::Failed("no".into()))
-        });
-        assert_eq!(refused, Err(Refusal::Failed("no".into())));
-        assert!(commits.read(|o| o.get(Kind::Vm, 1).is_some()));
-        add(&commits).expect("stored");
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use onegate_server_lite::cloud::Cloud;
 use onegate_server_lite::cloud::embedded::Embedded;
 use onegate_server_lite::commands::config::LogLevel;
 use onegate_server_lite::commands::log::format::LogFormat;
-use onegate_server_lite::commands::log::{Log, Logged};
+use onegate_server_lite::commands::log::{Listeners, Log, Logged};
 use onegate_server_lite::flow;
 use onegate_server_lite::gate::conditional;
 use onegate_server_lite::gate::routes::{Gate, Outcome};
@@ -34,7 +34,11 @@ impl Held {
         let cloud = Arc::new(cloud);
         let handler = Logged::new(
             Gate::new(Arc::clone(&cloud) as Arc<dyn Cloud>, Rules::default()),
-            Arc::new(Log::start(LogLevel::Error, LogFormat::Text).unwrap()),
+            Listeners {
+                log: Arc::new(Log::start(LogLevel::Error, LogFormat::Text).unwrap()),
+                counts: None,
+                timeline: None,
+            },
             false,
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -225,6 +229,7 @@ fn no_request_is_held_longer_than_the_longest_hold() {
             cause: None,
             topics: vec![1],
             deed: None,
+            pending: None,
         };
         let wait = conditional::wait(&request, &outcome).map(|wait| wait.as_secs());
         assert_eq!(wait, held, "{preferred}");

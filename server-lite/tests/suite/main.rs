@@ -26,6 +26,7 @@ mod http_budgets;
 mod http_chaos;
 mod http_connection;
 mod http_httparse;
+mod http_pending;
 mod http_refused;
 mod http_server;
 mod http_tls;

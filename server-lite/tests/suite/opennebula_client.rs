@@ -322,7 +322,7 @@ fn what_must_not_happen_twice_is_sent_once_over_a_connection_of_its_own() {
             .act(&user, 6, &action("poweroff", Argument::None)),
     );
     assert_eq!(oned.requests(), 1);
-    lost(bench.cloud.erase(&user, 6, "A"));
+    lost(bench.cloud.erase(&user, 6, "A").map(drop));
     assert_eq!(oned.requests(), 3);
     lost(bench.cloud.scale(&user, 2, "slave", 2));
     assert_eq!(oneflow.requests(), 1);

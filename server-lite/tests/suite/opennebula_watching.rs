@@ -6,7 +6,7 @@ use crate::support::upstream::{StandIn, done, refused};
 use onegate_server_lite::cloud::opennebula::{Ages, OpenNebula, Settings};
 use onegate_server_lite::commands::config::LogLevel;
 use onegate_server_lite::commands::log::format::LogFormat;
-use onegate_server_lite::commands::log::{Log, Logged};
+use onegate_server_lite::commands::log::{Listeners, Log, Logged};
 use onegate_server_lite::gate::routes::Gate;
 use onegate_server_lite::gate::rules::Rules;
 use onegate_server_lite::gate::watcher::Watcher;
@@ -107,7 +107,11 @@ fn a_hundred_guests_that_watch_a_service_cost_one_call_a_look() {
     let cloud = Arc::new(OpenNebula::new(settings, Arc::new(|_| ())).unwrap());
     let handler = Logged::new(
         Gate::new(Arc::clone(&cloud) as _, Rules::default()),
-        Arc::new(Log::start(LogLevel::Error, LogFormat::Text).unwrap()),
+        Listeners {
+            log: Arc::new(Log::start(LogLevel::Error, LogFormat::Text).unwrap()),
+            counts: None,
+            timeline: None,
+        },
         true,
     );
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

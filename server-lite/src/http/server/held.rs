@@ -4,12 +4,12 @@
 //! handled again; when its time is over, or the server stops, it is answered as unchanged. A change between the
 //! handler's look and the holding is not lost: [`Shared::changes`] tells that there was one.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use super::worker::Worker;
+use super::released::Release;
 use super::{Shared, lock};
 use crate::http::limits::MEMORY;
 use crate::http::request::Request;
@@ -23,21 +23,12 @@ struct HeldRequest {
     unchanged: Box<dyn FnOnce() -> Response + Send>,
 }
 
-/// Why a held request goes on.
-pub(super) enum Release {
-    /// Something changed: it is handled again.
-    Changed(Request),
-    /// Nothing did: this is its answer.
-    Unchanged(Box<dyn FnOnce() -> Response + Send>),
-}
-
-/// All held requests, by the number of their connection's slot, and those that go on.
+/// All held requests, by the number of their connection's slot.
 #[derive(Default)]
 pub(super) struct HeldRequests {
     requests: HashMap<usize, HeldRequest>,
     by_topic: HashMap<Topic, HashSet<usize>>,
     by_time: BTreeSet<(Instant, usize)>,
-    released: VecDeque<(usize, Release)>,
 }
 
 impl HeldRequests {
@@ -61,13 +52,6 @@ impl HeldRequests {
         }
         self.by_time.remove(&(held.until, slot));
         Some(held)
-    }
-
-    fn release_unchanged(&mut self, slot: usize) {
-        if let Some(held) = self.remove(slot) {
-            self.released
-                .push_back((slot, Release::Unchanged(held.unchanged)));
-        }
     }
 }
 
@@ -105,17 +89,16 @@ impl Shared {
         if self.held_count.load(SeqCst) == 0 {
             return;
         }
-        self.release(|held| {
-            for topic in topics {
-                let slots = held.by_topic.get(topic).cloned().unwrap_or_default();
-                for slot in slots {
-                    if let Some(one) = held.remove(slot) {
-                        held.released
-                            .push_back((slot, Release::Changed(one.request)));
-                    }
+        let mut held = lock(&self.held);
+        for topic in topics {
+            let slots = held.by_topic.get(topic).cloned().unwrap_or_default();
+            for slot in slots {
+                if let Some(one) = held.remove(slot) {
+                    self.released.push(slot, Release::Changed(one.request));
                 }
             }
-        });
+        }
+        self.held_count.store(held.requests.len(), SeqCst);
     }
 
     /// What has been held as long as it may be goes on; all of it when the server stops.
@@ -125,71 +108,27 @@ impl Shared {
         }
         let stopping = self.stopping.load(SeqCst);
         let now = Instant::now();
-        self.release(|held| {
-            while let Some(&(until, slot)) = held.by_time.first() {
-                if until > now && !stopping {
-                    break;
-                }
-                held.release_unchanged(slot);
+        let mut held = lock(&self.held);
+        while let Some(&(until, slot)) = held.by_time.first() {
+            if until > now && !stopping {
+                break;
             }
-        });
+            self.release_unchanged(&mut held, slot);
+        }
     }
 
     /// Its client sends nothing more and may be gone: the answer tells.
     pub(super) fn release_ended(&self, slot: usize) {
         if self.held_count.load(SeqCst) > 0 {
-            self.release(|held| held.release_unchanged(slot));
+            self.release_unchanged(&mut lock(&self.held), slot);
         }
     }
 
-    fn release(&self, choose: impl FnOnce(&mut HeldRequests)) {
-        let mut held = lock(&self.held);
-        choose(&mut held);
+    fn release_unchanged(&self, held: &mut HeldRequests, slot: usize) {
+        if let Some(one) = held.remove(slot) {
+            self.released.push(slot, Release::Unchanged(one.unchanged));
+        }
         self.held_count.store(held.requests.len(), SeqCst);
-        self.released_count.store(held.released.len(), SeqCst);
-        if !held.released.is_empty() {
-            drop(held);
-            // A worker that watches sees to it.
-            let _ = rustix::io::write(&self.wake_event, &1u64.to_ne_bytes());
-        }
-    }
-
-    /// Goes on with the requests that are held no more.
-    pub(super) fn run_released(&self, worker: &mut Worker) {
-        while self.released_count.load(SeqCst) > 0 && self.begin() {
-            let next = {
-                let mut held = lock(&self.held);
-                let next = held.released.pop_front();
-                self.released_count.store(held.released.len(), SeqCst);
-                next
-            };
-            let Some((number, release)) = next else {
-                self.running.fetch_sub(1, SeqCst);
-                return;
-            };
-            let mut seat = lock(&self.slots[number].seat);
-            match (seat.as_mut(), release) {
-                (Some(live), Release::Changed(request)) => {
-                    self.answer(number, live, request, worker);
-                }
-                (live, Release::Unchanged(answer)) => {
-                    self.running.fetch_sub(1, SeqCst);
-                    if let Some(live) = live {
-                        live.connection
-                            .respond(answer(), self.stopping.load(SeqCst));
-                    }
-                }
-                (None, Release::Changed(_)) => {
-                    self.running.fetch_sub(1, SeqCst);
-                }
-            }
-            if let Some(live) = seat.as_mut() {
-                let step = live.connection.advance(&mut worker.scratch);
-                self.go_on(number, &mut seat, step, worker);
-            }
-            drop(seat);
-            self.look_again(number);
-        }
     }
 }
 

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::clients::{ClientId, ticks};
 use super::queue::{Queue, Waiting};
+use super::released::PendingAnswer;
 use super::{END, ENDED, EVENT, Seat, Shared, WRITE, lock, millis, token};
 use crate::http::connection::{Step, Timer};
 use crate::http::limits::{BUSY, FAULT, MEMORY, RESPONSE, Rejection, SMALL_RESPONSE};
@@ -73,8 +74,8 @@ impl Shared {
             } else {
                 self.accept(number.wrapping_sub(self.slots.len()), &mut worker);
             }
-            self.run_waiting(&mut worker);
-            self.run_released(&mut worker);
+            // What one of them frees, the other may be waiting for.
+            while self.run_released(&mut worker) | self.run_waiting(&mut worker) {}
         }
     }
 
@@ -181,7 +182,9 @@ impl Shared {
     pub(super) fn begin(&self) -> bool {
         self.running
             .fetch_update(SeqCst, SeqCst, |n| {
-                (n < self.limits.handlers).then_some(n + 1)
+                let free =
+                    n < self.limits.handlers && self.released.pending() < self.limits.pending;
+                free.then_some(n + 1)
             })
             .is_ok()
     }
@@ -206,10 +209,16 @@ impl Shared {
             return live.connection.refuse(MEMORY.refusal);
         }
         let began = Instant::now();
-        let answer = self.ask(number, live, request);
-        self.took(began.elapsed());
+        let answer = self.ask(number, live, request, began);
         self.running.fetch_sub(1, SeqCst);
-        let Some(answer) = answer else { return };
+        if let Some(answer) = answer {
+            self.took(began.elapsed());
+            self.respond(live, answer);
+        }
+    }
+
+    /// Sends an answer, unless it is too large.
+    pub(super) fn respond(&self, live: &mut Seat, answer: Result<Response, Rejection>) {
         let refusal = match answer {
             Err(refusal) => refusal,
             Ok(response) if response.body.len() > RESPONSE.max => RESPONSE.refusal,
@@ -227,12 +236,13 @@ impl Shared {
         live.connection.refuse(refusal);
     }
 
-    /// What the handler answers; `None` if the request is held, or to be lost.
+    /// What the handler answers; `None` if it has no answer yet, or none at all.
     fn ask(
         &self,
         number: usize,
         live: &mut Seat,
         mut request: Request,
+        began: Instant,
     ) -> Option<Result<Response, Rejection>> {
         loop {
             let seen = self.changes.load(SeqCst);
@@ -241,6 +251,10 @@ impl Shared {
             let hold = match reply {
                 Ok(Reply::Now(response)) => return Some(Ok(response)),
                 Ok(Reply::Held(hold)) => hold,
+                Ok(Reply::Later(tell)) => {
+                    tell(PendingAnswer::new(&self.released, number, began));
+                    return None;
+                }
                 Ok(Reply::Lost) => {
                     live.connection.hang_up();
                     return None;
@@ -274,7 +288,7 @@ impl Shared {
     }
 
     /// Keeps an average of how long requests take; it need not be exact.
-    fn took(&self, time: Duration) {
+    pub(super) fn took(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let before = self.mean_micros.load(SeqCst);
         let after = before - before / 16 + micros / 16;
@@ -294,13 +308,15 @@ impl Shared {
         done
     }
 
-    /// Handles the requests that wait, as long as there are any and a handler is free.
-    fn run_waiting(&self, worker: &mut Worker) {
+    /// Handles the requests that wait, as long as there are any and a handler is free. Whether there was one.
+    fn run_waiting(&self, worker: &mut Worker) -> bool {
+        let mut some = false;
         while self.waiting.load(SeqCst) > 0 && self.begin() {
             let Some(Waiting { slot, request, .. }) = self.with_queue(Queue::pop) else {
                 self.running.fetch_sub(1, SeqCst);
-                return;
+                return some;
             };
+            some = true;
             let mut seat = lock(&self.slots[slot].seat);
             if let Some(live) = seat.as_mut() {
                 self.answer(slot, live, request, worker);
@@ -310,6 +326,7 @@ impl Shared {
             drop(seat);
             self.look_again(slot);
         }
+        some
     }
 
     /// Counts what is held for a connection; false, and it counts as before, if that is too much for its client.

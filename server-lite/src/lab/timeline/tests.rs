@@ -26,6 +26,7 @@ fn outcome(status: u16, vm: Option<Id>, deed: Option<Deed>) -> Outcome {
         cause: None,
         topics: Vec::new(),
         deed,
+        pending: None,
     }
 }
 

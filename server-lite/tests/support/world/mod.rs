@@ -10,6 +10,7 @@ use onegate_server_lite::objects::action::VmAction;
 use onegate_server_lite::objects::document::{Document, Id};
 use onegate_server_lite::objects::refusal::Refusal;
 use onegate_server_lite::objects::template::Attribute;
+use onegate_server_lite::store::commit::Pending;
 use onegate_server_lite::store::state::{Kind, Objects};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -169,10 +170,10 @@ impl Cloud for Swap {
     fn vnet(&self, user: &User, vnet: Id) -> Result<Document, Refusal> {
         self.now().vnet(user, vnet)
     }
-    fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal> {
+    fn update(&self, user: &User, vm: Id, attributes: &[Attribute]) -> Result<Pending, Refusal> {
         self.now().update(user, vm, attributes)
     }
-    fn erase(&self, user: &User, vm: Id, name: &str) -> Result<(), Refusal> {
+    fn erase(&self, user: &User, vm: Id, name: &str) -> Result<Pending, Refusal> {
         self.now().erase(user, vm, name)
     }
     fn act(&self, user: &User, vm: Id, action: &VmAction) -> Result<(), Refusal> {
