@@ -1,4 +1,5 @@
-//! What makes the embedded cloud a place to test in: a timeline of what happens in it, faults on demand, VMs that run.
+//! What makes the embedded cloud a place to test in: a timeline of what happens in it, faults on demand, VMs that run,
+//! a page to watch.
 //!
 //! The OneGate protocol's code knows nothing of it: it watches what is committed and what requests came to, and acts on
 //! the cloud as an operator does.
@@ -10,6 +11,7 @@ pub mod event;
 pub mod faults;
 pub mod machines;
 pub mod observer;
+pub mod page;
 pub mod pulse;
 pub mod timeline;
 
@@ -17,8 +19,10 @@ use crate::cloud::embedded::Embedded;
 use crate::store::commit::Changed;
 use faults::GateFaults;
 use machines::{MachineOptions, Machines};
+use page::Page;
 use pulse::Pulse;
 use std::io;
+use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 use timeline::Timeline;
 
@@ -33,6 +37,7 @@ pub struct Lab {
     pub faults: Arc<GateFaults>,
     pulse: Pulse,
     machines: OnceLock<Machines>,
+    page: OnceLock<Page>,
 }
 
 impl Lab {
@@ -44,6 +49,7 @@ impl Lab {
             faults: Arc::default(),
             pulse: Pulse::default(),
             machines: OnceLock::new(),
+            page: OnceLock::new(),
         }
     }
 
@@ -59,6 +65,16 @@ impl Lab {
         Ok(())
     }
 
+    /// Shows what there is, and how it changes, on a page at this address.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn show_page(&self, listener: TcpListener) -> io::Result<()> {
+        let page = Page::start(Arc::clone(&self.cloud), &self.timeline, listener)?;
+        self.page.get_or_init(|| page).all_changed(&self.cloud);
+        Ok(())
+    }
+
     /// These documents changed, and readers see it already.
     pub fn changed(&self, changed: &[Changed]) {
         for event in observer::events(changed) {
@@ -67,6 +83,9 @@ impl Lab {
         self.pulse.beat();
         if let Some(machines) = self.machines.get() {
             machines.changed(changed);
+        }
+        if let Some(page) = self.page.get() {
+            page.changed(changed);
         }
     }
 
@@ -77,5 +96,8 @@ impl Lab {
         }
         self.timeline.end();
         self.pulse.beat();
+        if let Some(page) = self.page.get() {
+            page.end();
+        }
     }
 }

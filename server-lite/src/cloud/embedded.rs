@@ -5,6 +5,7 @@
 //! [`commit`](crate::store::commit) changes them; [`rights`] says who may; [`flow`] is what time does to
 //! them. Refusals are in oned's words.
 
+pub mod copy;
 pub mod export;
 pub mod open;
 pub mod operator;

@@ -77,13 +77,22 @@ pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     let guests = setup::address(options, &config);
     report.add("address", &address(&guests))?;
     let admin = match &options.admin {
-        Some(admin) if *admin == guests && !admin.ends_with(":0") => Checked::Failed(format!(
-            "{admin} is where guests are answered: choose another"
-        )),
-        Some(admin) => address(admin),
+        Some(admin) => other_address(admin, &[(&guests, "guests are answered")]),
         None => Checked::Skipped("no --admin: no /healthz, /readyz and /metrics".to_owned()),
     };
     report.add("admin address", &admin)?;
+    let page = match &options.page {
+        Some(page) => {
+            let admin = options.admin.as_deref().unwrap_or_default();
+            let taken = [
+                (guests.as_str(), "guests are answered"),
+                (admin, "--admin is"),
+            ];
+            other_address(&setup::page_address(page), &taken)
+        }
+        None => Checked::Skipped("no --page: nothing to watch the cloud on".to_owned()),
+    };
+    report.add("page address", &page)?;
     match report.failed {
         0 => Ok(()),
         1 => Err(CommandError::Failed("one check failed".to_owned())),
@@ -213,6 +222,17 @@ fn reached(url: &str, key: &str, answer: Result<(), Refusal>) -> Checked {
             "{url}: {}: does it run there ({key})? Is the password in the auth file serveradmin's?",
             refusal.cause()
         )),
+    }
+}
+
+/// An address that must be none of these.
+fn other_address(given: &str, taken: &[(&str, &str)]) -> Checked {
+    let same = taken
+        .iter()
+        .find(|(taken, _)| *taken == given && !given.ends_with(":0"));
+    match same {
+        Some((_, what)) => Checked::Failed(format!("{given} is where {what}: choose another")),
+        None => address(given),
     }
 }
 

@@ -50,6 +50,8 @@ pub struct CommandOptions {
     pub json: bool,
     /// `--admin`, as given.
     pub admin: Option<String>,
+    /// `--page`, as given.
+    pub page: Option<String>,
     /// `--log`; `None` is text
     pub log: Option<LogFormat>,
     /// `--salvage`
@@ -246,6 +248,13 @@ pub const OPTIONS: &[OptionEntry] = &[
         set: |options, value| text(&mut options.admin, value),
     },
     OptionEntry {
+        name: "page",
+        value: Some("[ADDRESS:]PORT"),
+        commands: &["serve", "check"],
+        help: "Where to show a page to watch the cloud on; a port alone is on 127.0.0.1 [nowhere]",
+        set: |options, value| text(&mut options.page, value),
+    },
+    OptionEntry {
         name: "log",
         value: Some("FORMAT"),
         commands: &["serve", "check"],
@@ -324,6 +333,7 @@ impl CommandOptions {
             ("cooldown", self.cooldown.is_some()),
             ("flow-interval", self.flow_interval.is_some()),
             ("vm-exec", self.vm_exec.is_some()),
+            ("page", self.page.is_some()),
         ];
         if self.opennebula
             && let Some((name, _)) = embedded_only.iter().find(|(_, given)| *given)

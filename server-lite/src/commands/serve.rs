@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,14 @@ fn serve_until_signal(
         Some(address) => Some(setup::listen(address, log)?),
         None => None,
     };
+    let page = match &options.page {
+        Some(given) => Some(setup::listen(&setup::page_address(given), log)?),
+        None => None,
+    };
+    let mut announced = format!(
+        "{} listening on {scheme}://{address}",
+        crate::commands::cli::PROGRAM
+    );
     let counts = admin.as_ref().map(|_| Arc::<RequestCounts>::default());
     let gate = Gate::new(Arc::clone(&cloud), config.rules);
     let lab = match &backend {
@@ -129,6 +138,9 @@ fn serve_until_signal(
             lab.run_machines(machines)
                 .map_err(|error| format!("cannot run VMs: {error}"))?;
         }
+        if let Some(listener) = page {
+            announced += &show(lab, listener, log)?;
+        }
         start(lab, options.state.as_deref(), log)?;
     }
     let admin = match (admin, counts) {
@@ -149,9 +161,8 @@ fn serve_until_signal(
         watch(Arc::clone(cloud), server.bell(), interval)?;
     }
 
-    let listening = format!("listening on {scheme}://{address}");
-    announce(&format!("{} {listening}", crate::commands::cli::PROGRAM))?;
-    notify::ready(&listening, log);
+    announce(&announced)?;
+    notify::ready(&format!("listening on {scheme}://{address}"), log);
     notify::watchdog(address, log)
         .map_err(|error| format!("cannot start the watchdog's thread: {error}"))?;
     for signal in signals.forever() {
@@ -204,6 +215,23 @@ fn start(lab: &Arc<Lab>, state: Option<&Path>, log: &Arc<Log>) -> Result<(), Com
             "cannot make the control socket in {directory}: {error}"
         ))
     })
+}
+
+/// Shows the lab on a page; gives the line that says where.
+fn show(lab: &Arc<Lab>, listener: TcpListener, log: &Log) -> Result<String, CommandError> {
+    let no_page = |error| CommandError::Failed(format!("cannot show the page: {error}"));
+    let address = listener.local_addr().map_err(no_page)?;
+    if !address.ip().is_loopback() {
+        log.write(
+            LogLevel::Warning,
+            &format!("whoever reaches {address} sees on the page what guests wrote: it asks for no password"),
+        );
+    }
+    lab.show_page(listener).map_err(no_page)?;
+    Ok(format!(
+        "\n{} page on http://{address}/",
+        crate::commands::cli::PROGRAM
+    ))
 }
 
 /// Reads the configuration and the certificate again; what is not good changes nothing.
@@ -281,9 +309,11 @@ fn watch(cloud: Arc<OpenNebula>, bell: Bell, interval: Duration) -> Result<(), C
         })
 }
 
-fn announce(line: &str) -> Result<(), CommandError> {
+/// Prints the lines at once: whoever reads the first may read no further.
+fn announce(lines: &str) -> Result<(), CommandError> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{line}")
+    stdout
+        .write_all(format!("{lines}\n").as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(super::unprinted)
 }

@@ -6,6 +6,7 @@
 use super::options::CommandOptions;
 use super::{CommandError, control, lab};
 use crate::cloud::embedded::Embedded;
+use crate::flow::expression::float;
 use crate::objects::document::Id;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -122,6 +123,16 @@ fn render_role(text: &mut String, role: &Value, zone: &TimeZone) {
             plain(&node["name"])
         );
     }
+    if let Some(averages) = role["averages"].as_object()
+        && !averages.is_empty()
+    {
+        let one = |(name, average): (&String, &Value)| match average.as_f64() {
+            Some(average) => format!("{} {}", clean(name), float(average)),
+            None => format!("{} --", clean(name)),
+        };
+        let all: Vec<String> = averages.iter().map(one).collect();
+        let _ = writeln!(text, "  {:<24} {}", "average", all.join(", "));
+    }
     for policy in items(&role["elasticity_policies"]) {
         let evaluated = match policy["expression_evaluated"].as_str() {
             Some(evaluated) => evaluated,
@@ -215,6 +226,7 @@ mod tests {
                 "name": "work", "state": "COOLDOWN", "cardinality": 2, "min_vms": 1, "max_vms": 4,
                 "cooldown_left": 1.4,
                 "nodes": [{"vm": 9, "name": "work_0_(service_1)", "state": "RUNNING"}],
+                "averages": {"LOAD": 75, "FREE": null},
                 "elasticity_policies": [
                     {"type": "CHANGE", "adjust": 1, "expression": "LOAD > 70", "period_number": 3, "true_evals": 2,
                         "expression_evaluated": "LOAD[90.0] > 70", "next_eval_in": 3.2},
@@ -232,6 +244,7 @@ Service 1: web?[2J, COOLDOWN; next poll in 3.2 s
 
 Role work: COOLDOWN, 1.4 s left; cardinality 2 of 1 to 4
   VM 9      RUNNING            work_0_(service_1)
+  average                  LOAD 75.0, FREE --
   CHANGE 1                 LOAD[90.0] > 70; true 2/3 times, next in 3.2 s
   CHANGE 1                 LOAD
                            never fires: column 5: a comparison expected

@@ -71,6 +71,14 @@ pub fn address(options: &CommandOptions, config: &Config) -> String {
     })
 }
 
+/// Where to show the page, as `ADDRESS:PORT`; a port alone is on this machine.
+pub fn page_address(given: &str) -> String {
+    match given.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => format!("{DEFAULT_HOST}:{given}"),
+        false => given.to_owned(),
+    }
+}
+
 /// Listens on `ADDRESS:PORT`: an address or a name, an IPv6 address with or without brackets, a link-local one with its
 /// interface.
 ///
@@ -135,7 +143,7 @@ pub fn listen(address: &str, log: &Log) -> Result<TcpListener, CommandError> {
 fn no_listener(address: &str, error: &io::Error) -> CommandError {
     let hint = match error.kind() {
         ErrorKind::AddrInUse => {
-            "; another server has it: stop that one, or choose another address (--listen, --admin)"
+            "; another server has it: stop that one, or choose another address (--listen, --admin, --page)"
         }
         ErrorKind::PermissionDenied => "; ports below 1024 are root's",
         ErrorKind::AddrNotAvailable => "; no interface of this machine has it",

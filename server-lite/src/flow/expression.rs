@@ -30,6 +30,17 @@ pub struct SyntaxError {
     pub found: Option<char>,
 }
 
+/// A comparison of an average with a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold<'e> {
+    /// The attribute.
+    pub name: &'e str,
+    /// The operator, as written or, where the number stands first, mirrored.
+    pub operator: &'static str,
+    /// The number; it is finite.
+    pub number: f64,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 enum Clause {
     Compare(Operand, Comparison, Operand),
@@ -90,6 +101,13 @@ impl Expression {
         let mut text = String::new();
         self.0.print(&mut text, average);
         text
+    }
+
+    /// Its comparisons of a name with a number, in order, each as `name operator number` whichever side the name is on.
+    pub fn thresholds(&self) -> Vec<Threshold<'_>> {
+        let mut thresholds = Vec::new();
+        self.0.collect_thresholds(&mut thresholds);
+        thresholds
     }
 
     /// The names it compares, in order, each as often as it stands there.
@@ -158,6 +176,30 @@ impl Clause {
             }
         }
     }
+
+    fn collect_thresholds<'n>(&'n self, found: &mut Vec<Threshold<'n>>) {
+        let (name, operator, number) = match self {
+            Self::Group(inner) | Self::Not(inner) => return inner.collect_thresholds(found),
+            Self::Join(left, _, right) => {
+                left.collect_thresholds(found);
+                return right.collect_thresholds(found);
+            }
+            Self::Compare(Operand::Name(name), operator, Operand::Number(number, _)) => {
+                (name, operator.0, *number)
+            }
+            Self::Compare(Operand::Number(number, _), operator, Operand::Name(name)) => {
+                (name, operator.mirrored(), *number)
+            }
+            Self::Compare(..) => return,
+        };
+        if number.is_finite() {
+            found.push(Threshold {
+                name,
+                operator,
+                number,
+            });
+        }
+    }
 }
 
 impl Operand {
@@ -188,6 +230,17 @@ impl Comparison {
             "<=" => left <= right,
             "!=" | "<>" => left != right,
             _ => left == right,
+        }
+    }
+
+    /// The operator with its sides exchanged.
+    fn mirrored(self) -> &'static str {
+        match self.0 {
+            ">" => "<",
+            ">=" => "<=",
+            "<" => ">",
+            "<=" => ">=",
+            same => same,
         }
     }
 }
@@ -396,6 +449,25 @@ mod tests {
         }
         assert!(Expression::parse(&("(".repeat(100) + "1 < 2" + &")".repeat(100))).is_ok());
         assert!(Expression::parse(&format!("A > {}", "9".repeat(400))).is_ok());
+    }
+
+    #[test]
+    fn thresholds_are_those_between_a_name_and_a_number() {
+        for (text, found) in [
+            ("CPU > 70", vec![("CPU", ">", 70.0)]),
+            ("70 <= cpu", vec![("CPU", ">=", 70.0)]),
+            (
+                "(A < 1.5 || !(2 > B)) && A <> 3",
+                vec![("A", "<", 1.5), ("B", "<", 2.0), ("A", "<>", 3.0)],
+            ),
+            ("A > B & 1 < 2", vec![]),
+            (&format!("A > {}", "9".repeat(400)), vec![]),
+        ] {
+            let expression = Expression::parse(text).expect(text);
+            let thresholds = expression.thresholds().into_iter();
+            let thresholds: Vec<_> = thresholds.map(|t| (t.name, t.operator, t.number)).collect();
+            assert_eq!(thresholds, found, "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What an author wants to know of a running service: `onegate-server-lite service show`.
 
 use super::clock::{Millis, PolicyClock};
+use super::expression::Expression;
+use super::measure::averages;
 use super::policy::{PolicyReader, listed};
 use super::service::{Role, Service, body};
 use super::{later, vms};
@@ -12,7 +14,8 @@ use std::time::Duration;
 
 /// The engine's view of a service; `None` where there is none. Times are seconds since 1970, what is left of a time
 /// is in seconds too. Policies have all that their document says, and OneFlow's `last_eval`, `true_evals` and
-/// `expression_evaluated`.
+/// `expression_evaluated`. A role has the `averages` that its nodes have now, of all names in its elasticity policies,
+/// and each of these policies the `comparisons` of a name with a number in its expression.
 pub(super) fn report(
     draft: &Draft<'_>,
     reader: &mut PolicyReader,
@@ -69,7 +72,33 @@ fn shown_role(draft: &Draft<'_>, role: &Role, now: Timestamp) -> Value {
         "max_vms": role.max_vms,
         "cooldown_left": left.map(|until| seconds_left(until, now)),
         "nodes": role.nodes.iter().map(|n| node(n.vm)).collect::<Vec<Value>>(),
+        "averages": shown_averages(draft, role),
     })
+}
+
+/// The averages of all names in a role's elasticity policies; null where no node has the attribute.
+fn shown_averages(draft: &Draft<'_>, role: &Role) -> Value {
+    let policies = role.elasticity.iter().flatten();
+    let mut names = Vec::new();
+    for name in policies.flat_map(|policy| policy.when.expression.names()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let averages = match names.is_empty() {
+        true => Vec::new(),
+        false => averages(draft, role, &names),
+    };
+    let named = names.into_iter().map(str::to_owned);
+    Value::Object(named.zip(averages.into_iter().map(Value::from)).collect())
+}
+
+fn comparisons(expression: &Expression) -> Value {
+    let all = expression.thresholds().into_iter();
+    all.map(
+        |found| json!({"name": found.name, "operator": found.operator, "threshold": found.number}),
+    )
+    .collect()
 }
 
 /// When the report is made, and when the next poll comes.
@@ -92,8 +121,12 @@ impl Moment {
                     let due = last.map(|last| later(last, period).as_millisecond());
                     let next = self.next_poll.map(|poll| poll.max(due.unwrap_or(poll)));
                     shown["next_eval_in"] = next.map(|at| seconds_left(at, self.now)).into();
+                    shown["comparisons"] = comparisons(&policy.when.expression);
                 }
-                Err((_, why)) => shown["problem"] = why.to_string().into(),
+                Err((_, why)) => {
+                    shown["problem"] = why.to_string().into();
+                    shown["comparisons"] = json!([]);
+                }
             }
             shown
         });

@@ -430,6 +430,13 @@ pub fn body(service: &Value) -> Option<&Value> {
     service.get("TEMPLATE")?.get("BODY")
 }
 
+/// The VMs of a service's nodes, role by role.
+pub fn vms(service: &Value) -> impl Iterator<Item = Id> {
+    let roles = body(service).into_iter();
+    let nodes = roles.flat_map(|body| array(body, "roles").flat_map(|role| array(role, "nodes")));
+    nodes.filter_map(|node| id(node.get("deploy_id")))
+}
+
 fn array<'v>(object: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
     object
         .get(key)

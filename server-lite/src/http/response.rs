@@ -159,7 +159,7 @@ pub struct Framing {
 
 impl Response {
     /// Appends the head as it goes over the wire, its empty line included.
-    pub(super) fn write_head(&self, out: &mut Vec<u8>, framing: Framing) {
+    pub fn write_head(&self, out: &mut Vec<u8>, framing: Framing) {
         out.reserve(
             256 + if self.body.len() <= COPIED {
                 self.body.len()
@@ -271,6 +271,7 @@ fn reason_phrase(status: u16) -> &'static str {
         414 => "URI Too Long",
         415 => "Unsupported Media Type",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
         422 => "Unprocessable Content",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

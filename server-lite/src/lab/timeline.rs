@@ -144,7 +144,25 @@ impl Timeline {
         self.lock().since(after)
     }
 
-    /// The same, but waits so long for one if there is none. Empty when the time is over, or the server ends
+    /// The same, but at most so many: the latest of each half. Beside them, how many that are after this number are not
+    /// among them.
+    pub fn latest(&self, after: u64, at_most: usize) -> (Vec<Event>, u64) {
+        let kept = self.lock();
+        let latest = |half: &Half| {
+            let events = half.events.iter().rev().take(at_most / 2);
+            let after = events.take_while(|event| event.number > after);
+            after.cloned().collect::<Vec<Event>>()
+        };
+        let mut events = latest(&kept.guests);
+        events.extend(latest(&kept.rest));
+        let all = kept.last.saturating_sub(after);
+        drop(kept);
+        events.sort_unstable_by_key(|event| event.number);
+        let left_out = all.saturating_sub(events.len() as u64);
+        (events, left_out)
+    }
+
+    /// The same as [`Timeline::since`], but waits so long for one if there is none. Empty when the time is over, or the server ends
     /// ([`Timeline::is_over`]).
     pub fn wait(&self, after: u64, at_most: Duration) -> Vec<Event> {
         let none = |kept: &mut Kept| kept.last <= after && !kept.over;

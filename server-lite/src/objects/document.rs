@@ -45,6 +45,13 @@ pub fn id(value: Option<&Value>) -> Option<Id> {
     }
 }
 
+/// The first address of a VM's first NIC: an IPv4 one, else an IPv6 one.
+pub fn address(vm: &Value) -> Option<&str> {
+    let nic = list(vm.pointer("/TEMPLATE/NIC")).first()?;
+    let names = ["IP", "IP6_GLOBAL", "IP6", "IP6_ULA"];
+    names.iter().find_map(|name| nic.get(*name)?.as_str())
+}
+
 /// Parses an id strictly: decimal digits only, so neither `+6`, `6abc`, `0x6` nor `0_6`, as the real
 /// server does: server-lite/tests/fixtures/get.jsonl, cases `vms_plus_self` and `vms_underscore_self`.
 pub fn parse_id(text: &str) -> Option<Id> {

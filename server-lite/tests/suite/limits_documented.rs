@@ -6,6 +6,7 @@ use onegate_server_lite::commands::log::writer;
 use onegate_server_lite::http::LONGEST_HOLD;
 use onegate_server_lite::http::Limits;
 use onegate_server_lite::http::limits::{self as http, Limit};
+use onegate_server_lite::lab::page::limits as page;
 use onegate_server_lite::objects::{json, user_template};
 use std::time::Duration;
 
@@ -171,6 +172,69 @@ fn the_limits_of_an_update() {
     let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
     assert!(json::parse(nested(127).as_bytes()).is_ok());
     assert!(json::parse(nested(128).as_bytes()).is_err());
+}
+
+#[test]
+fn the_limits_of_the_page() {
+    let counted = "counted";
+    let look = format!(
+        "every {} ms; every {} while nobody watches",
+        page::LOOK.as_millis(),
+        seconds(page::IDLE_LOOK)
+    );
+    let averages = format!(
+        "{} min, in {} series with {} points together",
+        page::KEPT.as_secs() / 60,
+        number(page::SERIES),
+        number(page::POINTS)
+    );
+    let events = format!(
+        "{} at the beginning, then {} at a time",
+        page::FIRST_EVENTS,
+        page::EVENTS
+    );
+    let head = format!("{}, {}", size(page::HEAD), seconds(page::HEAD_TIME));
+    let expected = [
+        row("viewers, each with a stream", number(page::VIEWERS), "503"),
+        row("other requests at once", number(page::REQUESTS), "503"),
+        row("a request's head", head, "431, 408"),
+        row(
+            &format!(
+                "{} of the stream or of a file to be taken",
+                size(page::PIECE)
+            ),
+            seconds(page::WRITE_TIME),
+            "closed; the browser connects again",
+        ),
+        row(
+            "how often it is looked what changed",
+            look,
+            "what changed twice is shown once",
+        ),
+        row(
+            "services and VMs read at a time",
+            format!("about {}", number(page::DOCUMENTS)),
+            "the rest comes next",
+        ),
+        row("services", number(page::SERVICES), "not shown"),
+        row("nodes of a service", number(page::NODES), counted),
+        row(
+            "VMs outside of every service",
+            number(page::OUTSIDE),
+            counted,
+        ),
+        row("attributes of a VM", number(page::ATTRIBUTES), counted),
+        row(
+            "all attributes of a service",
+            size(page::ATTRIBUTE_BYTES),
+            counted,
+        ),
+        row("a value", format!("{} characters", page::CHARACTERS), "cut"),
+        row("all documents", size(page::BYTES), "no attributes"),
+        row("averages", averages, "fewer points"),
+        row("events of the timeline", events, counted),
+    ];
+    compare("(`server-lite/src/lab/page/limits.rs`):\n\n", &expected);
 }
 
 #[test]

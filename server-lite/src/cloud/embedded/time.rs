@@ -7,7 +7,6 @@ use crate::objects::document::Id;
 use crate::objects::refusal::Refusal;
 use crate::store::state::{Draft, Kind, Writes};
 use jiff::Timestamp;
-use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -115,15 +114,6 @@ impl Embedded {
         let none = Writes::new();
         self.commits
             .read(|objects| Draft::new(objects, &none).ids(Kind::Service))
-    }
-
-    /// What the engine knows of a service ([`Engine::report`]); `None` where there is none.
-    pub fn report(&self, service: Id) -> Option<Value> {
-        let none = Writes::new();
-        self.commits.read(|objects| {
-            let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-            engine.report(&Draft::new(objects, &none), service, self.now())
-        })
     }
 
     /// What OneFlow would refuse in the services ([`Engine::problems`]) and oned in the networks

@@ -3,7 +3,7 @@
 
 use super::MachineOptions;
 use super::directory::own_file;
-use crate::objects::document::{Id, list};
+use crate::objects::document::{Id, address, list};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, test_kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -145,10 +145,7 @@ fn started_at(pid: Pid) -> Option<String> {
 /// What the process is told of its VM.
 fn variables(vm: Id, record: &Value) -> [(&'static str, Option<String>); 6] {
     let nic = list(record.pointer("/TEMPLATE/NIC")).first();
-    let of_nic = |names: &[&str]| {
-        let found = names.iter().find_map(|name| nic?.get(*name)?.as_str());
-        found.map(str::to_owned)
-    };
+    let mac = nic.and_then(|nic| nic.get("MAC")?.as_str());
     let attribute = |name: &str| {
         let value = record.get("USER_TEMPLATE")?.get(name)?.as_str();
         value.map(str::to_owned)
@@ -159,7 +156,7 @@ fn variables(vm: Id, record: &Value) -> [(&'static str, Option<String>); 6] {
         ("NAME", name.map(str::to_owned)),
         ("ROLE", attribute("ROLE_NAME")),
         ("SERVICE_ID", attribute("SERVICE_ID")),
-        ("IP", of_nic(&["IP", "IP6_GLOBAL", "IP6", "IP6_ULA"])),
-        ("MAC", of_nic(&["MAC"])),
+        ("IP", address(record).map(str::to_owned)),
+        ("MAC", mac.map(str::to_owned)),
     ]
 }

@@ -150,3 +150,21 @@ fn waiting_ends_with_the_next_event_or_the_server() {
     }
     assert!(timeline.is_over());
 }
+
+#[test]
+fn the_latest_are_some_of_guests_and_some_of_the_rest() {
+    let timeline = Timeline::default();
+    for number in 0..10 {
+        pushed(&timeline, EventKind::Update, &format!("sets A{number}"));
+    }
+    pushed(&timeline, EventKind::Decision, "1 -> 2");
+    let latest = |after, at_most| {
+        let (events, left_out) = timeline.latest(after, at_most);
+        let numbers: Vec<u64> = events.iter().map(|event| event.number).collect();
+        (numbers, left_out)
+    };
+    assert_eq!(latest(0, 4), (vec![9, 10, 11], 8));
+    assert_eq!(latest(9, 4), (vec![10, 11], 0));
+    assert_eq!(latest(11, 4), (vec![], 0));
+    assert_eq!(latest(0, 100).0.len(), 11);
+}

@@ -1,0 +1,230 @@
+//! What viewers see: the latest document of each service, in the order in which they changed. A viewer goes through them
+//! from change to change, each at its own pace; what changes again before it gets there it sees once.
+
+use super::limits::GONE;
+use super::samples::{Moment, Samples, Taken};
+use crate::flow::clock::Millis;
+use crate::lab::pulse::Pulse;
+use crate::objects::document::Id;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What viewers see.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    shown: Mutex<Shown>,
+    /// Beats when there is something new, here or in the timeline.
+    pub(super) pulse: Pulse,
+}
+
+/// All that is shown, and in what order it changed.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    /// How many changes there were.
+    version: u64,
+    order: BTreeMap<u64, Item>,
+    places: HashMap<Item, u64>,
+    services: HashMap<Id, ShownService>,
+    outside: Arc<str>,
+    gone: VecDeque<Id>,
+    /// The last change that told of a service's end and is no longer known.
+    forgotten: u64,
+    bytes: usize,
+    series: usize,
+    /// How many services and VMs there are.
+    pub(super) counts: (usize, usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Item {
+    Service(Id),
+    Gone(Id),
+    Outside,
+}
+
+#[derive(Debug, Default)]
+struct ShownService {
+    /// None while nobody watches.
+    document: Option<(Arc<str>, Instant)>,
+    samples: Samples,
+}
+
+/// How far a viewer is.
+#[derive(Debug, Default)]
+pub(super) struct Cursor {
+    seen: u64,
+    /// What there was when it came: of services that ended before it knows nothing.
+    begin: u64,
+    /// The changes with which it saw each service last.
+    services: HashMap<Id, u64>,
+}
+
+/// What a viewer sees next.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A service: its document, since when it is so, and the points that are new to the viewer.
+    Service(Arc<str>, Instant, Option<Value>),
+    /// A service is gone.
+    Gone(Id),
+    /// The VMs outside of all services.
+    Outside(Arc<str>),
+    /// The viewer is too far behind: it has to begin anew.
+    TooLate,
+}
+
+impl Board {
+    /// What is shown, to change it. Not for long: viewers wait.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new viewer's place, and how many services and VMs there are.
+    pub(super) fn enter(&self) -> (Cursor, (usize, usize)) {
+        let shown = self.lock();
+        let cursor = Cursor {
+            begin: shown.version,
+            ..Cursor::default()
+        };
+        (cursor, shown.counts)
+    }
+
+    /// What a viewer sees next, and it is a step further then.
+    pub(super) fn next(&self, cursor: &mut Cursor) -> Option<News> {
+        let shown = self.lock();
+        if shown.forgotten > cursor.seen.max(cursor.begin) {
+            return Some(News::TooLate);
+        }
+        loop {
+            let (version, item) = shown.order.range(cursor.seen + 1..).next()?;
+            cursor.seen = *version;
+            match item {
+                Item::Service(id) => {
+                    let Some(service) = shown.services.get(id) else {
+                        continue;
+                    };
+                    let Some((text, made)) = &service.document else {
+                        continue;
+                    };
+                    let had = cursor.services.insert(*id, *version).unwrap_or(0);
+                    let samples = service.samples.since(had);
+                    return Some(News::Service(Arc::clone(text), *made, samples));
+                }
+                Item::Gone(id) if *version > cursor.begin => {
+                    cursor.services.remove(id);
+                    return Some(News::Gone(*id));
+                }
+                Item::Gone(_) => {}
+                Item::Outside => return Some(News::Outside(Arc::clone(&shown.outside))),
+            }
+        }
+    }
+}
+
+impl Shown {
+    /// The next change is to this.
+    fn place(&mut self, item: Item) {
+        self.remove(item);
+        self.version += 1;
+        self.order.insert(self.version, item);
+        self.places.insert(item, self.version);
+    }
+
+    fn remove(&mut self, item: Item) -> Option<u64> {
+        let version = self.places.remove(&item)?;
+        self.order.remove(&version);
+        Some(version)
+    }
+
+    /// How many changes there were.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// How many bytes all documents have.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many services are shown.
+    pub(super) fn len(&self) -> usize {
+        self.services.len()
+    }
+
+    /// Whether this service is one of them.
+    pub(super) fn has(&self, service: Id) -> bool {
+        self.services.contains_key(&service)
+    }
+
+    /// The services that have no document.
+    pub(super) fn blank(&self) -> Vec<Id> {
+        let services = self.services.iter();
+        let blank = services.filter(|(_, service)| service.document.is_none());
+        blank.map(|(id, _)| *id).collect()
+    }
+
+    /// Takes a service's averages from its report; there may be so many series in all.
+    pub(super) fn measure(&mut self, service: Id, report: &Value, most: usize) {
+        let shown = self.services.entry(service).or_default();
+        let others = self.series - shown.samples.len();
+        shown.samples.update(report, most.saturating_sub(others));
+        self.series = others + shown.samples.len();
+    }
+
+    /// Takes samples of a service. Whether some are left to be taken later.
+    pub(super) fn sample(&mut self, service: Id, at: Millis) -> bool {
+        let moment = Moment {
+            at,
+            version: self.version + 1,
+            series: self.series,
+        };
+        let Some(shown) = self.services.get_mut(&service) else {
+            return false;
+        };
+        let Taken { added, is_left } = shown.samples.take(moment);
+        let is_seen = shown.document.is_some();
+        if added && is_seen {
+            self.place(Item::Service(service));
+        }
+        is_left
+    }
+
+    /// Shows a service's document, or none.
+    pub(super) fn show(&mut self, service: Id, document: Option<String>) {
+        let shown = self.services.entry(service).or_default();
+        let before = shown.document.take().map_or(0, |(text, _)| text.len());
+        let after = document.as_ref().map_or(0, String::len);
+        self.bytes = self.bytes + after - before;
+        shown.document = document.map(|text| (text.into(), Instant::now()));
+        self.remove(Item::Gone(service));
+        match after {
+            0 => drop(self.remove(Item::Service(service))),
+            _ => self.place(Item::Service(service)),
+        }
+    }
+
+    /// Shows a service no longer.
+    pub(super) fn end(&mut self, service: Id) {
+        let Some(shown) = self.services.remove(&service) else {
+            return;
+        };
+        self.series -= shown.samples.len();
+        self.bytes -= shown.document.map_or(0, |(text, _)| text.len());
+        self.remove(Item::Service(service));
+        self.place(Item::Gone(service));
+        self.gone.push_back(service);
+        if self.gone.len() > GONE
+            && let Some(oldest) = self.gone.pop_front()
+            && let Some(version) = self.remove(Item::Gone(oldest))
+        {
+            self.forgotten = version;
+        }
+    }
+
+    /// Shows the VMs outside of all services.
+    pub(super) fn show_outside(&mut self, document: String) {
+        self.outside = document.into();
+        self.place(Item::Outside);
+    }
+}
