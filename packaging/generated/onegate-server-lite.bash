@@ -12,7 +12,7 @@ _onegate_server_lite() {
     local word=${words[-1]} before=${words[-2]-}
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         case ${words[i]} in
-            --listen|--cloud|--state|--config|--tls-cert|--tls-key|--auth-file|--vm-step|--cooldown|--flow-interval|--vm-exec|--vm-grace|--endpoint|--admin|--log|--out|--like|--timeout) ((i++)) ;;
+            --listen|--cloud|--state|--config|--tls-cert|--tls-key|--auth-file|--vm-step|--cooldown|--flow-interval|--vm-exec|--vm-grace|--endpoint|--admin|--page|--log|--out|--like|--timeout) ((i++)) ;;
             -*) ;;
             *) bare+=("${words[i]}") ;;
         esac
@@ -22,14 +22,14 @@ _onegate_server_lite() {
         before=${word%%=*} start=${word%%=*}= word=${word#*=}
     fi
     case $before in
-        --listen|--vm-step|--cooldown|--flow-interval|--vm-exec|--vm-grace|--endpoint|--admin|--log|--like|--timeout) option=anything ;;
+        --listen|--vm-step|--cooldown|--flow-interval|--vm-exec|--vm-grace|--endpoint|--admin|--page|--log|--like|--timeout) option=anything ;;
         --cloud|--config|--tls-cert|--tls-key|--auth-file) option=files ;;
         --state|--out) option=directories ;;
     esac
     local command="${bare[0]-} ${bare[1]-}"
     case $command in
-        "serve "*) flags="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint --admin --log" ;;
-        "check "*) flags="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint --admin --log" ;;
+        "serve "*) flags="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint --admin --page --log" ;;
+        "check "*) flags="--listen --cloud --state --config --tls-cert --tls-key --opennebula --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint --admin --page --log" ;;
         "token "*) flags="--cloud --state" ;;
         "context "*) flags="--cloud --state --out --export --endpoint" ;;
         "service show") flags="--state --json" ;;

@@ -5,7 +5,7 @@ function __onegate_server_lite_words
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case --listen --cloud --state --config --tls-cert --tls-key --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint --admin --log --out --like --timeout
+            case --listen --cloud --state --config --tls-cert --tls-key --auth-file --vm-step --cooldown --flow-interval --vm-exec --vm-grace --endpoint --admin --page --log --out --like --timeout
                 set -e words[1]
             case '-*'
             case '*'
@@ -70,6 +70,7 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l vm-exec
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l vm-grace -x -d 'How long a VM\'s process has to end after SIGTERM, before SIGKILL [10s]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l endpoint -x -d 'ONEGATE_ENDPOINT of a context [the VM\'s record\'s; in serve what is listened on, and port 0 is its port]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l admin -x -d 'Where to answer /healthz, /readyz and /metrics; not where guests are answered [nowhere]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l page -x -d 'Where to show a page to watch the cloud on; a port alone is on 127.0.0.1 [nowhere]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l log -x -d 'How log lines are written: text or json [text; with priorities for systemd\'s journal]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l listen -x -d 'Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
@@ -86,6 +87,7 @@ complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l vm-exec
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l vm-grace -x -d 'How long a VM\'s process has to end after SIGTERM, before SIGKILL [10s]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l endpoint -x -d 'ONEGATE_ENDPOINT of a context [the VM\'s record\'s; in serve what is listened on, and port 0 is its port]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l admin -x -d 'Where to answer /healthz, /readyz and /metrics; not where guests are answered [nowhere]'
+complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l page -x -d 'Where to show a page to watch the cloud on; a port alone is on 127.0.0.1 [nowhere]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs check' -l log -x -d 'How log lines are written: text or json [text; with priorities for systemd\'s journal]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs token' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'
