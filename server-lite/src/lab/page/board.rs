@@ -14,19 +14,19 @@ use std::time::Instant;
 /// What viewers see.
 #[derive(Debug, Default)]
 pub(super) struct Board {
-    shown: Mutex<Shown>,
+    shown: Mutex<Posted>,
     /// Beats when there is something new, here or in the timeline.
     pub(super) pulse: Pulse,
 }
 
 /// All that is shown, and in what order it changed.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct Posted {
     /// How many changes there were.
     version: u64,
     order: BTreeMap<u64, Item>,
     places: HashMap<Item, u64>,
-    services: HashMap<Id, ShownService>,
+    services: HashMap<Id, PostedService>,
     outside: Arc<str>,
     gone: VecDeque<Id>,
     /// The last change that told of a service's end and is no longer known.
@@ -45,7 +45,7 @@ enum Item {
 }
 
 #[derive(Debug, Default)]
-struct ShownService {
+struct PostedService {
     /// None while nobody watches.
     document: Option<(Arc<str>, Instant)>,
     samples: Samples,
@@ -76,7 +76,7 @@ pub(super) enum News {
 
 impl Board {
     /// What is shown, to change it. Not for long: viewers wait.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Shown> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Posted> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -122,7 +122,7 @@ impl Board {
     }
 }
 
-impl Shown {
+impl Posted {
     /// The next change is to this.
     fn place(&mut self, item: Item) {
         self.remove(item);
