@@ -140,15 +140,15 @@ class Role {
     }
 
     const decisions = service.doc.decisions.filter((decision) => decision.role === this.name);
-    const rows = [
-      ...policies.map((policy, index) => ({ policy, key: `elasticity policy ${index}` })),
-      ...(role.scheduled_policies ?? []).map((policy, index) => ({ policy, key: `scheduled policy ${index}` })),
-    ];
     // A decision names its policy in parentheses: (elasticity policy 0, CHANGE 1).
-    const of = (key) => decisions.filter(({ decision }) => decision.includes(`(${key},`)).pop();
+    const listed = (kind, policies) => policies.map((policy, index) => {
+      const key = `${kind} policy ${index}`;
+      return { key, policy, decision: decisions.filter(({ decision }) => decision.includes(`(${key},`)).pop() };
+    });
+    const rows = [...listed("elasticity", policies), ...listed("scheduled", role.scheduled_policies ?? [])];
     sync(this.policies, this.policyRows, rows, ({ key }) => key, ({ key }) => {
       const row = key.startsWith("elasticity") ? new ElasticityPolicy(key) : new ScheduledPolicy(key);
-      return { row, node: row.node, update: ({ policy }) => row.update(policy, of(key), service.now) };
+      return { row, node: row.node, update: ({ policy, decision }) => row.update(policy, decision, service.now) };
     });
     this.measures.hidden = rows.length === 0;
     showDecision(this.decision, decisions.filter(({ decision }) => !/\((elasticity|scheduled) policy \d+,/.test(decision)).pop());
@@ -200,7 +200,7 @@ export class VmList {
     setText(this.more, this.all ? `show ${VMS_SHOWN} only` : `and ${surplus.toLocaleString("en")} more: show all`);
     sync(this.list, this.rows, shown, (vm) => vm.vm, (vm) => {
       const row = new Vm(vm.vm);
-      return { node: row.node, update: (vm) => row.update(vm, watched) };
+      return { node: row.node, update: (vm) => row.update(vm, this.watched) };
     });
   }
 }

@@ -1,6 +1,6 @@
 // The timeline: what happened, newest first, the kinds that one wants to see.
 
-import { el, foreign, setAttribute, timeOfDay } from "./dom.js";
+import { el, foreign, timeOfDay } from "./dom.js";
 import { drawing } from "./drawing.js";
 
 /** The kinds of events, as docs/testing.md has them, and what their filter is called. */
@@ -28,9 +28,12 @@ export class Timeline {
     this.boxes = new Map();
     for (const [kind, word] of Object.entries(KINDS)) {
       const box = el("input", { type: "checkbox", checked: "", value: kind });
-      box.addEventListener("change", () => this.rebuild());
+      box.addEventListener("change", () => {
+        this.rebuild();
+        this.list.scrollTop = 0;
+      });
       this.boxes.set(kind, box);
-      kinds.append(el("label", { class: `kind ${kind}` }, box, word));
+      kinds.append(el("label", {}, box, word));
     }
     save.addEventListener("click", () => this.save());
     this.clear();
@@ -49,8 +52,8 @@ export class Timeline {
     const half = OF_GUESTS.includes(event.kind) ? this.kept.guests : this.kept.others;
     half.push(event);
     if (half.length > KEPT) half.shift();
-    this.pending.push(event);
-    if (this.pending.length > SHOWN) this.pending.shift();
+    // A page that nobody looks at is not drawn: beyond so many it is made anew.
+    if (this.pending?.push(event) > SHOWN) this.pending = null;
   }
 
   /** Whether events of this kind are wanted; a gap always is. */
@@ -67,6 +70,7 @@ export class Timeline {
 
   /** Shows what was added since. */
   render() {
+    if (!this.pending) return this.rebuild();
     const items = this.pending.filter((event) => this.wants(event)).map(item);
     this.pending = [];
     this.list.prepend(...items.reverse());
@@ -78,7 +82,6 @@ export class Timeline {
     this.pending = [];
     this.list.replaceChildren(...this.shown().map(item).reverse());
     this.older.hidden = this.list.childElementCount < SHOWN;
-    this.list.scrollTop = 0;
   }
 
   save() {
@@ -109,11 +112,9 @@ function item(event) {
   }
   const time = Date.parse(event.time);
   const by = author(event);
-  const node = el("li", { "data-kind": event.kind },
+  return el("li", { "data-kind": event.kind, "data-event": event.event },
     el("time", { datetime: event.time, title: event.time }, timeOfDay(time)),
-    el("span", { class: `kind ${event.kind}` }, event.kind),
+    el("span", { class: "kind" }, event.kind),
     foreign(place(event), { class: "place" }),
     el("p", {}, foreign(event.text), by && `, ${by}`));
-  setAttribute(node, "data-event", String(event.event));
-  return node;
 }
