@@ -1,8 +1,8 @@
 //! The page to watch the cloud on (`serve --page`): a few files, and a stream of server-sent events for each viewer.
 //!
-//! Whoever changes something only marks it ([`marks`]). One thread ([`maker`]) makes what is shown of it, a few times a
-//! second, from copies and once for all viewers; it is put on the [`board`], from where each viewer's own thread sends
-//! what is newer than what it sent before ([`viewer`]). So neither the number of viewers nor that of changes matters to
+//! Whoever changes something only marks it (`marks`). One thread (`maker`) makes what is shown of it, a few times a
+//! second, from copies and once for all viewers; it is put on the `board`, from where each viewer's own thread sends
+//! what is newer than what it sent before (`viewer`). So neither the number of viewers nor that of changes matters to
 //! guests, and a slow viewer gets the latest state rather than all that went before.
 
 mod admission;
