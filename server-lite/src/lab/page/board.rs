@@ -228,3 +228,75 @@ impl Posted {
         self.place(Item::Outside);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn text(id: Id, version: u32) -> Option<String> {
+        Some(json!({"id": id, "version": version}).to_string())
+    }
+
+    fn all(board: &Board, cursor: &mut Cursor) -> Vec<String> {
+        let next = std::iter::from_fn(|| match board.next(cursor)? {
+            News::Service(text, ..) => Some(text.to_string()),
+            News::Gone(id) => Some(format!("gone {id}")),
+            News::Outside(text) => Some(text.to_string()),
+            News::TooLate => None,
+        });
+        next.collect()
+    }
+
+    #[test]
+    fn a_slow_viewer_sees_the_latest_of_each_once() {
+        let board = Board::default();
+        board.lock().show(1, text(1, 0));
+        board.lock().show(2, text(2, 0));
+        let mut slow = board.enter().0;
+        let first = board.next(&mut slow);
+        assert!(matches!(first, Some(News::Service(text, ..)) if text.contains("\"id\":1")));
+        for version in 1..100 {
+            board.lock().show(1, text(1, version));
+        }
+        assert_eq!(
+            all(&board, &mut slow),
+            [text(2, 0).unwrap(), text(1, 99).unwrap()]
+        );
+        assert!(all(&board, &mut slow).is_empty());
+        let size = text(1, 99).unwrap().len() + text(2, 0).unwrap().len();
+        assert_eq!(board.lock().bytes(), size);
+    }
+
+    #[test]
+    fn who_missed_the_end_of_a_service_begins_anew() {
+        let board = Board::default();
+        let mut slow = board.enter().0;
+        let services = GONE as Id + 1;
+        for id in 0..services {
+            board.lock().show(id, text(id, 0));
+        }
+        assert_eq!(all(&board, &mut slow).len(), services as usize);
+        let mut quick = board.enter().0;
+        assert_eq!(all(&board, &mut quick).len(), services as usize);
+        for id in 0..services {
+            board.lock().end(id);
+            assert_eq!(all(&board, &mut quick), [format!("gone {id}")]);
+        }
+        assert!(matches!(board.next(&mut slow), Some(News::TooLate)));
+        let mut new = board.enter().0;
+        assert!(board.next(&mut new).is_none());
+        let posted = board.lock();
+        assert_eq!((posted.order.len(), posted.bytes), (GONE, 0));
+    }
+
+    #[test]
+    fn a_service_that_comes_back_is_not_gone() {
+        let board = Board::default();
+        board.lock().show(1, text(1, 0));
+        let mut viewer = board.enter().0;
+        board.lock().end(1);
+        board.lock().show(1, text(1, 1));
+        assert_eq!(all(&board, &mut viewer), [text(1, 1).unwrap()]);
+    }
+}

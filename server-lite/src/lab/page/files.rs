@@ -43,8 +43,11 @@ mod tests {
     #[test]
     fn each_file_that_is_there_is_served() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lab/page");
-        let names = std::fs::read_dir(directory).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let entries = std::fs::read_dir(directory).unwrap();
+        let files = entries
+            .map(Result::unwrap)
+            .filter(|entry| entry.path().is_file());
+        let names = files.map(|entry| entry.file_name().into_string().unwrap());
         for name in names.filter(|name| !name.ends_with(".rs")) {
             let path = match name.as_str() {
                 "index.html" => "/".to_owned(),

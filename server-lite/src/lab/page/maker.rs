@@ -97,7 +97,6 @@ impl Maker {
         }
         self.watched = watched;
         let before = self.board.lock().version();
-        self.sample(at);
         let mut budget = DOCUMENTS;
         while budget > 0
             && let Some(service) = self.queue.pop_front()
@@ -105,6 +104,7 @@ impl Maker {
             self.queued.remove(&service);
             budget = budget.saturating_sub(1 + self.look_at(service, at));
         }
+        self.sample(at);
         self.look_at_vms();
         if watched && std::mem::take(&mut self.outside_changed) {
             self.make_outside();
@@ -211,3 +211,6 @@ impl Maker {
         self.unsampled.retain(|service| shown.sample(*service, at));
     }
 }
+
+#[cfg(test)]
+mod tests;
