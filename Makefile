@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO
 
 .DEFAULT_GOAL := help
-.PHONY: help rust demo demo-elastic demo-service tools test lint generate recording fuzz-smoke clean bench cost budgets fleet image-gain static linked package repository build install vendor test-static test-source test-fresh test-packages test-images test-guest test-cloud-init
+.PHONY: help rust demo demo-elastic demo-service tools test lint generate recording screenshot fuzz-smoke clean bench cost budgets fleet image-gain static linked package repository build install vendor test-static test-source test-fresh test-packages test-images test-guest test-cloud-init
 
 help: ## list what can be done
 	@sed -n -e 's/^#: //p' -e 's/^\([a-z-]*\):.*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -48,6 +48,9 @@ generate: ## write the man pages, completions and charts from their tables
 recording: rust ## record the picture at the top of README.md
 	@$(CARGO) build --locked --workspace --bins
 	@$(CARGO) run --quiet --package onegate --example recording
+
+screenshot: rust ## take docs/images/page*.webp: the page in Chromium while a service scales (two minutes)
+	@SCREENSHOTS=$(CURDIR)/docs/images $(CARGO) test --package onegate-server-lite --test suite page_in_browser
 
 fuzz-smoke: ## run each fuzz target for five seconds, from the committed corpora
 	@fuzz/run 5

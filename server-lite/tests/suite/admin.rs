@@ -1,20 +1,14 @@
 //! The `--admin` address: what it tells of the server, and what Prometheus makes of it.
 
-use crate::support::client::until;
+use crate::support::client::{free_address, until};
 use crate::support::http::tls::Files;
 use crate::support::process::{Running, credentials, printed};
 use crate::support::skipped;
 use crate::support::upstream::StandIn;
 use crate::support::upstream::replay::Recordings;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
-
-/// An address for an admin server.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
 
 /// The sample of this name and these labels, at the admin address.
 fn sample(address: &str, name: &str) -> Option<f64> {

@@ -49,6 +49,8 @@ mod opennebula_updates;
 mod opennebula_watching;
 mod operations;
 mod operations_guide;
+mod page_in_browser;
+mod page_readers;
 mod recordings;
 mod references;
 mod scenario;

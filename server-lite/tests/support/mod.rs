@@ -1,6 +1,7 @@
 //! What the tests share, once each. A helper that a second test needs moves here; a test file has none of its own that
 //! is here already.
 //!
+//! - [`browser`]: a real browser
 //! - [`client`]: the HTTP client, which writes bytes as they are
 //! - [`process`]: the real binary, started as a user starts it, and what it printed and logged
 //! - [`fixtures`]: what was recorded
@@ -22,6 +23,7 @@
     reason = "each test program uses its part, and a test may panic"
 )]
 
+pub mod browser;
 pub mod client;
 pub mod cost;
 pub mod differences;

@@ -125,7 +125,7 @@ class Role {
     const policies = role.elasticity_policies ?? [];
     const comparisons = policies.flatMap((policy) => policy.comparisons ?? []);
     const names = Object.keys(role.averages ?? {});
-    this.vms.update(role.nodes, new Set([...names, "READY"]), role.more_nodes);
+    this.vms.update(role.nodes, new Set(["READY", ...names]), role.more_nodes);
     sync(this.plotList, this.plots, names, (name) => name, (name) => {
       const plot = new Plot(this.name, name);
       return { plot, node: plot.node, update() {} };
@@ -241,7 +241,8 @@ class Vm {
     const entries = Object.entries(this.attributes);
     const differs = ([key, value]) => before !== null && before[key] !== value;
     this.changed = new Set(entries.filter(differs).map(([key]) => key));
-    const rank = ([key]) => (watched.has(key) ? 0 : 1);
+    const order = [...watched];
+    const rank = ([key]) => (watched.has(key) ? order.indexOf(key) : order.length);
     const shown = entries.filter(([key]) => !PLACE.includes(key)).sort((one, other) => rank(one) - rank(other));
     sync(this.chips, this.chipRows, shown.slice(0, ATTRIBUTES_SHOWN), ([key]) => key, ([key]) => {
       const value = el("bdi", { class: "value" });
