@@ -328,18 +328,33 @@ fn has_its_picture_taken(browser: &mut Browser, cloud: &mut Cloud) {
     if directory.is_some() {
         // A load that comes and goes, as long as a reader of the plot would want to see.
         for load in [
-            30, 35, 48, 62, 74, 88, 60, 64, 72, 84, 58, 61, 55, 47, 42, 45, 51, 57, 63, 66,
+            30, 35, 48, 62, 74, 88, 60, 64, 58, 55, 47, 42, 45, 43, 51, 57, 60, 62, 57, 51, 53, 59,
+            63, 66,
         ] {
             cloud.load(load);
             std::thread::sleep(Duration::from_secs(4));
         }
     }
+    // A moment at which something happens: a VM that was made is yet to say READY.
+    let vms = cloud.web();
+    cloud.load(84);
+    cloud.ok(&format!(
+        "wait service 1 web.CARDINALITY={0} web.RUNNING={0}",
+        vms.len() + 1
+    ));
+    cloud.update(vms[0], "READY=YES\nCPU_USED_PERC=87");
+    browser.until(
+        "document.querySelector('[data-service] > .title .state').textContent === 'SCALING'",
+    );
+    browser.until("document.querySelector('.chip.changed')?.textContent === 'CPU_USED_PERC=87'");
     for (name, scheme) in [("page.webp", "light"), ("page-dark.webp", "dark")] {
         browser.prefer(&[
             ("prefers-color-scheme", scheme),
             ("prefers-reduced-motion", "reduce"),
         ]);
-        browser.js("await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
+        browser.js(
+            "await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))",
+        );
         let picture = browser.picture();
         // An empty page has less than a tenth of that.
         let size = picture.len();
@@ -351,6 +366,8 @@ fn has_its_picture_taken(browser: &mut Browser, cloud: &mut Cloud) {
     browser.prefer(&[]);
     browser.js(updates);
     browser.resize(1200, 800);
+    cloud.load(60);
+    cloud.ok("wait service 1 STATE=RUNNING");
 }
 
 // --- what is text -------------------------------------------------------------------------------------------------

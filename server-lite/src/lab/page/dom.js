@@ -87,8 +87,9 @@ export class Countdown {
     this.node = el("span", { class: "countdown" });
   }
 
-  set(seconds) {
-    this.until = typeof seconds === "number" ? performance.now() + seconds * 1000 : null;
+  /** So many seconds from this moment on, by `performance.now()`. */
+  set(seconds, since) {
+    this.until = typeof seconds === "number" ? since + seconds * 1000 : null;
     this.tick();
   }
 

@@ -51,7 +51,9 @@ const MESSAGES = {
     connection(true);
   },
   service(doc) {
-    services.set(doc.id, { ...doc, now: now() });
+    // What a service says of times was so when its document was made; it is not sent again as long as nothing changes.
+    const age = (doc.age ?? 0) * 1000;
+    services.set(doc.id, { ...doc, now: now(), made: now() - age, since: performance.now() - age });
     row(doc.id).sample(doc.samples);
   },
   gone({ id }) {

@@ -153,12 +153,14 @@ export class Plot {
     }
     for (const { operator, threshold } of this.thresholds) {
       parts.push(svg("line", { class: "threshold", x1: MARGIN.left, x2: right, y1: y(threshold), y2: y(threshold) }));
+    }
+    parts.push(svg("path", { class: "average", d: this.path(x, y, from) }));
+    for (const { operator, threshold } of this.thresholds) {
       // Above the line, or below it where the plot ends.
       const above = y(threshold) - 4 > MARGIN.top + 8;
       parts.push(svg("text", { class: "threshold", x: MARGIN.left + 5, y: y(threshold) + (above ? -4 : 12) },
         `${operator} ${figure(threshold)}`));
     }
-    parts.push(svg("path", { class: "average", d: this.path(x, y, from) }));
     if (this.average !== null) {
       parts.push(svg("circle", { class: "current", cx: right, cy: y(this.average), r: 3.5 }));
       parts.push(svg("text", { class: "current", x: right + 8, y: y(this.average) + 4 }, figure(this.average)));

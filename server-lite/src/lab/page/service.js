@@ -67,7 +67,7 @@ export class Service {
   show(doc) {
     setText(this.name, doc.name ?? `service ${this.id}`);
     this.state.update(doc.state);
-    this.poll.set(doc.next_poll_in);
+    this.poll.set(doc.next_poll_in, doc.since);
     const vms = doc.roles.reduce((count, role) => count + size(role), 0);
     setText(this.tally, `${plural(doc.roles.length, "role")}, ${plural(vms, "VM")}`);
     this.tally.hidden = !this.body.hidden;
@@ -119,7 +119,7 @@ class Role {
     const limits = [["min", role.min_vms], ["max", role.max_vms]].filter(([, limit]) => typeof limit === "number");
     const limited = limits.map(([word, limit]) => `${word} ${limit}`).join(", ");
     setText(this.size, `cardinality ${role.cardinality}${limited && ` (${limited})`}`);
-    this.cooldown.set(role.cooldown_left);
+    this.cooldown.set(role.cooldown_left, service.doc.since);
     this.count(role.nodes);
 
     const policies = role.elasticity_policies ?? [];
@@ -148,7 +148,7 @@ class Role {
     const rows = [...listed("elasticity", policies), ...listed("scheduled", role.scheduled_policies ?? [])];
     sync(this.policies, this.policyRows, rows, ({ key }) => key, ({ key }) => {
       const row = key.startsWith("elasticity") ? new ElasticityPolicy(key) : new ScheduledPolicy(key);
-      return { row, node: row.node, update: ({ policy, decision }) => row.update(policy, decision, service.now) };
+      return { row, node: row.node, update: ({ policy, decision }) => row.update(policy, decision, service.doc) };
     });
     this.measures.hidden = rows.length === 0;
     showDecision(this.decision, decisions.filter(({ decision }) => !/\((elasticity|scheduled) policy \d+,/.test(decision)).pop());
@@ -287,7 +287,7 @@ class ElasticityPolicy {
       el("p", { class: "soft" }, this.count, this.next.node), this.problem, this.decision);
   }
 
-  update(policy, decision) {
+  update(policy, decision, { since }) {
     setText(this.expression, policy.expression ?? "(no expression)");
     setText(this.adjust, adjustment(policy));
     const wanted = Math.max(1, policy.period_number ?? 1);
@@ -295,7 +295,7 @@ class ElasticityPolicy {
     const period = policy.period ? `, every ${duration(policy.period)}` : "";
     setText(this.count, `true ${count} of ${plural(wanted, "time")}${period}`);
     setAttribute(this.node, "class", `policy${count > 0 ? " true" : ""}`);
-    this.next.set(policy.next_eval_in);
+    this.next.set(policy.next_eval_in, since);
     showProblem(this.problem, policy.problem);
     showDecision(this.decision, decision);
   }
@@ -314,11 +314,11 @@ class ScheduledPolicy {
       el("p", { class: "soft" }, this.due, this.next.node), this.problem, this.decision);
   }
 
-  update(policy, decision, now) {
+  update(policy, decision, { made, since }) {
     setText(this.when, String(policy.recurrence ?? policy.start_time ?? "(no time)"));
     setText(this.adjust, adjustment(policy));
     const due = typeof policy.next_due === "number" ? new Date(policy.next_due * 1000) : null;
-    this.next.set(due && (due - now) / 1000);
+    this.next.set(due && (due - made) / 1000, since);
     const when = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     setText(this.due, due ? `next due ${due.toLocaleString("en-GB", when)}` : "not due again");
     showProblem(this.problem, policy.problem);
