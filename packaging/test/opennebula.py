@@ -114,13 +114,15 @@ class OpenRc(Debian):
             shutil.copy("/etc/resolv.conf", root.file("etc/resolv.conf"))
             root.run("apt-get", "update", "-qq")
             root.run("apt-get", "install", "-y", "-qq", "--download-only", "--no-install-recommends", "openrc", "busybox-static", "logrotate")
+            for cron in root.file("var/cache/apt/archives").glob("cron*.deb"):
+                cron.unlink()  # logrotate is run by hand
             shutil.copytree(root.file("var/cache/apt/archives"), into)
 
     def __init__(self):
         super().__init__()
         for package in (TARGET / "openrc-and-logrotate").glob("*.deb"):
             shutil.copy(package, self.file("tmp"))
-        self.run("sh", "-c", "dpkg --force-unsafe-io --install /tmp/*.deb")
+        self.run("sh", "-c", "dpkg --force-unsafe-io --force-depends --install /tmp/*.deb")
         # A boot has happened, and there is a network.
         self.file("run/openrc").mkdir(parents=True, exist_ok=True)
         self.file("run/openrc/softlevel").write_text("default\n")
@@ -228,7 +230,7 @@ def rotation(root, log):
     wait("OpenRC: it listens again", ask)
     for _ in range(2):
         done = threading.Event()
-        guest = threading.Thread(target=lambda: [ask() for _ in iter(done.is_set, True)])
+        guest = threading.Thread(target=lambda: [ask() for _ in iter(done.is_set, True)], daemon=True)
         guest.start()
         said = root.sh(f"logrotate --force /etc/logrotate.d/{NAME}")
         wait(f"OpenRC: logrotate: the new file has lines: {said}", lambda: "method=GET" in log.read_text())
