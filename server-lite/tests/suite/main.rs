@@ -51,6 +51,8 @@ mod operations;
 mod operations_guide;
 mod page_in_browser;
 mod page_readers;
+mod page_requests;
+mod page_stream;
 mod recordings;
 mod references;
 mod scenario;

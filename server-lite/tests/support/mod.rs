@@ -10,6 +10,7 @@
 //! - [`engine`]: the service engine over documents in memory, and a clock that only tests move
 //! - [`world`]: the clouds as they were when a case was recorded
 //! - [`upstream`]: stand-ins for oned and OneFlow
+//! - [`page`]: the page's stream, read as a browser does
 //! - [`siege`]: a server under attack, and what it must never tell
 //! - [`source`]: what the source files import and define
 //! - [`cost`]: what something costs as its input grows
@@ -31,6 +32,7 @@ pub mod engine;
 pub mod fixtures;
 pub mod gate;
 pub mod http;
+pub mod page;
 pub mod process;
 pub mod siege;
 pub mod source;

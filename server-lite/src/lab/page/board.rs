@@ -33,8 +33,6 @@ pub(super) struct Posted {
     forgotten: u64,
     bytes: usize,
     series: usize,
-    /// How many services and VMs there are.
-    pub(super) counts: (usize, usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,14 +78,12 @@ impl Board {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new viewer's place, and how many services and VMs there are.
-    pub(super) fn enter(&self) -> (Cursor, (usize, usize)) {
-        let shown = self.lock();
-        let cursor = Cursor {
-            begin: shown.version,
+    /// A new viewer's place.
+    pub(super) fn enter(&self) -> Cursor {
+        Cursor {
+            begin: self.lock().version,
             ..Cursor::default()
-        };
-        (cursor, shown.counts)
+        }
     }
 
     /// What a viewer sees next, and it is a step further then.
@@ -253,7 +249,7 @@ mod tests {
         let board = Board::default();
         board.lock().show(1, text(1, 0));
         board.lock().show(2, text(2, 0));
-        let mut slow = board.enter().0;
+        let mut slow = board.enter();
         let first = board.next(&mut slow);
         assert!(matches!(first, Some(News::Service(text, ..)) if text.contains("\"id\":1")));
         for version in 1..100 {
@@ -271,20 +267,20 @@ mod tests {
     #[test]
     fn who_missed_the_end_of_a_service_begins_anew() {
         let board = Board::default();
-        let mut slow = board.enter().0;
+        let mut slow = board.enter();
         let services = GONE as Id + 1;
         for id in 0..services {
             board.lock().show(id, text(id, 0));
         }
         assert_eq!(all(&board, &mut slow).len(), services as usize);
-        let mut quick = board.enter().0;
+        let mut quick = board.enter();
         assert_eq!(all(&board, &mut quick).len(), services as usize);
         for id in 0..services {
             board.lock().end(id);
             assert_eq!(all(&board, &mut quick), [format!("gone {id}")]);
         }
         assert!(matches!(board.next(&mut slow), Some(News::TooLate)));
-        let mut new = board.enter().0;
+        let mut new = board.enter();
         assert!(board.next(&mut new).is_none());
         let posted = board.lock();
         assert_eq!((posted.order.len(), posted.bytes), (GONE, 0));
@@ -294,7 +290,7 @@ mod tests {
     fn a_service_that_comes_back_is_not_gone() {
         let board = Board::default();
         board.lock().show(1, text(1, 0));
-        let mut viewer = board.enter().0;
+        let mut viewer = board.enter();
         board.lock().end(1);
         board.lock().show(1, text(1, 1));
         assert_eq!(all(&board, &mut viewer), [text(1, 1).unwrap()]);

@@ -109,12 +109,7 @@ impl Maker {
         if watched && std::mem::take(&mut self.outside_changed) {
             self.make_outside();
         }
-        let mut shown = self.board.lock();
-        shown.counts = (
-            self.nodes_of.len(),
-            self.service_of.len() + self.outside.len(),
-        );
-        shown.version() > before
+        self.board.lock().version() > before
     }
 
     fn enqueue(&mut self, service: Id) {

@@ -45,20 +45,18 @@ pub(super) fn send(stream: &TcpStream, head: bool, audience: &Audience) -> io::R
     }
     // Without it nothing is worse.
     let _ = rustix::process::nice(NICE);
-    let (cursor, counts) = audience.board.enter();
+    let cursor = audience.board.enter();
     out += "retry: 1000\n\n";
-    push(&mut out, "hello", &hello(audience, counts));
+    push(&mut out, "hello", &hello(audience));
     write(stream, out.as_bytes())?;
     follow(stream, audience, cursor)
 }
 
-fn hello(audience: &Audience, (services, vms): (usize, usize)) -> String {
+fn hello(audience: &Audience) -> String {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started": audience.started,
         "now": Timestamp::now().as_millisecond(),
-        "services": services,
-        "vms": vms,
         "limits": {
             "samples_minutes": KEPT.as_secs() / 60,
             "viewers": VIEWERS,

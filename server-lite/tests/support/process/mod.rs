@@ -53,6 +53,8 @@ pub struct Running {
     child: Child,
     /// `127.0.0.1:PORT`
     pub address: String,
+    /// The same of its page, if it has one.
+    pub page: Option<String>,
     log: Option<JoinHandle<String>>,
 }
 
@@ -85,9 +87,8 @@ impl Running {
             String::from_utf8_lossy(&log).into_owned()
         });
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut printed = BufReader::new(child.stdout.take().unwrap());
+        printed.read_line(&mut line).unwrap();
         let listening = line
             .trim_end()
             .strip_prefix("onegate-server-lite listening on ");
@@ -95,9 +96,21 @@ impl Running {
             let _ = child.wait();
             panic!("it does not listen: {line:?}, {}", log.join().unwrap());
         };
+        let has_page = command.get_args().any(|argument| argument == "--page");
+        let page = has_page.then(|| {
+            let mut line = String::new();
+            printed.read_line(&mut line).unwrap();
+            let url = line
+                .trim_end()
+                .strip_prefix("onegate-server-lite page on http://");
+            url.and_then(|url| url.strip_suffix('/'))
+                .unwrap()
+                .to_owned()
+        });
         Self {
             child,
             address: address.to_owned(),
+            page,
             log: Some(log),
         }
     }
