@@ -159,7 +159,7 @@ fn the_stream_begins_with_what_service_show_says_and_follows_a_service_that_scal
         ]
     );
     let update = |event: &Value| event["kind"] == "update" && event["by"] == 0;
-    let told = stream.until("timeline", update);
+    let told = stream.told("timeline", update);
     assert_eq!(told["keys"], json!(["READY", "CPU_USED_PERC"]));
 
     assert_eq!(
@@ -169,7 +169,7 @@ fn the_stream_begins_with_what_service_show_says_and_follows_a_service_that_scal
     let grown = stream.until("service", |service| cardinality(service) == Some(2));
     let node = &grown["roles"][0]["nodes"][0];
     assert_eq!(node["attributes"]["NOTE"], "<script>alert(1)</script>");
-    stream.until("timeline", |event| {
+    stream.told("timeline", |event| {
         event["kind"] == "decision" && event["role"] == "web"
     });
     watched.ok("wait vm 1 STATE=RUNNING");
@@ -210,7 +210,7 @@ fn a_service_that_is_removed_is_gone_and_vms_in_no_service_are_apart() {
     assert_eq!(stream.until("gone", |_| true), json!({"id": 1}));
     stream.until("vms", |vms| vms["vms"] == json!([]));
     let mut new = Stream::open(&watched.server);
-    new.until("timeline", |event| event["text"] == "it was removed");
+    new.told("timeline", |event| event["text"] == "it was removed");
     assert!(!new.text.contains("event: service"), "{}", new.text);
 }
 

@@ -28,6 +28,7 @@ pub struct Stream {
     pub head: String,
     /// All that came after it so far.
     pub text: String,
+    seen: Vec<(String, Value)>,
 }
 
 impl Stream {
@@ -52,6 +53,7 @@ impl Stream {
             reader,
             head,
             text: String::new(),
+            seen: Vec::new(),
         }
     }
 
@@ -70,9 +72,20 @@ impl Stream {
                 event = name.trim_end().to_owned();
             }
             if let Some(data) = line.strip_prefix("data: ") {
-                let data = serde_json::from_str(data).unwrap_or_else(|e| panic!("{e}: {line}"));
+                let read = serde_json::from_str(data);
+                let data: Value = read.unwrap_or_else(|e| panic!("{e}: {line}"));
+                self.seen.push((event.clone(), data.clone()));
                 return Some((event, data));
             }
+        }
+    }
+
+    /// The data of an event of this name of which it is so, whether it came already or not.
+    pub fn told(&mut self, event: &str, so: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = self.seen.iter();
+        match seen.find(|(name, data)| name == event && so(data)) {
+            Some((_, data)) => data.clone(),
+            None => self.until(event, so),
         }
     }
 
@@ -80,7 +93,11 @@ impl Stream {
     pub fn until(&mut self, event: &str, so: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            assert!(Instant::now() < deadline, "no such {event}:\n{}", self.text);
+            assert!(
+                Instant::now() < deadline,
+                "no such {event}:\n{:.9999}",
+                self.text
+            );
             let (name, data) = self.next().expect("the stream ended");
             if name == event && so(&data) {
                 return data;
