@@ -116,13 +116,15 @@ export function duration(seconds) {
 /** `1 VM`, `3 VMs`. */
 export const plural = (count, one) => `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
 
+const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 2, useGrouping: false });
+
 /** A number as people read it: at most two decimals. */
 export function figure(value) {
   if (Math.abs(value) >= 1e9) return value.toExponential(2);
-  return value.toLocaleString("en", { maximumFractionDigits: 2, useGrouping: false });
+  return NUMBER.format(value);
 }
 
-const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const CLOCK = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 /** The time of day, `16:12:34`, of milliseconds since 1970. */
-export const timeOfDay = (ms) => new Date(ms).toLocaleTimeString("en", CLOCK);
+export const timeOfDay = (ms) => CLOCK.format(ms);

@@ -1,6 +1,6 @@
 // The page: what the server sends, and when it is shown. Everything that is received is text.
 
-import { meaning, plural, setText, sync } from "./dom.js";
+import { meaning, plural, setText, sync, timeOfDay } from "./dom.js";
 import { Service, size, VmList } from "./service.js";
 import { author, place, Timeline } from "./timeline.js";
 
@@ -132,7 +132,7 @@ function connect() {
     });
   }
   source.addEventListener("error", () => {
-    lostAt ??= new Date().toLocaleTimeString("en-GB");
+    lostAt ??= timeOfDay(Date.now());
     connection(false, `The server has not been reachable since ${lostAt}. What you see is as it was then.`);
     // The browser tries again by itself, unless the server answered something else than a stream: too many viewers.
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY);

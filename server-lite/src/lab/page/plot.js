@@ -3,7 +3,11 @@
 import { el, figure, setAttribute, setText, svg, timeOfDay } from "./dom.js";
 
 const HEIGHT = 116;
-const MARGIN = { top: 10, right: 48, bottom: 20, left: 34 };
+const MARGIN = { top: 10, bottom: 20 };
+/** How wide a digit is. */
+const DIGIT = 7;
+/** Values beyond are drawn there: their differences would be beyond all numbers. */
+const LARGEST = 1e300;
 /** The spans that the time axis may have and the distance of their marks, in seconds. */
 const SPANS = [[60, 30], [120, 60], [300, 60], [600, 120], [1800, 600], [3600, 900]];
 /** How many changes the table lists. */
@@ -19,6 +23,8 @@ const HOLDS = {
   "!=": (value, threshold) => value !== threshold,
   "<>": (value, threshold) => value !== threshold,
 };
+
+const bounded = (value) => Math.min(LARGEST, Math.max(-LARGEST, value));
 
 /**
  * What an average was, by time. A value holds until the next one, so only changes are kept; `null` is a time without an
@@ -126,39 +132,40 @@ export class Plot {
     const allowed = SPANS.filter(([span]) => span * 1000 <= samples.window);
     const [span, step] = allowed.find(([span]) => span >= age) ?? allowed[allowed.length - 1];
     const from = this.now - span * 1000;
-    const right = width - MARGIN.right;
     const bottom = HEIGHT - MARGIN.bottom;
-    const x = (time) => MARGIN.left + ((Math.max(time, from) - from) / (span * 1000)) * (right - MARGIN.left);
     const { low, high, marks } = this.scale();
-    const y = (value) => bottom - ((value - low) / (high - low)) * (bottom - MARGIN.top);
+    const left = 12 + DIGIT * Math.max(...marks.map((mark) => figure(mark).length));
+    const right = width - 14 - DIGIT * Math.max(4, this.average === null ? 0 : figure(this.average).length);
+    const x = (time) => left + ((Math.max(time, from) - from) / (span * 1000)) * (right - left);
+    const y = (value) => bottom - ((bounded(value) - low) / (high - low)) * (bottom - MARGIN.top);
 
     const parts = [];
     for (const { operator, threshold } of this.thresholds) {
       // The side on which the comparison is true.
       const [top, end] = operator[0] === ">" ? [MARGIN.top, y(threshold)] : [y(threshold), bottom];
       if (/^[<>]=?$/.test(operator)) {
-        parts.push(svg("rect", { class: "crossed", x: MARGIN.left, y: top, width: right - MARGIN.left,
+        parts.push(svg("rect", { class: "crossed", x: left, y: top, width: right - left,
           height: Math.max(0, end - top) }));
       }
     }
     for (const mark of marks) {
-      parts.push(svg("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(mark), y2: y(mark) }));
-      parts.push(svg("text", { x: MARGIN.left - 6, y: y(mark) + 4, "text-anchor": "end" }, figure(mark)));
+      parts.push(svg("line", { class: "grid", x1: left, x2: right, y1: y(mark), y2: y(mark) }));
+      parts.push(svg("text", { x: left - 6, y: y(mark) + 4, "text-anchor": "end" }, figure(mark)));
     }
     for (let back = 0; back <= span; back += step) {
       const anchor = back === 0 ? "end" : "middle";
       const text = back === 0 ? "now" : back < 60 ? `−${back} s` : `−${back / 60} min`;
-      parts.push(svg("text", { x: Math.max(x(this.now - back * 1000), MARGIN.left + 8), y: HEIGHT - 5,
+      parts.push(svg("text", { x: Math.max(x(this.now - back * 1000), left + 8), y: HEIGHT - 5,
         "text-anchor": anchor }, text));
     }
     for (const { operator, threshold } of this.thresholds) {
-      parts.push(svg("line", { class: "threshold", x1: MARGIN.left, x2: right, y1: y(threshold), y2: y(threshold) }));
+      parts.push(svg("line", { class: "threshold", x1: left, x2: right, y1: y(threshold), y2: y(threshold) }));
     }
     parts.push(svg("path", { class: "average", d: this.path(x, y, from) }));
     for (const { operator, threshold } of this.thresholds) {
       // Above the line, or below it where the plot ends.
       const above = y(threshold) - 4 > MARGIN.top + 8;
-      parts.push(svg("text", { class: "threshold", x: MARGIN.left + 5, y: y(threshold) + (above ? -4 : 12) },
+      parts.push(svg("text", { class: "threshold", x: left + 5, y: y(threshold) + (above ? -4 : 12) },
         `${operator} ${figure(threshold)}`));
     }
     if (this.average !== null) {
@@ -189,8 +196,8 @@ export class Plot {
     const values = this.samples.points.map(([, value]) => value).filter((value) => value !== null);
     values.push(0, ...this.thresholds.map(({ threshold }) => threshold));
     if (this.average !== null) values.push(this.average);
-    let high = Math.max(...values);
-    const low = Math.min(...values);
+    let high = Math.max(...values.map(bounded));
+    const low = Math.min(...values.map(bounded));
     if (low === high) high = low + 1;
     const rough = (high - low) / 3;
     const unit = 10 ** Math.floor(Math.log10(rough));

@@ -106,7 +106,8 @@ class Role {
     this.policies = el("ul", { class: "policies" });
     this.policyRows = new Map();
     this.measures = el("div", { class: "measures" }, this.plotList, this.policies);
-    const id = `service-${service.id}-role-${name}`;
+    // Its name may have blanks, which an id may not.
+    const id = `service-${service.id}-role-${service.roles.size}`;
     this.node = el("section", { class: "role", "aria-labelledby": id, "data-role": name },
       el("div", { class: "title" }, el("h4", { id }, foreign(name)), this.state.node, this.size, this.cooldown.node,
         this.tally),
