@@ -4,7 +4,7 @@
 use crate::objects::document::{Document, json_of};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// A document, parsed or not.
@@ -13,6 +13,8 @@ pub(super) struct KeptDocument {
     /// Its JSON; `None` if it was written since, and exists parsed only.
     text: Option<Box<str>>,
     parsed: OnceLock<Document>,
+    /// About how many bytes the parsed document takes; 0 while there is none.
+    weight: AtomicU32,
     /// It was wanted while it was parsed, since the last [`KeptDocument::release`].
     used: AtomicBool,
 }
@@ -21,6 +23,7 @@ impl From<Document> for KeptDocument {
     fn from(document: Document) -> Self {
         Self {
             text: None,
+            weight: bounded(weight(&document)).into(),
             parsed: document.into(),
             used: false.into(),
         }
@@ -48,7 +51,9 @@ impl KeptDocument {
         }
         self.parsed.get_or_init(|| {
             let document = self.parse();
-            parsed(weight(&document));
+            let weight = bounded(weight(&document));
+            self.weight.store(weight, Relaxed);
+            parsed(weight as usize);
             document
         })
     }
@@ -81,13 +86,17 @@ impl KeptDocument {
             return 0;
         };
         self.text.get_or_insert_with(|| json_of(&document).into());
-        weight(&document)
+        std::mem::take(self.weight.get_mut()) as usize
     }
 
     /// The weight of what is parsed of it.
     pub(super) fn weight(&self) -> usize {
-        self.parsed.get().map_or(0, |document| weight(document))
+        self.weight.load(Relaxed) as usize
     }
+}
+
+fn bounded(weight: usize) -> u32 {
+    u32::try_from(weight).unwrap_or(u32::MAX)
 }
 
 /// About how many bytes of memory a parsed document takes.
