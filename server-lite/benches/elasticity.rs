@@ -1,5 +1,8 @@
 //! What the service engine costs: a poll over 10,000 running VMs, a look at them when nothing is due, a scaling.
 //! `make bench` runs it; the figures in docs/elasticity.md are its output.
+//!
+//! `elasticity poll SERVICES TIMES` and `elasticity scale VMS TIMES` only do that, for `bench/instructions` to count:
+//! polls over services of two VMs each, or scalings of one service by 50 VMs.
 
 use jiff::Timestamp;
 use onegate_server_lite::flow::{Engine, ScaleRequest, Timings};
@@ -7,6 +10,7 @@ use onegate_server_lite::objects::document::{Document, Id};
 use onegate_server_lite::store::state::{Draft, Kind, Objects, Writes};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
+use std::env;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +19,56 @@ const VMS: Id = 10_000;
 const TIMES: usize = 20;
 
 fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        // `cargo bench` adds the first.
+        [] | ["--bench"] => measure_all(),
+        [what, of, times, ..] => {
+            let number = |text: &str| text.parse().expect("a number");
+            do_often(what, number(of), number(times));
+        }
+        _ => panic!("usage: elasticity [poll SERVICES TIMES | scale VMS TIMES]"),
+    }
+}
+
+fn do_often(what: &str, of: Id, times: Id) {
+    let now: Timestamp = Timestamp::from_second(1_795_348_800).unwrap_or_default();
+    let timings = Timings {
+        interval: Duration::ZERO,
+        ..Timings::default()
+    };
+    let mut engine = Engine::new(timings);
+    let objects = match what {
+        "poll" => cloud(2 * of, of),
+        "scale" => cloud(of, 1),
+        _ => panic!("poll or scale, not {what}"),
+    };
+    for _ in 0..times {
+        match what {
+            "poll" => change(&objects, |draft| _ = engine.advance(draft, now)),
+            _ => change(&objects, |draft| scale(&mut engine, draft, of + 50, now)),
+        }
+    }
+}
+
+fn scale(engine: &mut Engine, draft: &mut Draft<'_>, cardinality: Id, now: Timestamp) {
+    let wanted = ScaleRequest {
+        service: 0,
+        role: "work",
+        cardinality,
+    };
+    let scaled = engine.scale(draft, &wanted, now);
+    assert!(scaled.is_ok(), "{scaled:?}");
+}
+
+fn measure_all() {
     println!(
         "{:<58} {:>10} {:>10}",
         "CPU time of 20 runs, in ms", "median", "slowest"
     );
     for services in [1, 100, 1000] {
-        let objects = cloud(services);
+        let objects = cloud(VMS, services);
         let now: Timestamp = Timestamp::from_second(1_795_348_800).unwrap_or_default();
         let per_service = VMS / services;
         // With no interval every call polls.
@@ -44,18 +92,11 @@ fn main() {
             },
         );
     }
-    let objects = cloud(1);
+    let objects = cloud(VMS, 1);
     let now: Timestamp = Timestamp::from_second(1_795_348_800).unwrap_or_default();
     let mut engine = Engine::new(Timings::default());
     measure("scaling one service from 10,000 to 10,100 VMs", || {
-        change(&objects, |draft| {
-            let wanted = ScaleRequest {
-                service: 0,
-                role: "work",
-                cardinality: VMS + 100,
-            };
-            engine.scale(draft, &wanted, now).is_ok()
-        });
+        change(&objects, |draft| scale(&mut engine, draft, VMS + 100, now));
     });
 }
 
@@ -89,17 +130,17 @@ fn change<T>(objects: &Objects, with: impl FnOnce(&mut Draft<'_>) -> T) {
     black_box(draft.into_writes());
 }
 
-/// 10,000 running VMs as onevm prints them, in this many services.
-fn cloud(services: Id) -> Objects {
+/// So many running VMs as onevm prints them, in this many services.
+fn cloud(vms: Id, services: Id) -> Objects {
     let mut objects = Objects::default();
-    let leases: Vec<_> = (0..VMS)
+    let leases: Vec<_> = (0..vms)
         .map(|id| json!({"MAC": mac(id), "VM": id.to_string()}))
         .collect();
     let range = json!({"AR_ID": "0", "IP": "10.0.0.0", "MAC": "02:00:0a:00:00:00", "SIZE": "60000",
-        "NEXT_INDEX": VMS.to_string(), "LEASES": {"LEASE": leases}});
+        "NEXT_INDEX": vms.to_string(), "LEASES": {"LEASE": leases}});
     let vnet = json!({"ID": "0", "NAME": "vnet", "AR_POOL": {"AR": range}, "TEMPLATE": {}});
     objects.set(Kind::Vnet, 0, document(vnet));
-    for id in 0..VMS {
+    for id in 0..vms {
         let vm = json!({
             "ID": id.to_string(), "UID": "2", "GID": "1", "UNAME": "alice", "GNAME": "users",
             "NAME": format!("work_{id}"), "PERMISSIONS": {"OWNER_U": "1", "OWNER_M": "1", "OWNER_A": "0"},
@@ -113,8 +154,8 @@ fn cloud(services: Id) -> Objects {
         objects.set(Kind::Vm, id, document(vm));
     }
     for id in 0..services {
-        let nodes: Vec<_> = (0..VMS)
-            .filter(|vm| vm % services == id)
+        let nodes: Vec<_> = (id..vms)
+            .step_by(services as usize)
             .map(|vm| json!({"deploy_id": vm, "vm_info": {"VM": {"ID": vm.to_string(), "NAME": format!("work_{vm}")}}}))
             .collect();
         let role = json!({

@@ -92,6 +92,8 @@ struct Tick<'t, 'd> {
     decisions: &'t mut DecisionCounts,
     now: Timestamp,
     have_processes: bool,
+    /// What is taken of the networks, as far as it was looked at.
+    taken: lease::Taken,
 }
 
 impl Tick<'_, '_> {
@@ -159,6 +161,7 @@ impl Engine {
             decisions: &mut self.decisions,
             now,
             have_processes: self.have_processes,
+            taken: lease::Taken::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::obstacle::Obstacle;
 use crate::objects::document::{Id, id, list, list_mut};
 use crate::store::state::{Draft, Kind};
 use serde_json::{Map, Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The addresses that oned writes into a NIC and a lease, and nothing else does.
@@ -40,8 +40,39 @@ pub(super) struct Lease {
     pub(super) addresses: Map<String, Value>,
 }
 
+/// What is taken of the address ranges that leases were taken of during a change: for all of its new VMs, a network's
+/// leases are looked through once.
+#[derive(Debug, Default)]
+pub(super) struct Taken(HashMap<(Id, usize), TakenOfRange>);
+
+#[derive(Debug, Default)]
+struct TakenOfRange {
+    macs: HashSet<[u8; 6]>,
+    /// How many leases the range had.
+    leases: usize,
+}
+
+impl Taken {
+    /// What is taken of the range at this place of a network, which has these leases.
+    fn of(&mut self, network: Id, index: usize, leases: &[Value]) -> &mut TakenOfRange {
+        let taken = self.0.entry((network, index)).or_default();
+        // At first, and once some were given back: nothing else changes a lease.
+        if taken.leases != leases.len() {
+            let macs = leases.iter().filter_map(|lease| lease.get("MAC")?.as_str());
+            taken.macs = macs.filter_map(mac).collect();
+            taken.leases = leases.len();
+        }
+        taken
+    }
+}
+
 /// Takes a free lease of a network: of the first address range that has one the next after NEXT_INDEX, as oned does.
-pub(super) fn take(draft: &mut Draft<'_>, network: Id, holder: Holder) -> Result<Lease, Obstacle> {
+pub(super) fn take(
+    draft: &mut Draft<'_>,
+    taken: &mut Taken,
+    network: Id,
+    holder: Holder,
+) -> Result<Lease, Obstacle> {
     let missing = || Obstacle::NoNetwork(network);
     let vnet = draft.get(Kind::Vnet, network).ok_or_else(missing)?;
     let ranges = list(vnet.get("AR_POOL").and_then(|pool| pool.get("AR")));
@@ -50,9 +81,12 @@ pub(super) fn take(draft: &mut Draft<'_>, network: Id, holder: Holder) -> Result
     for (index, range) in ranges.iter().enumerate() {
         match Range::read(network, range) {
             Ok(range) => {
-                found = range
-                    .free_offset()
-                    .map(|offset| (index, range.lease(offset), range.after(offset)))
+                let taken = taken.of(network, index, range.leases());
+                if let Some(offset) = range.free_offset(&taken.macs) {
+                    taken.macs.insert(range.mac_at(offset));
+                    taken.leases += 1;
+                    found = Some((index, range.lease(offset), range.after(offset)));
+                }
             }
             Err(bad) => obstacle = bad,
         }
@@ -175,19 +209,13 @@ impl<'r> Range<'r> {
         })
     }
 
+    fn leases(&self) -> &'r [Value] {
+        list(self.document.get("LEASES").and_then(|l| l.get("LEASE")))
+    }
+
     /// The first free address, from NEXT_INDEX on and round to it again.
-    fn free_offset(&self) -> Option<u32> {
-        let leases = list(self.document.get("LEASES").and_then(|l| l.get("LEASE")));
-        let macs = || leases.iter().filter_map(|lease| lease.get("MAC")?.as_str());
+    fn free_offset(&self, taken: &HashSet<[u8; 6]>) -> Option<u32> {
         let start = id(self.document.get("NEXT_INDEX")).unwrap_or(0);
-        // Most often the next one is free: then no set of all is needed.
-        if u64::from(start) < self.size {
-            let next = mac_text(self.mac_at(start));
-            if macs().all(|taken| !taken.eq_ignore_ascii_case(&next)) {
-                return Some(start);
-            }
-        }
-        let taken: HashSet<[u8; 6]> = macs().filter_map(mac).collect();
         let start = u64::from(start).min(self.size);
         (start..self.size)
             .chain(0..start)

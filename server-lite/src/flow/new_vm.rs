@@ -5,7 +5,7 @@
 //! is a VM's own is made new: ID, NAME, STIME, IP and MAC (leases of the same networks), context. Of USER_TEMPLATE
 //! only what a VM template brings is taken over; what a guest has reported stays its own.
 
-use super::lease::{self, Holder};
+use super::lease::{self, Holder, Taken};
 use super::obstacle::Obstacle;
 use super::service::Role;
 use super::{Tick, vrouter};
@@ -86,7 +86,7 @@ fn add(tick: &mut Tick<'_, '_>, mut record: Value, router: Option<Id>) -> Result
         }
         let mut nics = std::mem::take(list_mut(&mut record["TEMPLATE"][key]));
         for (index, nic) in nics.iter_mut().enumerate() {
-            failed = failed.and_then(|()| address(draft, vm, nic));
+            failed = failed.and_then(|()| address(draft, &mut tick.taken, vm, nic));
             if key == "NIC" {
                 let context = record["TEMPLATE"]
                     .get_mut("CONTEXT")
@@ -275,7 +275,12 @@ pub(super) fn one_or_list(mut items: Vec<Value>) -> Value {
 }
 
 /// A lease of the NIC's network, and the addresses that follow from it.
-fn address(draft: &mut Draft<'_>, vm: Id, nic: &mut Value) -> Result<(), Obstacle> {
+fn address(
+    draft: &mut Draft<'_>,
+    taken: &mut Taken,
+    vm: Id,
+    nic: &mut Value,
+) -> Result<(), Obstacle> {
     let Some(nic) = nic.as_object_mut() else {
         return Ok(());
     };
@@ -283,7 +288,7 @@ fn address(draft: &mut Draft<'_>, vm: Id, nic: &mut Value) -> Result<(), Obstacl
         None => return Ok(()),
         value => id(value).ok_or_else(|| Obstacle::NoNetworkId(nic["NETWORK_ID"].to_string()))?,
     };
-    let lease = lease::take(draft, network, Holder::Vm(vm))?;
+    let lease = lease::take(draft, taken, network, Holder::Vm(vm))?;
     // No address of the pattern's stays: it is another VM's.
     nic.retain(|key, _| {
         !lease::ADDRESSES.contains(&key.as_str()) || lease.addresses.contains_key(key)

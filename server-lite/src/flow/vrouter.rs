@@ -35,7 +35,7 @@ pub(super) fn of_role(
     let mut addresses = Vec::new();
     let mut failed = Ok(());
     for nic in &mut nics {
-        match float(tick.draft, router, nic) {
+        match float(tick, router, nic) {
             Ok(address) => addresses.extend(address),
             Err(why) => failed = failed.and(Err(why)),
         }
@@ -110,7 +110,11 @@ pub(super) fn leave(draft: &mut Draft<'_>, vm: Id) {
 }
 
 /// The floating address of a NIC, where it wants one: what the role's `vrouter_ips` says of it.
-fn float(draft: &mut Draft<'_>, router: Id, nic: &mut Value) -> Result<Option<Value>, Obstacle> {
+fn float(
+    tick: &mut Tick<'_, '_>,
+    router: Id,
+    nic: &mut Value,
+) -> Result<Option<Value>, Obstacle> {
     let wanted = |key| {
         let value = nic.get(key).and_then(Value::as_str);
         value.is_some_and(|value| value.eq_ignore_ascii_case("yes"))
@@ -119,7 +123,7 @@ fn float(draft: &mut Draft<'_>, router: Id, nic: &mut Value) -> Result<Option<Va
     let Some(network) = network.filter(|_| wanted("FLOATING_IP") || wanted("FLOATING_ONLY")) else {
         return Ok(None);
     };
-    let lease = lease::take(draft, network, Holder::Router(router))?;
+    let lease = lease::take(tick.draft, &mut tick.taken, network, Holder::Router(router))?;
     nic["AR_ID"] = lease.range.into();
     for (key, floating) in [
         ("IP", "VROUTER_IP"),

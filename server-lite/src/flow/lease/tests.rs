@@ -17,8 +17,9 @@ fn taken(range: &Value, vms: usize) -> (Vec<String>, Option<String>) {
     let none = Writes::new();
     let mut draft = Draft::new(&objects, &none);
     let mut got = Vec::new();
+    let mut taken = Taken::default();
     for vm in 0..vms {
-        match take(&mut draft, 0, Holder::Vm(vm as Id)) {
+        match take(&mut draft, &mut taken, 0, Holder::Vm(vm as Id)) {
             Ok(lease) => {
                 let addresses = lease.addresses.iter();
                 let addresses = addresses
@@ -196,7 +197,9 @@ fn the_next_free_address_is_taken_and_given_back() {
     );
     let none = Writes::new();
     let mut draft = Draft::new(&objects, &none);
-    let take = |draft: &mut Draft<'_>, network, vm| take(draft, network, Holder::Vm(vm));
+    let mut taken = Taken::default();
+    let mut take =
+        |draft: &mut Draft<'_>, network, vm| take(draft, &mut taken, network, Holder::Vm(vm));
     let mut ips = Vec::new();
     for vm in [20, 21] {
         ips.push(take(&mut draft, 0, vm).expect("a lease").addresses["IP"].clone());
