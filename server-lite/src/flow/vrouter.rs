@@ -110,11 +110,7 @@ pub(super) fn leave(draft: &mut Draft<'_>, vm: Id) {
 }
 
 /// The floating address of a NIC, where it wants one: what the role's `vrouter_ips` says of it.
-fn float(
-    tick: &mut Tick<'_, '_>,
-    router: Id,
-    nic: &mut Value,
-) -> Result<Option<Value>, Obstacle> {
+fn float(tick: &mut Tick<'_, '_>, router: Id, nic: &mut Value) -> Result<Option<Value>, Obstacle> {
     let wanted = |key| {
         let value = nic.get(key).and_then(Value::as_str);
         value.is_some_and(|value| value.eq_ignore_ascii_case("yes"))

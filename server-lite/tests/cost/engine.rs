@@ -2,6 +2,7 @@
 
 use crate::support::cost::{Case, Work, case, work};
 use crate::support::engine::{Bench, Kind, options, role, service, vm};
+use onegate_server_lite::flow::ScaleRequest;
 use onegate_server_lite::flow::expression::Expression;
 use onegate_server_lite::flow::schedule::Schedule;
 use onegate_server_lite::objects::document::Id;
@@ -26,6 +27,7 @@ pub const CASES: &[Case] = &[
     case("engine: a long value reported",    8_000, |n| polled(1, json!([policy("A > 1")]), &format!("A={}", "1".repeat(n)))),
     case("engine: policies",                 MANY, |n| polled(1, (0..n).map(|_| policy("A > 1")).collect(), "A=1")),
     case("engine: services",                 MANY, services),
+    case("engine: new VMs, and leases",      4_000, scaled),
 ];
 
 fn expression(text: &str) -> Work {
@@ -67,6 +69,38 @@ fn services(count: usize) -> Work {
         documents.push((kind, document));
     }
     polls(documents)
+}
+
+/// A network with so many leases, and a service that is given as many VMs more.
+fn scaled(count: usize) -> Work {
+    let mac = |n: usize| format!("02:00:0a:00:{:02x}:{:02x}", n / 256, n % 256);
+    let leases: Vec<_> = (0..count)
+        .map(|n| json!({"MAC": mac(n), "VM": n.to_string()}))
+        .collect();
+    let range = json!({"AR_ID": "0", "IP": "10.0.0.0", "MAC": mac(0), "SIZE": "60000",
+        "NEXT_INDEX": count.to_string(), "LEASES": {"LEASE": leases}});
+    let vnet = json!({"ID": "0", "NAME": "n", "AR_POOL": {"AR": range}, "TEMPLATE": {}});
+    let given = json!({"name": "r", "cardinality": 1, "min_vms": 1, "max_vms": 100_000, "elasticity_policies": [], "scheduled_policies": []});
+    let (kind, mut record) = vm(100);
+    record["TEMPLATE"]["NIC"] = json!({"NETWORK_ID": "0", "NIC_ID": "0"});
+    let documents = vec![
+        (Kind::Vnet, vnet),
+        service(json!([role(&given, &[100])])),
+        (kind, record),
+    ];
+    let mut bench = Bench::new(options(), documents);
+    bench.poll();
+    work(move || {
+        let wanted = ScaleRequest {
+            service: 1,
+            role: "r",
+            cardinality: 1 + count as Id,
+        };
+        let scaled = bench.change(|engine, draft, now| engine.scale(draft, &wanted, now));
+        scaled.unwrap();
+        let taken = &bench.get(Kind::Vnet, 0)["AR_POOL"]["AR"][0]["LEASES"]["LEASE"];
+        assert_eq!(taken.as_array().map(Vec::len), Some(2 * count));
+    })
 }
 
 fn polls(documents: Vec<(Kind, Value)>) -> Work {
