@@ -14,7 +14,7 @@ const LANES = 60;
 const COLUMNS = 112;
 const LINES = 3;
 /** The possible distances of the axis' marks, in seconds. */
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400];
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400];
 
 const INK = "#1c2128";
 const SOFT = "#57606a";
@@ -83,7 +83,8 @@ function axis(x, from, until, top, bottom) {
   const parts = [];
   for (let at = Math.ceil(from / step) * step; at <= until; at += step) {
     parts.push(svg("path", { d: `M${round(x(at))} ${top - 6}V${bottom}`, stroke: LINE }));
-    parts.push(words(x(at), top - 11, timeOfDay(at), { fill: SOFT, "text-anchor": "middle" }));
+    const tenths = step < 1000 ? `.${Math.floor((at % 1000) / 100)}` : "";
+    parts.push(words(x(at), top - 11, timeOfDay(at) + tenths, { fill: SOFT, "text-anchor": "middle" }));
   }
   return svg("g", {}, ...parts);
 }

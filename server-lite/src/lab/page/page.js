@@ -77,12 +77,9 @@ function forget() {
   timeline.clear();
 }
 
-/** What shows a service. The first few services are unfolded, unless the reader folded them. */
+/** What shows a service. */
 function row(id) {
-  if (!rows.has(id)) {
-    const open = folded.get(id) ?? rows.size < UNFOLDED;
-    rows.set(id, new Service(id, { open, minutes, onFold: (open) => folded.set(id, open) }));
-  }
+  if (!rows.has(id)) rows.set(id, new Service(id, { minutes, onFold: (open) => folded.set(id, open) }));
   return rows.get(id);
 }
 
@@ -97,6 +94,8 @@ function schedule() {
 
 function render() {
   const list = [...services.values()].sort((one, other) => one.id - other.id);
+  // The first few are unfolded, unless the reader said otherwise.
+  list.forEach(({ id }, index) => row(id).open(folded.get(id) ?? index < UNFOLDED));
   sync($("service-list"), rows, list, ({ id }) => id, ({ id }) => row(id));
   $("no-services").hidden = !live || list.length > 0;
 

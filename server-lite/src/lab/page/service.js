@@ -16,7 +16,7 @@ const URGENCY = ["bad", "warn", "idle", "busy", "ok"];
 
 export class Service {
   /** `onFold(open)` hears what the reader does. */
-  constructor(id, { open, minutes, onFold }) {
+  constructor(id, { minutes, onFold }) {
     Object.assign(this, { id, minutes });
     this.samples = new Map();
     this.roles = new Map();
@@ -27,18 +27,20 @@ export class Service {
     this.body = el("div", { id: `service-${id}` });
     this.toggle = el("button", { type: "button", class: "fold", "aria-controls": this.body.id }, this.name);
     this.toggle.addEventListener("click", () => {
-      this.open(this.body.hidden);
-      onFold(!this.body.hidden);
+      this.open(!this.isOpen);
+      onFold(this.isOpen);
     });
     this.node = el("article", { class: "card service", "aria-labelledby": `service-${id}-name`, "data-service": id },
       el("div", { class: "title" }, el("h3", { id: `service-${id}-name` }, this.toggle),
         el("span", { class: "soft" }, `service ${id}`), this.tally, this.poll.node, this.state.node),
       this.body);
-    this.open(open);
+    this.open(false);
   }
 
   /** Shows or hides the roles; what is hidden is not kept up to date. */
   open(open) {
+    if (this.isOpen === open) return;
+    this.isOpen = open;
     this.body.hidden = !open;
     this.toggle.setAttribute("aria-expanded", String(open));
     if (this.doc) this.show(this.doc);
@@ -70,8 +72,8 @@ export class Service {
     this.poll.set(doc.next_poll_in, doc.since);
     const vms = doc.roles.reduce((count, role) => count + size(role), 0);
     setText(this.tally, `${plural(doc.roles.length, "role")}, ${plural(vms, "VM")}`);
-    this.tally.hidden = !this.body.hidden;
-    if (this.body.hidden) return;
+    this.tally.hidden = this.isOpen;
+    if (!this.isOpen) return;
     sync(this.body, this.roles, doc.roles, (role) => role.name, (role) => ({
       role: new Role(this, role.name),
       get node() { return this.role.node; },
@@ -82,7 +84,7 @@ export class Service {
   tick(now) {
     this.now = now;
     this.poll.tick();
-    if (this.body.hidden) return;
+    if (!this.isOpen) return;
     for (const { role } of this.roles.values()) role.tick(now);
   }
 }
