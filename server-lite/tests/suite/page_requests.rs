@@ -1,11 +1,11 @@
 //! What the page's address answers to whom, and that nobody can take its places for long.
 
-use crate::support::client::{connect, until};
+use crate::support::client::{Client, connect, until};
 use crate::support::page::{Stream, address, ask};
 use crate::support::process::{Running, program, refused};
 use onegate_server_lite::lab::page::limits::{REQUESTS, VIEWERS};
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::Write;
+use std::net::Shutdown;
 
 fn server() -> Running {
     Running::start(&["--page", "0"])
@@ -228,13 +228,13 @@ fn there_are_places_for_so_many_viewers_and_one_that_leaves_makes_room() {
     let server = server();
     let mut viewers: Vec<Stream> = (0..VIEWERS).map(|_| Stream::open(&server)).collect();
     let host = format!("Host: {}", address(&server));
-    let answer = ask(&server, "GET /events", &[&host]);
+    let mut one_more = connect(address(&server));
+    one_more.send(format!("GET /events HTTP/1.1\r\n{host}\r\n\r\n").as_bytes());
+    let answer = one_more.answer();
     assert_eq!(answer.status, 503, "{answer:?}");
     assert_eq!(answer.header("Retry-After"), Some("5"));
-    assert!(
-        answer.text().contains("16 of them are open already"),
-        "{answer:?}"
-    );
+    let words = "16 of them are open already";
+    assert!(answer.text().contains(words), "{answer:?}");
     // The page itself is still there.
     assert_eq!(ask(&server, "GET /", &[&host]).status, 200);
     for viewer in &mut viewers {
@@ -252,11 +252,9 @@ fn heads_that_never_end_take_places_for_a_few_seconds_only() {
     let server = server();
     let mut watching = Stream::open(&server);
     watching.until("service", |_| true);
-    let mut slow: Vec<TcpStream> = (0..REQUESTS)
-        .map(|_| TcpStream::connect(address(&server)).unwrap())
-        .collect();
-    for stream in &mut slow {
-        stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    let mut slow: Vec<Client> = (0..REQUESTS).map(|_| connect(address(&server))).collect();
+    for client in &mut slow {
+        client.send(b"GET / HTTP/1.1\r\n");
     }
     let host = format!("Host: {}", address(&server));
     // All places are taken once the last of them is seen.
@@ -265,12 +263,10 @@ fn heads_that_never_end_take_places_for_a_few_seconds_only() {
     });
     // Who watches already goes on, and so do guests.
     assert_eq!(server.send("GET /", &[], b"").status, 401);
-    for stream in &mut slow {
+    for client in &mut slow {
         // Some more of the head at a time does not help.
-        let _ = stream.write_all(b"A: b\r\n");
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer);
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
+        let _ = client.stream.write_all(b"A: b\r\n");
+        assert_eq!(client.last_answer().status, 408);
     }
     until("the places are free", || {
         ask(&server, "GET /", &[&host]).status == 200
