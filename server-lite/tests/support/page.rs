@@ -60,7 +60,13 @@ impl Stream {
     /// The next event and its data; `None` once the stream has ended.
     pub fn next(&mut self) -> Option<(String, Value)> {
         let mut event = String::new();
+        let deadline = Instant::now() + PATIENCE;
         loop {
+            assert!(
+                Instant::now() < deadline,
+                "nothing comes:\n{:.9999}",
+                self.text
+            );
             let mut line = String::new();
             let count = self.reader.read_line(&mut line).unwrap_or(0);
             self.text += &line;
