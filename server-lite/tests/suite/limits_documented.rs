@@ -132,6 +132,11 @@ fn the_limits_of_http() {
             "they wait",
         ),
         row(
+            "updates that are being stored",
+            number(limits.pending),
+            "the next requests wait",
+        ),
+        row(
             "requests that wait, each client in its turn",
             waiting,
             http::BUSY.status.to_string(),

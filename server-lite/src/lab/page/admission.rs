@@ -22,10 +22,10 @@ pub(super) enum Admitted {
 pub(super) enum NotAdmitted {
     /// Host is a name.
     #[error(
-        "this page answers at an IP address or localhost, with the port {1}, not as '{0}': open http://127.0.0.1:{1}/ (a \
-         tunnel needs the same port on both sides, as in ssh -L {1}:127.0.0.1:{1})"
+        "this page answers at an IP address or localhost, with its own port, not as '{0}': open http://{1}/ (a tunnel needs \
+         the same port on both sides, as in ssh -L {port}:{1})", port = .1.port()
     )]
-    Host(String, u16),
+    Host(String, SocketAddr),
     /// Origin is another site's.
     #[error("another site's page may not ask for this one: open it by its own address")]
     OtherSite,
@@ -66,11 +66,11 @@ impl NotAdmitted {
     }
 }
 
-/// What a request gets at this port.
-pub(super) fn admit(request: &Request, port: u16) -> Result<Admitted, NotAdmitted> {
+/// What a request gets at this address.
+pub(super) fn admit(request: &Request, address: SocketAddr) -> Result<Admitted, NotAdmitted> {
     let host = request.header("host").unwrap_or_default();
-    if !is_ours(host, port) {
-        return Err(NotAdmitted::Host(shown(host, 100), port));
+    if !is_ours(host, address.port()) {
+        return Err(NotAdmitted::Host(shown(host, 100), address));
     }
     let own = |origin: &str| {
         let rest = origin.strip_prefix("http://");

@@ -74,8 +74,14 @@ impl Marks {
 
     /// Marks these.
     pub(super) fn mark(&self, more: Marked) {
-        self.lock().marked.extend(more);
-        self.bell.notify_one();
+        let mut state = self.lock();
+        let was_empty = state.marked.is_empty();
+        state.marked.extend(more);
+        drop(state);
+        // Where something is marked already, nobody waits for a mark.
+        if was_empty {
+            self.bell.notify_one();
+        }
     }
 
     /// Counts a viewer, unless there are so many already.

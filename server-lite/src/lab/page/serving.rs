@@ -49,7 +49,6 @@ enum NoRequest {
 pub(super) fn start(listener: TcpListener, audience: Audience) -> io::Result<()> {
     let audience = Arc::new(audience);
     let open = Arc::<AtomicUsize>::default();
-    let port = listener.local_addr()?.port();
     let accept = move || {
         for stream in listener.incoming() {
             let Ok(stream) = stream else {
@@ -68,7 +67,7 @@ pub(super) fn start(listener: TcpListener, audience: Audience) -> io::Result<()>
             };
             let answer = move || {
                 // Whoever asked may be gone.
-                let _ = answer(&stream, port, &audience, place);
+                let _ = answer(&stream, &audience, place);
             };
             let thread = std::thread::Builder::new().name("viewer".to_owned());
             // Without a thread the connection ends.
@@ -96,7 +95,7 @@ impl Drop for Place {
 }
 
 /// Answers the one request of a connection.
-fn answer(stream: &TcpStream, port: u16, audience: &Audience, place: Place) -> io::Result<()> {
+fn answer(stream: &TcpStream, audience: &Audience, place: Place) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let request = match read(stream) {
         Ok(request) => request,
@@ -107,7 +106,7 @@ fn answer(stream: &TcpStream, port: u16, audience: &Audience, place: Place) -> i
         }
     };
     let head = request.method == "HEAD";
-    match admit(&request, port) {
+    match admit(&request, stream.local_addr()?) {
         Ok(Admitted::File(file)) => {
             let response = Response {
                 status: 200,
