@@ -20,11 +20,17 @@ const SECRET_PARTS: &[&str] = &[
     "PRIVATE",
     "CREDENTIAL",
     "APIKEY",
+    "ACCESSKEY",
+    "COOKIE",
 ];
-/// ... and one that has one of these as a word, alone or before or after `_`.
-const SECRET_WORDS: &[&str] = &["KEY", "KEYS", "PASS", "PIN", "AUTH"];
-/// A value that begins with this, or has it in it, is a private key.
-const PRIVATE_KEY: &str = "-----BEGIN";
+/// ... one that has one of these as a word, alone or before or after `_`, ...
+const SECRET_WORDS: &[&str] = &["KEY", "KEYS", "PIN", "AUTH", "OTP", "JWT"];
+/// ... and one with a word that ends so.
+const SECRET_ENDS: &[&str] = &["PASS", "PW", "PSK"];
+/// What a private key has in it, as it is and in base64.
+const PRIVATE_KEY: [&str; 2] = ["-----BEGIN", "LS0tLS1CRUdJTi"];
+/// A name of a user of more characters, in a URL, is a token.
+const USER: usize = 15;
 
 /// The attributes of a VM as they are shown, and how many are left out. `budget` is how many bytes they may take, and is
 /// less afterwards.
@@ -54,10 +60,7 @@ pub(super) fn attributes(vm: &Value, budget: &mut usize) -> (Map<String, Value>,
 fn text(name: &str, value: &Value) -> String {
     let mut text = String::new();
     write(&mut text, name, value);
-    match is_secret(&text) {
-        true => HIDDEN.to_owned(),
-        false => shown(&text, CHARACTERS),
-    }
+    shown(&text, CHARACTERS)
 }
 
 /// Appends a value: of a vector `[A=1, B=2]`, of a repeated attribute one after the other. Of what is too long to be shown,
@@ -70,7 +73,10 @@ fn write(text: &mut String, name: &str, value: &Value) {
         return;
     }
     match value {
-        Value::String(value) => text.extend(value.chars().take(2 * CHARACTERS)),
+        Value::String(value) => {
+            let value: String = value.chars().take(2 * CHARACTERS).collect();
+            *text += if is_secret(&value) { HIDDEN } else { &value };
+        }
         Value::Array(values) => {
             for (at, value) in values.iter().enumerate() {
                 if enough(text) {
@@ -101,19 +107,51 @@ fn write(text: &mut String, name: &str, value: &Value) {
 fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let ends = |word: &str| SECRET_ENDS.iter().any(|end| word.ends_with(end));
     SECRET_PARTS.iter().any(|part| name.contains(part))
-        || words.any(|word| SECRET_WORDS.contains(&word))
+        || words.any(|word| SECRET_WORDS.contains(&word) || ends(word))
 }
 
-/// Whether a value is a private key, or a URL with a password.
+/// Whether the beginning of a value, which may have been cut, has a secret in it: a private key, a URL with a password,
+/// or what is said to be one, as in `password=`, `"token": ` or `--token `.
 fn is_secret(value: &str) -> bool {
-    let mut urls = value.split("://").skip(1);
-    let has_password = |rest: &str| {
-        let authority = rest.split(['/', '?', '#', ' ']).next().unwrap_or_default();
-        let user = authority.rsplit_once('@').map(|(user, _)| user);
-        user.is_some_and(|user| user.contains(':'))
-    };
-    value.contains(PRIVATE_KEY) || urls.any(has_password)
+    PRIVATE_KEY.iter().any(|mark| value.contains(mark))
+        || value.split("://").skip(1).any(has_password)
+        || names_secret(value)
+}
+
+/// Whether what follows `://` begins with a password, or with a user's name that is a token.
+fn has_password(rest: &str) -> bool {
+    let ends = |c: char| c.is_whitespace() || "/?#,;\"'<>\\".contains(c);
+    let authority = rest.split(ends).next().unwrap_or_default();
+    if let Some((user, _)) = authority.rsplit_once('@') {
+        return user.contains(':') || user.len() > USER;
+    }
+    // What is no port is the beginning of a password: it has a `/` in it, or was cut.
+    authority.rsplit_once(':').is_some_and(|(_, port)| {
+        let end = port.find(|c: char| !c.is_ascii_digit());
+        let next = end.and_then(|end| port[end..].chars().next());
+        end.unwrap_or(port.len()) > 5 || next.is_some_and(char::is_alphanumeric)
+    })
+}
+
+/// Whether a word is a secret's name, and a value comes after it.
+fn names_secret(value: &str) -> bool {
+    let in_word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let mut rest = value;
+    while let Some(begin) = rest.find(in_word) {
+        rest = &rest[begin..];
+        let (word, after) = rest.split_at(rest.find(|c| !in_word(c)).unwrap_or(rest.len()));
+        rest = after;
+        let follows = after.trim_start_matches(['"', '\'', '\\', ' ']);
+        let is_assigned = follows.starts_with(['=', ':']) && follows.len() > 1;
+        let is_option = word.starts_with("--") && after.starts_with(' ');
+        let is_scheme = word.eq_ignore_ascii_case("Bearer") && after.starts_with(' ');
+        if is_scheme || (is_assigned || is_option) && looks_secret(word) {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -140,11 +178,17 @@ mod tests {
             "AWS_CREDENTIALS",
             "ROOT_PASS",
             "DBPWD",
+            "ACCESSKEY",
+            "SESSION_COOKIE",
+            "WIFI_PSK",
+            "PGPASS",
+            "ROOTPW",
+            "OTP",
         ] {
             assert_eq!(of(json!({name: "s3"})).0, json!({name: HIDDEN}), "{name}");
         }
         for name in [
-            "MONKEY", "KEYBOARD", "PASSED", "AUTHOR", "READY", "SPINNING",
+            "MONKEY", "KEYBOARD", "PASSED", "AUTHOR", "READY", "SPINNING", "PWR", "PASSIVE",
         ] {
             assert_eq!(of(json!({name: "s3"})).0, json!({name: "s3"}), "{name}");
         }
@@ -154,13 +198,49 @@ mod tests {
                 "[A=1, PASSWORD=(hidden)]",
             ),
             (json!([{"KEY": "s3"}, "2"]), "[KEY=(hidden)], 2"),
-            (json!("postgres://me:s3@db/x"), HIDDEN),
-            (json!("-----BEGIN RSA PRIVATE KEY-----\ns3"), HIDDEN),
-            (json!("http://host:80/a@b"), "http://host:80/a@b"),
-            (json!("http://me@host/"), "http://me@host/"),
+            (json!(["1", "password=s3"]), "1, (hidden)"),
+            (json!({"A": "ftp://a:s3@b", "B": "2"}), "[A=(hidden), B=2]"),
             (json!(5), "5"),
         ] {
             assert_eq!(of(json!({"V": value})).0, json!({"V": shown}));
+        }
+    }
+
+    #[test]
+    fn a_value_that_says_it_has_a_secret_is_hidden() {
+        let long = format!("postgres://me:{}@db/x", "s3".repeat(CHARACTERS));
+        for value in [
+            "postgres://me:s3@db/x",
+            "postgres://me:s3/s3@db/x",
+            "redis://:s3@db",
+            "https://s3s3s3s3s3s3s3s3@git.example/x",
+            "a http://h:80/ b ftp://me:123456@h",
+            &long,
+            "-----BEGIN RSA PRIVATE KEY-----\ns3",
+            "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo=",
+            "host=db user=me password=s3",
+            "user: me, pass: s3",
+            r#"{"db_password": "s3"}"#,
+            r#"{\"secret\":\"s3\"}"#,
+            "http://h/?x=1&access_token=s3",
+            "kubeadm join 10.0.0.1:6443 --token s3.s3 --v 1",
+            "Authorization: Bearer s3",
+        ] {
+            assert_eq!(of(json!({"V": value})).0, json!({"V": HIDDEN}), "{value}");
+        }
+        for value in [
+            "http://host:80/a@b",
+            "http://me@host/",
+            "http://[::1]:80/ http://[::1]/ http://h: http://h",
+            "[http://h:80], (http://h:8080) http://h:65535.",
+            "the password is elsewhere",
+            "--token",
+            "password=",
+            "a=1 b:2 monkey=3 author: me",
+            "bearer",
+            "é://é:80 ü",
+        ] {
+            assert_eq!(of(json!({"V": value})).0, json!({"V": value}));
         }
     }
 
