@@ -24,6 +24,7 @@ use pulse::Pulse;
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use timeline::Timeline;
 
 /// A cloud, and what is made of it to test with.
@@ -73,6 +74,16 @@ impl Lab {
         let page = Page::start(Arc::clone(&self.cloud), &self.timeline, listener)?;
         self.page.get_or_init(|| page).all_changed(&self.cloud);
         Ok(())
+    }
+
+    /// Puts the cloud's clock ahead; gives how far it is ahead of the system's then.
+    pub fn put_clock_ahead(&self, by: Duration) -> Duration {
+        let ahead = self.cloud.put_clock_ahead(by);
+        // What is left of each time is less.
+        if let Some(page) = self.page.get() {
+            page.all_changed(&self.cloud);
+        }
+        ahead
     }
 
     /// These documents changed, and readers see it already.

@@ -209,7 +209,7 @@ fn gate(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabEr
 
 fn clock(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabError> {
     let by = step(&order.words)?;
-    let ahead = lab.cloud.put_clock_ahead(by);
+    let ahead = lab.put_clock_ahead(by);
     let now = lab.cloud.now().to_zoned(jiff::tz::TimeZone::system());
     let text = format!(
         "{}, {} s ahead of the system's clock",

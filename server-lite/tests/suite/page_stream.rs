@@ -192,6 +192,27 @@ fn the_stream_begins_with_what_service_show_says_and_follows_a_service_that_scal
 }
 
 #[test]
+fn what_is_left_of_each_time_is_told_again_where_the_clock_is_put_ahead() {
+    let watched = Watched::new(&[]);
+    let mut stream = Stream::open(&watched.server);
+    let clock = |service: &Value| service["ahead"].as_f64();
+    let due = |service: &Value| {
+        service["roles"][0]["scheduled_policies"][0]["next_due"]
+            .as_i64()
+            .unwrap()
+    };
+    watched.ok("wait vm 0 STATE=RUNNING");
+    watched.ok("vm set 0 LAST=1");
+    let last = |service: &Value| service["roles"][0]["nodes"][0]["attributes"]["LAST"] == "1";
+    let before = stream.until("service", last);
+    assert_eq!(clock(&before), None);
+    // Nothing else changes, and the schedule begins when it is looked at first.
+    watched.ok("clock +240h");
+    let after = stream.until("service", |service| clock(service) == Some(864_000.0));
+    assert!(due(&after) > due(&before), "{before}\n{after}");
+}
+
+#[test]
 fn a_service_that_is_removed_is_gone_and_vms_in_no_service_are_apart() {
     let watched = Watched::new(&[]);
     let mut stream = Stream::open(&watched.server);

@@ -7,6 +7,7 @@ use crate::objects::document::{Document, Id};
 use crate::store::state::{Draft, Kind, Objects, Writes};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::time::Duration;
 
 /// How many documents are looked up in one go.
 const AT_ONCE: usize = 64;
@@ -17,6 +18,7 @@ pub struct ServiceCopy {
     service: Id,
     documents: Writes,
     at: Timestamp,
+    ahead: Duration,
 }
 
 impl Embedded {
@@ -37,6 +39,7 @@ impl Embedded {
             service,
             documents,
             at: self.now(),
+            ahead: self.ahead(),
         }
     }
 
@@ -66,6 +69,11 @@ impl ServiceCopy {
     pub fn report(&self, engine: &mut Engine) -> Option<Value> {
         let none = Objects::default();
         engine.report(&Draft::new(&none, &self.documents), self.service, self.at)
+    }
+
+    /// How far the cloud's clock, which its times are by, was ahead of the system's.
+    pub fn ahead(&self) -> Duration {
+        self.ahead
     }
 
     /// One of its VMs.

@@ -83,10 +83,14 @@ impl Embedded {
 
     /// What time it is in this cloud.
     pub fn now(&self) -> Timestamp {
-        let ahead = Duration::from_millis(self.ahead.load(SeqCst).unsigned_abs());
         Timestamp::now()
-            .saturating_add(ahead)
+            .saturating_add(self.ahead())
             .unwrap_or(Timestamp::MAX)
+    }
+
+    /// How far the cloud's clock is ahead of the system's.
+    pub fn ahead(&self) -> Duration {
+        Duration::from_millis(self.ahead.load(SeqCst).unsigned_abs())
     }
 
     /// Puts the cloud's clock ahead, until the process ends; gives how far it is ahead of the system's then.

@@ -16,7 +16,8 @@ pub(super) fn nodes(report: &Value) -> Vec<Id> {
         .collect()
 }
 
-/// A service's report as JSON, each node with its address and attributes; without these if it is to be short.
+/// A service's report as JSON, each node with its address and attributes; without these if it is to be short. Where the
+/// cloud's clock is ahead of the system's, by how many seconds.
 pub(super) fn of_service(mut report: Value, copy: &ServiceCopy, short: bool) -> String {
     let mut budget = if short { 0 } else { ATTRIBUTE_BYTES };
     let mut places = NODES;
@@ -34,6 +35,10 @@ pub(super) fn of_service(mut report: Value, copy: &ServiceCopy, short: bool) -> 
         if left_out > 0 {
             role["more_nodes"] = left_out.into();
         }
+    }
+    let ahead = copy.ahead().as_secs_f64();
+    if ahead > 0.0 {
+        report["ahead"] = ahead.into();
     }
     json_of(&report)
 }

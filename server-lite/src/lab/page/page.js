@@ -53,7 +53,8 @@ const MESSAGES = {
   service(doc) {
     // What a service says of times was so when its document was made; it is not sent again as long as nothing changes.
     const age = (doc.age ?? 0) * 1000;
-    services.set(doc.id, { ...doc, now: now(), made: now() - age, since: performance.now() - age });
+    // Its times are by the cloud's clock, which may have been put ahead.
+    services.set(doc.id, { ...doc, now: now(), made: now() - age + (doc.ahead ?? 0) * 1000, since: performance.now() - age });
     row(doc.id).sample(doc.samples);
   },
   gone({ id }) {
