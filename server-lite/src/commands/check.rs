@@ -227,11 +227,8 @@ fn reached(url: &str, key: &str, answer: Result<(), Refusal>) -> Checked {
 
 /// An address that must be none of these.
 fn other_address(given: &str, taken: &[(&str, &str)]) -> Checked {
-    let same = taken
-        .iter()
-        .find(|(taken, _)| *taken == given && !given.ends_with(":0"));
-    match same {
-        Some((_, what)) => Checked::Failed(format!("{given} is where {what}: choose another")),
+    match setup::taken_for(given, taken) {
+        Some(what) => Checked::Failed(format!("{given} is where {what}: choose another")),
         None => address(given),
     }
 }

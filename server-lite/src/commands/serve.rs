@@ -70,6 +70,7 @@ fn serve_until_signal(
         .iter()
         .for_each(|warning| log.write(LogLevel::Warning, warning));
     // All is read before the address is listened on: what is wrong is said before a guest is answered.
+    setup::addresses(options, &config)?;
     let tls = setup::certificate(options)?;
     if let Some(tls) = &tls {
         warn_of_expiry(tls, log);

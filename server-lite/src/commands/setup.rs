@@ -109,6 +109,36 @@ pub fn bind(address: &str) -> io::Result<TcpListener> {
     TcpListener::bind(addresses.as_slice())
 }
 
+/// What of these an address is for already, each with what it is for; not where the system is to choose the port.
+pub fn taken_for<'t>(given: &str, taken: &[(&str, &'t str)]) -> Option<&'t str> {
+    let same = taken.iter().find(|(address, _)| *address == given);
+    same.filter(|_| !given.ends_with(":0"))
+        .map(|(_, what)| *what)
+}
+
+/// Looks whether guests, the operator and the page have an address of their own each.
+///
+/// # Errors
+/// Two have the same.
+pub fn addresses(options: &CommandOptions, config: &Config) -> Result<(), CommandError> {
+    let guests = address(options, config);
+    let page = options.page.as_deref().map(page_address);
+    let mut taken = vec![(guests.as_str(), "guests are answered")];
+    for (given, what) in [
+        (options.admin.as_deref(), "--admin is"),
+        (page.as_deref(), "--page is"),
+    ] {
+        let Some(given) = given else { continue };
+        if let Some(other) = taken_for(given, &taken) {
+            return Err(CommandError::Configuration(format!(
+                "cannot listen on {given}: it is where {other}: choose another address (--listen, --admin, --page)"
+            )));
+        }
+        taken.push((given, what));
+    }
+    Ok(())
+}
+
 /// Listens. An address that is taken, or is not there yet, is tried for a while: at boot, and after a restart, it may
 /// come free.
 ///
