@@ -69,6 +69,18 @@ fn each_request_gets_what_is_its_own() {
         ("GET /events", &[own, "Origin: null"], 403, "another site"),
         (
             "GET /events",
+            &[own, &origin, "Origin: http://evil.example"],
+            403,
+            "another site",
+        ),
+        (
+            "GET /events",
+            &[own, "Sec-Fetch-Site: same-origin", cross],
+            403,
+            "another site",
+        ),
+        (
+            "GET /events",
             &[own, "Origin: http://127.0.0.1"],
             403,
             "another site",
@@ -288,6 +300,16 @@ fn where_the_page_is_can_be_said_and_is_looked_at() {
         let all = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
         let (_, why) = refused(&all);
         assert!(why.contains(words), "{options:?}: {why}");
+    }
+    let one = "127.0.0.1:5999";
+    for (options, words) in [
+        (["--listen", one, "--page", "5999"], "guests are answered"),
+        (["--listen", one, "--admin", one], "guests are answered"),
+        (["--admin", one, "--page", one], "--admin is"),
+    ] {
+        let (status, why) = refused(&[&["serve"], &options[..]].concat());
+        let words = format!("cannot listen on {one}: it is where {words}: choose another");
+        assert!(status == 78 && why.contains(&words), "{options:?}: {why}");
     }
     let server = Running::start(&["--page", "0.0.0.0:0"]);
     let (status, log) = server.stop();

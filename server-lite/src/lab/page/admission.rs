@@ -76,7 +76,7 @@ pub(super) fn admit(request: &Request, address: SocketAddr) -> Result<Admitted, 
         let rest = origin.strip_prefix("http://");
         rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
     };
-    if request.header("origin").is_some_and(|origin| !own(origin)) || is_from_elsewhere(request) {
+    if all(request, "origin").any(|origin| !own(origin)) || is_from_elsewhere(request) {
         return Err(NotAdmitted::OtherSite);
     }
     let file = FILES.iter().find(|file| file.path == request.path);
@@ -92,6 +92,12 @@ pub(super) fn admit(request: &Request, address: SocketAddr) -> Result<Admitted, 
         true => Ok(admitted),
         false => Err(NotAdmitted::Body),
     }
+}
+
+/// The values of all header fields of this name: no field hides behind another.
+fn all<'r>(request: &'r Request, name: &'r str) -> impl Iterator<Item = &'r str> {
+    let fields = request.headers.iter().filter(move |(n, _)| n == name);
+    fields.map(|(_, value)| value.as_str())
 }
 
 /// Whether a Host is an address, or localhost, with this port. A name that an attacker has point here is neither.
@@ -116,7 +122,8 @@ fn is_ours(host: &str, port: u16) -> bool {
 /// Whether a browser says that another site has it ask, other than by a link to the page.
 fn is_from_elsewhere(request: &Request) -> bool {
     let said = |name| request.header(name).unwrap_or_default();
-    let foreign = !matches!(said("sec-fetch-site"), "" | "same-origin" | "none");
+    let foreign =
+        all(request, "sec-fetch-site").any(|site| !matches!(site, "same-origin" | "none"));
     let is_link = request.path == "/"
         && said("sec-fetch-mode") == "navigate"
         && said("sec-fetch-dest") == "document";
