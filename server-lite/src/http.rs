@@ -42,8 +42,8 @@ pub struct Hold {
     pub topics: Vec<Topic>,
     /// How long.
     pub wait: Duration,
-    /// Makes the answer for when the time is over.
-    pub unchanged: Box<dyn FnOnce() -> Response + Send>,
+    /// What is said when the time is over; not held again.
+    pub unchanged: Box<dyn FnOnce() -> Reply + Send>,
 }
 
 /// What answers requests. Called by several threads at once; it may block.

@@ -315,7 +315,7 @@ impl Handler for Logged {
                     counts.add(&outcome, start.elapsed());
                 }
                 listeners.log.request(&request, &outcome, start.elapsed());
-                outcome.response
+                Reply::Now(outcome.response)
             }),
         })
     }

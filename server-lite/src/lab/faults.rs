@@ -195,7 +195,7 @@ impl<H: Handler + 'static> Handler for FaultyHandler<H> {
                 Reply::Held(Hold {
                     topics: Vec::new(),
                     wait,
-                    unchanged: Box::new(move || handler.handle(&request)),
+                    unchanged: Box::new(move || handler.handle_or_hold(&request)),
                 })
             }
         }

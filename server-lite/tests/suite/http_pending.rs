@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::support::client::{Client, connect, until};
 use crate::support::http::start;
-use onegate_server_lite::http::{Handler, Limits, PendingAnswer, Reply, Request, Response, Server};
+use onegate_server_lite::http::{
+    Handler, Hold, Limits, PendingAnswer, Reply, Request, Response, Server,
+};
 
-/// Keeps each request to `/later…` pending; `/lost` is answered by nobody.
+/// Keeps each request to `/later…` pending; `/lost` is answered by nobody; `/held` is held for a moment, and then pending.
 #[derive(Default)]
 struct Pending(Arc<Mutex<Vec<(String, PendingAnswer)>>>);
 
@@ -27,11 +29,17 @@ impl Handler for Pending {
 
     fn handle_or_hold(&self, request: &Request) -> Reply {
         let (pending, path) = (Arc::clone(&self.0), request.path.clone());
-        match &*path {
+        let later: Box<dyn FnOnce(PendingAnswer) + Send> = Box::new(move |answer| {
+            pending.lock().unwrap().push((path, answer));
+        });
+        match &*request.path {
+            "/held" => Reply::Held(Hold {
+                topics: Vec::new(),
+                wait: Duration::from_millis(1),
+                unchanged: Box::new(move || Reply::Later(later)),
+            }),
             "/lost" => Reply::Later(Box::new(drop)),
-            _ if path.starts_with("/later") => Reply::Later(Box::new(move |answer| {
-                pending.lock().unwrap().push((path, answer));
-            })),
+            path if path.starts_with("/later") => Reply::Later(later),
             _ => Reply::Now(self.handle(request)),
         }
     }
@@ -117,6 +125,30 @@ fn the_next_waits_while_as_many_as_may_be_are_pending() {
     for client in &mut clients {
         assert_eq!(told(client), (200, "/later".into()));
     }
+}
+
+/// As an update is while the gate is slow.
+#[test]
+fn what_was_held_may_be_pending_then() {
+    let limits = Limits {
+        linger: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let (pending, server, address) = Pending::serve(limits);
+    let mut clients: Vec<Client> = (0..100).map(|_| connect(address)).collect();
+    for client in &mut clients {
+        send(client, "/held");
+    }
+    pending.wait_for(100);
+    // No thread waits for one of them.
+    let mut other = connect(address);
+    send(&mut other, "/now");
+    assert_eq!(told(&mut other), (200, "/now".into()));
+    (0..100).for_each(|_| pending.answer());
+    for client in &mut clients {
+        assert_eq!(told(client), (200, "/held".into()));
+    }
+    assert_eq!(server.stop(), 0);
 }
 
 #[test]

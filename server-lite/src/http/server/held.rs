@@ -13,14 +13,14 @@ use super::released::Release;
 use super::{Shared, lock};
 use crate::http::limits::MEMORY;
 use crate::http::request::Request;
-use crate::http::{Hold, Response, Topic};
+use crate::http::{Hold, Reply, Topic};
 
 /// A request that is held.
 struct HeldRequest {
     request: Request,
     topics: Vec<Topic>,
     until: Instant,
-    unchanged: Box<dyn FnOnce() -> Response + Send>,
+    unchanged: Box<dyn FnOnce() -> Reply + Send>,
 }
 
 /// All held requests, by the number of their connection's slot.

@@ -13,16 +13,16 @@ use rustix::fd::OwnedFd;
 use super::watch::Watch;
 use super::worker::Worker;
 use super::{Shared, lock, token};
-use crate::http::Response;
 use crate::http::limits::FAULT;
 use crate::http::request::Request;
+use crate::http::{Reply, Response};
 
 /// How a connection goes on.
 pub(super) enum Release {
     /// With an answer that was pending since then.
     Answered(Response, Instant),
-    /// With the answer that nothing changed.
-    Unchanged(Box<dyn FnOnce() -> Response + Send>),
+    /// With what is said where nothing changed.
+    Unchanged(Box<dyn FnOnce() -> Reply + Send>),
     /// Something changed: its request is handled again.
     Changed(Request),
 }
@@ -170,8 +170,11 @@ impl Shared {
                     self.took(since.elapsed());
                     self.respond(live, Ok(response));
                 }
-                (Some(live), Release::Unchanged(answer)) => {
-                    self.respond(live, Ok(answer()));
+                (Some(live), Release::Unchanged(reply)) => {
+                    let answer = self.answer_of(number, live, reply(), Instant::now());
+                    if let Some(answer) = answer {
+                        self.respond(live, Ok(answer));
+                    }
                 }
                 (None, _) => {}
             }

@@ -249,26 +249,43 @@ impl Shared {
             // The static binary is built without unwinding: there a panic ends the server, and init starts it again.
             let reply = catch_unwind(AssertUnwindSafe(|| self.handler.handle_or_hold(&request)));
             let hold = match reply {
-                Ok(Reply::Now(response)) => return Some(Ok(response)),
                 Ok(Reply::Held(hold)) => hold,
-                Ok(Reply::Later(tell)) => {
-                    tell(PendingAnswer::new(&self.released, number, began));
-                    return None;
-                }
-                Ok(Reply::Lost) => {
-                    live.connection.hang_up();
-                    return None;
-                }
+                Ok(reply) => return self.answer_of(number, live, reply, began).map(Ok),
                 Err(_) => return Some(Err(FAULT)),
             };
             if self.stopping.load(SeqCst) || live.connection.has_ended() {
-                return Some(Ok((hold.unchanged)()));
+                let reply = (hold.unchanged)();
+                return self.answer_of(number, live, reply, began).map(Ok);
             }
             if !self.hold(live, request.held()) {
                 return Some(Err(MEMORY.refusal));
             }
             // Given back where something changed meanwhile.
             request = self.keep(number, request, hold, seen)?;
+        }
+    }
+
+    /// The answer of a reply to a request that is not held, or no longer; `None` if there is none yet, or none at all.
+    pub(super) fn answer_of(
+        &self,
+        number: usize,
+        live: &mut Seat,
+        mut reply: Reply,
+        began: Instant,
+    ) -> Option<Response> {
+        loop {
+            match reply {
+                Reply::Now(response) => return Some(response),
+                Reply::Held(hold) => reply = (hold.unchanged)(),
+                Reply::Later(tell) => {
+                    tell(PendingAnswer::new(&self.released, number, began));
+                    return None;
+                }
+                Reply::Lost => {
+                    live.connection.hang_up();
+                    return None;
+                }
+            }
         }
     }
 
