@@ -93,7 +93,7 @@ struct Tick<'t, 'd> {
     now: Timestamp,
     have_processes: bool,
     /// What is taken of the networks, as far as it was looked at.
-    taken: lease::Taken,
+    taken: lease::TakenLeases,
 }
 
 impl Tick<'_, '_> {
@@ -161,7 +161,7 @@ impl Engine {
             decisions: &mut self.decisions,
             now,
             have_processes: self.have_processes,
-            taken: lease::Taken::default(),
+            taken: lease::TakenLeases::default(),
         }
     }
 

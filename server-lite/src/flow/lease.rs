@@ -43,7 +43,7 @@ pub(super) struct Lease {
 /// What is taken of the address ranges that leases were taken of during a change: for all of its new VMs, a network's
 /// leases are looked through once.
 #[derive(Debug, Default)]
-pub(super) struct Taken(HashMap<(Id, usize), TakenOfRange>);
+pub(super) struct TakenLeases(HashMap<(Id, usize), TakenOfRange>);
 
 #[derive(Debug, Default)]
 struct TakenOfRange {
@@ -52,7 +52,7 @@ struct TakenOfRange {
     leases: usize,
 }
 
-impl Taken {
+impl TakenLeases {
     /// What is taken of the range at this place of a network, which has these leases.
     fn of(&mut self, network: Id, index: usize, leases: &[Value]) -> &mut TakenOfRange {
         let taken = self.0.entry((network, index)).or_default();
@@ -69,7 +69,7 @@ impl Taken {
 /// Takes a free lease of a network: of the first address range that has one the next after NEXT_INDEX, as oned does.
 pub(super) fn take(
     draft: &mut Draft<'_>,
-    taken: &mut Taken,
+    taken: &mut TakenLeases,
     network: Id,
     holder: Holder,
 ) -> Result<Lease, Obstacle> {

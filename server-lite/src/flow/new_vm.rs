@@ -5,7 +5,7 @@
 //! is a VM's own is made new: ID, NAME, STIME, IP and MAC (leases of the same networks), context. Of USER_TEMPLATE
 //! only what a VM template brings is taken over; what a guest has reported stays its own.
 
-use super::lease::{self, Holder, Taken};
+use super::lease::{self, Holder, TakenLeases};
 use super::obstacle::Obstacle;
 use super::service::Role;
 use super::{Tick, vrouter};
@@ -277,7 +277,7 @@ pub(super) fn one_or_list(mut items: Vec<Value>) -> Value {
 /// A lease of the NIC's network, and the addresses that follow from it.
 fn address(
     draft: &mut Draft<'_>,
-    taken: &mut Taken,
+    taken: &mut TakenLeases,
     vm: Id,
     nic: &mut Value,
 ) -> Result<(), Obstacle> {

@@ -17,7 +17,7 @@ fn taken(range: &Value, vms: usize) -> (Vec<String>, Option<String>) {
     let none = Writes::new();
     let mut draft = Draft::new(&objects, &none);
     let mut got = Vec::new();
-    let mut taken = Taken::default();
+    let mut taken = TakenLeases::default();
     for vm in 0..vms {
         match take(&mut draft, &mut taken, 0, Holder::Vm(vm as Id)) {
             Ok(lease) => {
@@ -197,7 +197,7 @@ fn the_next_free_address_is_taken_and_given_back() {
     );
     let none = Writes::new();
     let mut draft = Draft::new(&objects, &none);
-    let mut taken = Taken::default();
+    let mut taken = TakenLeases::default();
     let mut take =
         |draft: &mut Draft<'_>, network, vm| take(draft, &mut taken, network, Holder::Vm(vm));
     let mut ips = Vec::new();
