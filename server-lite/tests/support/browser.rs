@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// What it is started with. Root has no sandbox; nothing but this machine is looked up; pictures are the same anywhere.
-/// The pipe's two ends are descriptors 3 and 4 of the browser.
-const COMMAND: &str = r#"exec chromium --headless=new --remote-debugging-pipe --user-data-dir="$0" \
-    $([ "$(id -u)" != 0 ] || echo --no-sandbox) --disable-gpu --disable-dev-shm-usage --no-first-run \
-    --disable-background-networking --disable-component-update --disable-sync --disable-extensions \
-    --host-resolver-rules='MAP * ~NOTFOUND, EXCLUDE 127.0.0.1' --force-color-profile=srgb --disable-lcd-text --hide-scrollbars \
-    about:blank 3<&0 4>&1 >/dev/null 2>&1"#;
+/// What it is started with. Root and many containers can't have its sandbox, and only pages of our own are opened. Nothing
+/// but this machine is looked up, and pictures are the same anywhere. The pipe's two ends are its descriptors 3 and 4.
+const COMMAND: &str = r#"exec chromium --headless=new --remote-debugging-pipe --user-data-dir="$0" --no-sandbox \
+    --disable-gpu --disable-dev-shm-usage --no-first-run --disable-background-networking --disable-component-update \
+    --disable-sync --disable-extensions --host-resolver-rules='MAP * ~NOTFOUND, EXCLUDE 127.0.0.1' \
+    --force-color-profile=srgb --disable-lcd-text --hide-scrollbars about:blank 3<&0 4>&1 >/dev/null 2>"$0/stderr""#;
 
 /// A browser with one page, until it is dropped.
 pub struct Browser {
@@ -81,7 +81,10 @@ impl Browser {
             .unwrap();
         loop {
             let message = self.messages.recv_timeout(PATIENCE * 2);
-            let message = message.unwrap_or_else(|e| panic!("{method}: {e}"));
+            let message = message.unwrap_or_else(|e| {
+                let log = std::fs::read_to_string(self.profile.path().join("stderr"));
+                panic!("{method}: {e}; Chromium said:\n{}", log.unwrap_or_default())
+            });
             if message["id"] == self.last {
                 assert!(message["error"].is_null(), "{method}: {message}");
                 return message["result"].clone();
@@ -198,6 +201,11 @@ impl Drop for Browser {
     fn drop(&mut self) {
         // Without its pipe it ends, and its processes with it.
         drop(self.requests.take());
+        let deadline = Instant::now() + PATIENCE;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
