@@ -46,7 +46,7 @@ pub static SOURCES: &[Source] = &[
     },
     Source {
         name: "ONEGATE_ENDPOINT, VMID, TOKENTXT, ONEGATE_TOKEN",
-        about: "The environment. It wins over one_env: what the caller exports counts.",
+        about: "The environment. It wins over one_env, and with a warning over --root: what the caller exports counts.",
         free: true,
         look: given::environment,
     },
@@ -351,4 +351,24 @@ pub fn find(lookup: &Lookup<'_>) -> Result<Context, Box<Missing>> {
         }
     }
     result
+}
+
+/// The variables of the environment whose values are used though the files under a root have others.
+pub fn overriding<'c>(used: &'c Context, root: &Path) -> Vec<&'c str> {
+    let lookup = Lookup {
+        endpoint: None,
+        vmid: None,
+        token_file: None,
+        environment: &|_| None,
+        root,
+    };
+    let Ok(mut search) = Search::new(&lookup) else {
+        return Vec::new();
+    };
+    for look in [files::one_env, files::copies, files::directory] {
+        if !search.is_complete() {
+            look(&mut search);
+        }
+    }
+    search.overridden_by(used)
 }

@@ -78,11 +78,27 @@ impl Session<'_, '_> {
         self.client_with(context)
     }
 
-    /// A client for credentials; warns if it trusts any server.
+    /// Says so where the environment wins over files that the caller named: they may be another VM's.
+    pub fn warn_of_environment(&mut self, context: &Context) {
+        let Some(root) = self.options.get(&ROOT) else {
+            return;
+        };
+        let variables = context::overriding(context, root);
+        if !variables.is_empty() {
+            let (root, variables) = (root.display(), variables.join(", "));
+            self.world.warn(&format!(
+                "the environment is used, not the files under --root {root}, which say otherwise: unset {variables} to \
+                 use the files"
+            ));
+        }
+    }
+
+    /// A client for credentials; warns if it trusts any server, and of an environment that wins over `--root`.
     ///
     /// # Errors
     /// Those of [`Session::client_of`].
     pub fn client_with(&mut self, context: Context) -> Result<Client, Error> {
+        self.warn_of_environment(&context);
         let client = self.client_of(context)?;
         if client.is_unverified() {
             self.world.warn(

@@ -48,6 +48,7 @@ fn run_show(session: &mut Session<'_, '_>) -> Result<(), Error> {
 
 fn run_env(session: &mut Session<'_, '_>) -> Result<(), Error> {
     let context = session.context().map_err(Error::Missing)?;
+    session.warn_of_environment(&context);
     let text = env(&context);
     match session.options.has(&EXPORT) {
         true => session.print(

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::endpoint::without_password;
-use super::search::{Search, why};
+use super::search::{ENVIRONMENT, Search, why};
 use super::{Field, VARIABLES, Variable};
 use crate::files::{Located, Root};
 
@@ -68,7 +68,7 @@ pub(super) fn environment(search: &mut Search<'_>) {
             }
             continue;
         }
-        let place = format!("environment variable {}", variable.name);
+        let place = format!("{ENVIRONMENT}{}", variable.name);
         if let Err(what) = search.offer(variable, value.as_bytes(), &place, &Root::own()) {
             let what = match variable.field {
                 Field::Token => what.into(),

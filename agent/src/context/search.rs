@@ -14,6 +14,9 @@ use super::{
     Context, Endpoint, Field, Found, Lookup, Missing, Problem, Token, VARIABLES, Variable,
 };
 
+/// How the place of a value in the environment begins; the variable's name follows.
+pub(super) const ENVIRONMENT: &str = "environment variable ";
+
 /// One look-up under way.
 pub(super) struct Search<'a> {
     pub(super) lookup: &'a Lookup<'a>,
@@ -83,6 +86,19 @@ impl<'a> Search<'a> {
             }),
             missing => Err(Box::new(missing)),
         }
+    }
+
+    /// The variables of the environment whose values were used though others were found here.
+    pub(super) fn overridden_by<'c>(&self, used: &'c Context) -> Vec<&'c str> {
+        let found = &self.found;
+        [
+            overriding(&used.endpoint, found.endpoint.as_ref()),
+            overriding(&used.vmid, found.vmid.as_ref()),
+            overriding(&used.token, found.token.as_ref()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// Notes what was wrong at a place.
@@ -242,6 +258,13 @@ impl<'a> Search<'a> {
         }
         self.note_unsaid(place, variables, false);
     }
+}
+
+/// The variable of the environment that has a value, if another one was found too.
+fn overriding<'u, T: PartialEq>(used: &'u Found<T>, found: Option<&Found<T>>) -> Option<&'u str> {
+    let variable = used.place.strip_prefix(ENVIRONMENT)?;
+    let differs = found.is_some_and(|found| found.value != used.value);
+    differs.then_some(variable)
 }
 
 fn fill<T>(

@@ -139,6 +139,59 @@ fn the_commands_show_and_env() {
     assert_eq!(run("env"), (Some(0), expected, String::new()));
 }
 
+/// `--root` names one VM, the environment another: whoever exported it an hour ago is told.
+#[test]
+fn an_environment_that_wins_over_another_vms_files_is_warned_of() {
+    let guest = Guest::new()
+        .file("context/context.sh", context_sh("http://127.0.0.1:1", "0"))
+        .file("context/token.txt", TOKEN);
+    let other = Guest::new();
+    let all = [
+        ("ONEGATE_ENDPOINT", "http://127.0.0.1:2"),
+        ("VMID", "8"),
+        ("TOKENTXT", "dG9rZW44"),
+    ];
+    let same = [
+        ("ONEGATE_ENDPOINT", "http://127.0.0.1:1"),
+        ("VMID", "0"),
+        ("TOKENTXT", TOKEN),
+    ];
+    let token = [("VMID", "0"), ("ONEGATE_TOKEN", "dG9rZW44")];
+    for (environment, root, unset) in [
+        (&all[..], &guest, Some("ONEGATE_ENDPOINT, VMID, TOKENTXT")),
+        (&all[1..2], &guest, Some("VMID")),
+        (&token[..], &guest, Some("ONEGATE_TOKEN")),
+        (&same[..], &guest, None),
+        (&[], &guest, None),
+        // Nothing is there that could be meant.
+        (&all[..], &other, None),
+    ] {
+        for command in [&["context", "env"][..], &["vm", "show"]] {
+            let mut onegate = agent();
+            let output = onegate
+                .args(command)
+                .arg("--root")
+                .arg(root.path(""))
+                .envs(environment.iter().copied())
+                .output()
+                .unwrap();
+            let err = String::from_utf8(output.stderr).unwrap();
+            let warnings = err.matches("onegate: warning: ").count();
+            let said = match unset {
+                Some(names) => {
+                    err.contains(&format!(" say otherwise: unset {names} to use the files\n"))
+                }
+                None => true,
+            };
+            assert!(
+                said && warnings == usize::from(unset.is_some()),
+                "{command:?} {environment:?}: {err}"
+            );
+            assert!(!err.contains("dG9rZW44"), "{err}");
+        }
+    }
+}
+
 #[test]
 fn the_tables_are_sound() {
     for (index, source) in SOURCES.iter().enumerate() {

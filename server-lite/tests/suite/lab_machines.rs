@@ -56,24 +56,32 @@ impl Cloud {
         let config = self.path("onegate-server.conf");
         let all = ":restricted_actions: []\n:permissions:\n  :vm: {:action_by_id: true}\n  :service: {:change_cardinality: true}\n";
         fs::write(&config, all).unwrap();
-        self.server = Some(Running::start(&[
-            "--cloud",
-            cloud.to_str().unwrap(),
-            "--state",
-            state.to_str().unwrap(),
-            "--config",
-            config.to_str().unwrap(),
-            "--vm-exec",
-            &command,
-            "--vm-step",
-            "100ms",
-            "--vm-grace",
-            "300ms",
-            "--cooldown",
-            "0",
-            "--flow-interval",
-            "50ms",
-        ]));
+        let mut program = program();
+        // Of a shell in which somebody was another VM a moment ago.
+        for name in ["VMID", "TOKENTXT", "ONEGATE_TOKEN", "ONEGATE_ENDPOINT"] {
+            program.env(name, "anothers");
+        }
+        self.server = Some(Running::with(
+            program,
+            &[
+                "--cloud",
+                cloud.to_str().unwrap(),
+                "--state",
+                state.to_str().unwrap(),
+                "--config",
+                config.to_str().unwrap(),
+                "--vm-exec",
+                &command,
+                "--vm-step",
+                "100ms",
+                "--vm-grace",
+                "300ms",
+                "--cooldown",
+                "0",
+                "--flow-interval",
+                "50ms",
+            ],
+        ));
     }
 
     fn server(&self) -> &Running {
@@ -202,6 +210,7 @@ fn a_process_finds_all_it_needs_in_its_directory() {
     ] {
         assert!(said.lines().any(|said| said == line), "{line} in {said}");
     }
+    assert!(!said.contains("anothers"), "{said}");
     assert_eq!(cloud.read(0, "context/token.txt"), cloud.ok("token 0"));
     let record: Value = serde_json::from_str(&cloud.read(0, "vm.json")).unwrap();
     assert_eq!(record["VM"]["NAME"], "web_0_(service_1)");

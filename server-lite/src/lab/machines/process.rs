@@ -13,6 +13,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+/// What `onegate` takes for a VM's token: the server's own environment may have another VM's.
+const TOKENS: [&str; 2] = ["TOKENTXT", "ONEGATE_TOKEN"];
 /// The file that says which process it is.
 const PID_FILE: &str = "pid";
 
@@ -45,6 +47,9 @@ impl VmProcess {
             .process_group(0)
             .env_remove("NOTIFY_SOCKET")
             .env("ONEGATE_ENDPOINT", &options.endpoint);
+        for token in TOKENS {
+            command.env_remove(token);
+        }
         for (name, value) in variables(vm, record) {
             match value {
                 Some(value) => command.env(name, value),
