@@ -149,7 +149,15 @@ impl Store {
     /// # Errors
     /// It can't be read, or what it holds is not what was written.
     pub fn read(path: &Path) -> Result<Stored, StoreError> {
-        Self::read_if_any(path)?.ok_or_else(|| StoreError::NoState {
+        let found = match Self::read_if_any(path) {
+            Err(StoreError::File { path: at, error })
+                if at == path && error.kind() == io::ErrorKind::NotFound =>
+            {
+                None
+            }
+            found => found?,
+        };
+        found.ok_or_else(|| StoreError::NoState {
             directory: path.to_path_buf(),
         })
     }

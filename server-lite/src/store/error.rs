@@ -143,7 +143,8 @@ impl fmt::Display for StoreError {
             }
             Self::NoState { directory } => write!(
                 f,
-                "{} holds no state: is it the --state directory of a server that was started?",
+                "{0} holds no state yet: start a server with --state {0} ('onegate-server-lite wait' waits for it), or \
+                 name the directory of one that was started",
                 directory.display()
             ),
             Self::Replaced { path, open } => {

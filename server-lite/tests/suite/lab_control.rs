@@ -6,7 +6,6 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -271,12 +270,24 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
         code == 1 && why.contains("no server runs with --state"),
         "{why}"
     );
-    let nowhere = Path::new("/nonexistent/state").to_str().unwrap();
-    let (_, why) = refused(&["clock", "--state", nowhere]);
-    assert!(
-        why.contains("no server runs with --state /nonexistent/state"),
-        "{why}"
-    );
+    let nowhere = "/nonexistent/state";
+    for (line, expected, words) in [
+        ("clock", 1, "no server runs with --state /nonexistent/state"),
+        (
+            "wait vm 0 STATE=RUNNING --timeout 10ms",
+            124,
+            "no server runs with --state /nonexistent/state, after 0.01 s: look at what 'serve' printed",
+        ),
+        (
+            "token 0",
+            1,
+            "/nonexistent/state holds no state yet: start a server with --state /nonexistent/state",
+        ),
+    ] {
+        let words_of = line.split(' ').chain(["--state", nowhere]);
+        let (code, why) = refused(&words_of.collect::<Vec<_>>());
+        assert!(code == expected && why.contains(words), "{code}: {why}");
+    }
 }
 
 #[test]
@@ -322,5 +333,5 @@ fn the_environment_names_the_server() {
         String::from_utf8(output.stdout).unwrap(),
         "VM 0: STATE=RUNNING\n"
     );
-    assert!(!run(&["wait", "vm", "0", "STATE=RUNNING"]).status.success());
+    assert!(!run(&["clock"]).status.success());
 }

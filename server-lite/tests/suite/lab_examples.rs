@@ -123,6 +123,54 @@ fn the_pytest_example_passes() {
     assert!(said.contains(&passed), "{said}");
 }
 
+/// The snippets that a reader pastes first, into one shell after another.
+#[test]
+fn the_first_snippets_pass_as_they_are_pasted() {
+    const ELASTICITY: &str = include_str!("../../../docs/elasticity.md");
+    let Some(directory) = appliance() else { return };
+    let cloud = directory.path().join("cloud.json");
+    fs::rename(cloud, directory.path().join("elastic.json")).unwrap();
+    // Other tests have the default port.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    drop(port);
+    for (guide, heading, expected) in [
+        (
+            GUIDE,
+            "## Commands for tests",
+            "service 1: web.CARDINALITY=2\n",
+        ),
+        (
+            ELASTICITY,
+            "## Your own",
+            "average                  CPU_USED_PERC 90.0\n",
+        ),
+    ] {
+        let (_, after) = guide.split_once(heading).expect(heading);
+        let (_, after) = after.split_once("```sh\n").unwrap();
+        let (snippet, _) = after.split_once("```\n").unwrap();
+        let snippet = snippet
+            .replace(
+                " serve ",
+                &format!(" serve --listen {address} --flow-interval 100ms "),
+            )
+            .replace(" --flow-interval 1s", "")
+            .replace(
+                "context 0",
+                &format!("context 0 --endpoint http://{address}"),
+            );
+        // A server that takes its time to start.
+        let snippet = snippet.replacen(
+            "onegate-server-lite serve",
+            "sleep 1 && exec onegate-server-lite serve",
+            1,
+        );
+        let script = format!("set -e; trap 'kill $!; wait' EXIT; rm -rf state\n{snippet}");
+        let said = assert_succeeded(&run_in(directory.path(), "sh", &["-c", &script]));
+        assert!(said.contains(expected), "{heading}: {said}");
+    }
+}
+
 #[test]
 fn the_step_of_the_ci_example_passes() {
     let Some(directory) = appliance() else { return };
