@@ -56,7 +56,7 @@ pub trait Handler: Send + Sync {
         Reply::Now(self.handle(request))
     }
 
-    /// Whether answering this request may wait for a disk or another server. Where it does not, the thread that read
+    /// Whether handling this request may take long, or wait for another server. Where it does not, the thread that read
     /// the request goes on watching the connections after it, and no other has to be woken for that.
     fn may_wait(&self, _request: &Request) -> bool {
         true

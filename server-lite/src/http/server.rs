@@ -2,8 +2,8 @@
 //!
 //! There are as many sets as processors, and a worker watches each (`watch.rs`). It takes a connection that is ready,
 //! reads what is there, and when a request is whole calls the handler itself: nothing is handed over on the way. Where
-//! the handler may wait (a disk, oned), another worker takes over the watch meanwhile. A slow or idle client costs its
-//! connection and nothing else. There are as many workers as handlers may run at once, and one more for each set, so
+//! the handler may wait (oned, a long change), another worker takes over the watch meanwhile; where it has the answer
+//! only later, no worker waits (`released.rs`). A slow or idle client costs its connection and nothing else. There are as many workers as handlers may run at once, and one more for each set, so
 //! that one is left to read; requests that find all handlers busy wait in a bounded queue, each client in its turn,
 //! and beyond it get 503 at once. A connection has one request handled a turn and then goes behind the others. One
 //! thread more sweeps the deadlines.
