@@ -3,7 +3,8 @@
 use crate::support::client;
 use crate::support::client::until;
 use crate::support::process::{Running, credentials, printed, program, refused};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -25,6 +26,102 @@ fn put(server: &Running, path: &str, body: &str) -> client::Answer {
         &credentials("8", token.trim_end()),
         body.as_bytes(),
     )
+}
+
+/// Each of many clients sets, erases and reads attributes of its own, several requests at a time on one connection: each
+/// answer is to the request it stands for, each read shows all that its client did before, and a restart finds the same.
+/// Now and then a client leaves before it is answered.
+#[test]
+fn each_client_finds_what_it_did_whatever_the_others_do() {
+    const CLIENTS: u64 = 16;
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().display().to_string();
+    let server = Running::start(&["--state", &state]);
+    let tokens = ["1", "8"].map(|vm| printed(&["token", vm]).trim_end().to_owned());
+    let expected: Vec<Map<String, Value>> = std::thread::scope(|scope| {
+        let (address, tokens) = (server.address.parse().unwrap(), &tokens);
+        let start = |n: u64| scope.spawn(move || work(n, address, tokens));
+        let clients: Vec<_> = (0..CLIENTS).map(start).collect();
+        clients.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    server.signal(rustix::process::Signal::KILL);
+    drop(server);
+    let server = Running::start(&["--state", &state]);
+    for (n, expected) in (0..).zip(expected) {
+        let vm = get(&server, "/vm", ["1", "8"][n % 2]);
+        assert_eq!(own(&vm, n as u64), expected, "client {n}");
+    }
+}
+
+/// What one client does, from the same numbers each time; gives what its attributes must be then.
+fn work(n: u64, address: SocketAddr, tokens: &[String; 2]) -> Map<String, Value> {
+    let place = n as usize % 2;
+    let (vm, mut number) = (["1", "8"][place], n + 1);
+    let mut random = move |below: u64| {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (number >> 33) % below
+    };
+    let request = |line: &str, body: &str| {
+        let fields = credentials(vm, &tokens[place]).join("\r\n");
+        let length = body.len();
+        format!(
+            "{line} HTTP/1.1\r\nHost: gate\r\n{fields}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let mut client = client::connect(address);
+    let mut model = Map::new();
+    for turn in 0..20 {
+        let (mut sent, mut expected) = (String::new(), Vec::new());
+        for _ in 0..=random(4) {
+            let name = format!("C{n}_{}", random(3));
+            match random(3) {
+                0 => {
+                    let status = if model.remove(&name).is_some() {
+                        200
+                    } else {
+                        500
+                    };
+                    sent += &request(&format!("PUT /vms/{vm}?type=2"), &name);
+                    expected.push((status, None));
+                }
+                1 => {
+                    sent += &request("GET /vm", "");
+                    expected.push((200, Some(model.clone())));
+                }
+                _ => {
+                    let value = format!("{turn}.{}", random(1000));
+                    sent += &request("PUT /vm", &format!("{name}={value}"));
+                    model.insert(name, value.into());
+                    expected.push((200, None));
+                }
+            }
+        }
+        client.send(sent.as_bytes());
+        for (status, shown) in expected {
+            let answer = client.answer();
+            assert_eq!(answer.status, status, "client {n}: {}", answer.text());
+            if let Some(shown) = shown {
+                assert_eq!(own(&answer.json(), n), shown, "client {n}");
+            }
+        }
+        if random(4) == 0 {
+            client.send(request("PUT /vm", &format!("GONE{n}={turn}")).as_bytes());
+            client = client::connect(address);
+        }
+    }
+    model
+}
+
+/// The attributes that are a client's own.
+fn own(vm: &Value, n: u64) -> Map<String, Value> {
+    let all = vm["VM"]["USER_TEMPLATE"].as_object().unwrap();
+    let own = all
+        .iter()
+        .filter(|(name, _)| name.starts_with(&format!("C{n}_")));
+    own.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 #[test]
