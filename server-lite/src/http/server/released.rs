@@ -111,7 +111,7 @@ impl Released {
     }
 }
 
-/// Where an answer goes that a handler did not have yet ([`Reply::Later`](crate::http::Reply::Later)).
+/// Where an answer goes that a handler did not have yet ([`Reply::Later`](crate::http::Reply)).
 pub struct PendingAnswer {
     released: Arc<Released>,
     slot: usize,
