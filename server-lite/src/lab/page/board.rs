@@ -2,7 +2,7 @@
 //! from change to change, each at its own pace; what changes again before it gets there it sees once.
 
 use super::limits::GONE;
-use super::samples::{Moment, Samples, Taken};
+use super::samples::{Moment, Sampled, Samples};
 use crate::flow::clock::Millis;
 use crate::lab::pulse::Pulse;
 use crate::objects::document::Id;
@@ -178,7 +178,7 @@ impl Posted {
         let Some(shown) = self.services.get_mut(&service) else {
             return false;
         };
-        let Taken { added, is_left } = shown.samples.take(moment);
+        let Sampled { added, is_left } = shown.samples.take(moment);
         let is_seen = shown.document.is_some();
         if added && is_seen {
             self.place(Item::Service(service));

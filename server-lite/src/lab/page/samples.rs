@@ -42,7 +42,7 @@ pub(super) struct Moment {
 
 /// What came of taking samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(super) struct Sampled {
     /// There are new points.
     pub(super) added: bool,
     /// A value changed too soon after its last point, and gets its own later.
@@ -83,8 +83,8 @@ impl Samples {
     }
 
     /// Takes a point of each series that has changed.
-    pub(super) fn take(&mut self, moment: Moment) -> Taken {
-        let mut taken = Taken::default();
+    pub(super) fn take(&mut self, moment: Moment) -> Sampled {
+        let mut taken = Sampled::default();
         for series in &mut self.series {
             let one = series.take(moment);
             taken.added |= one.added;
@@ -108,7 +108,7 @@ impl Samples {
 }
 
 impl Series {
-    fn take(&mut self, moment: Moment) -> Taken {
+    fn take(&mut self, moment: Moment) -> Sampled {
         let at = moment.at;
         // From before the clock was set back.
         while self.points.back().is_some_and(|last| last.at > at) {
@@ -116,10 +116,10 @@ impl Series {
         }
         let last = self.points.back();
         if last.is_some_and(|last| last.value == self.now) {
-            return Taken::default();
+            return Sampled::default();
         }
         if last.is_some_and(|last| at - last.at < spacing(moment.series)) {
-            return Taken {
+            return Sampled {
                 added: false,
                 is_left: true,
             };
@@ -134,7 +134,7 @@ impl Series {
         while self.points.get(1).is_some_and(|second| second.at <= begin) {
             self.points.pop_front();
         }
-        Taken {
+        Sampled {
             added: true,
             is_left: false,
         }
@@ -155,7 +155,7 @@ mod tests {
         json!({"roles": [{"name": "web", "averages": averages}]})
     }
 
-    fn take(samples: &mut Samples, at: Millis, series: usize) -> Taken {
+    fn take(samples: &mut Samples, at: Millis, series: usize) -> Sampled {
         let version = u64::try_from(at).unwrap();
         samples.take(Moment {
             at,
@@ -164,11 +164,11 @@ mod tests {
         })
     }
 
-    const ADDED: Taken = Taken {
+    const ADDED: Sampled = Sampled {
         added: true,
         is_left: false,
     };
-    const LEFT: Taken = Taken {
+    const LEFT: Sampled = Sampled {
         added: false,
         is_left: true,
     };
@@ -178,7 +178,7 @@ mod tests {
         let mut samples = Samples::default();
         for (at, value, taken) in [
             (1000, json!(5.5), ADDED),
-            (3000, json!(5.5), Taken::default()),
+            (3000, json!(5.5), Sampled::default()),
             (3001, json!(null), ADDED),
             (3500, json!(7.0), LEFT),
             (3999, json!(8.0), LEFT),

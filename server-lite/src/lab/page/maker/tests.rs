@@ -264,3 +264,32 @@ fn what_is_too_much_is_left_out_and_counted() {
     assert_eq!(vms["vms"].as_array().map(Vec::len), Some(OUTSIDE));
     assert_eq!(vms["more"], more);
 }
+
+#[test]
+fn a_document_that_is_to_be_short_counts_the_attributes_that_it_leaves_out() {
+    let bench = Bench::new(1, 2, 0);
+    let copy = bench.cloud.copy(0);
+    let report = || copy.report(&mut Engine::new(Timings::default())).unwrap();
+    let node = |short| {
+        let document = of_service(report(), &copy, short);
+        let document: Value = serde_json::from_str(&document).unwrap();
+        let node = document["roles"][0]["nodes"][1].clone();
+        (node["attributes"].clone(), node["more_attributes"].clone())
+    };
+    assert_eq!(node(false), (json!({"CPU": "10"}), json!(null)));
+    assert_eq!(node(true), (json!({}), json!(1)));
+}
+
+#[test]
+fn so_many_services_are_shown_and_no_more() {
+    let services = SERVICES as Id + 3;
+    let mut bench = Bench::new(services, 0, 0);
+    let mut viewer = bench.board.enter();
+    let mut made = 0;
+    while made < SERVICES as u64 || bench.maker.is_left() {
+        made += bench.pass(true);
+    }
+    let all = bench.all(&mut viewer);
+    let shown = all.iter().filter(|one| one.get("id").is_some());
+    assert_eq!(shown.count(), SERVICES);
+}
