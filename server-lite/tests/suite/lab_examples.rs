@@ -1,4 +1,5 @@
-//! The examples of docs/testing.md and the drivers of contrib/vm-drivers, run as a reader would run them.
+//! The examples of docs/testing.md and docs/first-service.md, and the drivers of contrib/vm-drivers, run as a reader would
+//! run them.
 
 use crate::support::client::until;
 use crate::support::process::{Running, printed};
@@ -181,6 +182,40 @@ fn the_step_of_the_ci_example_passes() {
     let script = format!("set -e\n{}\n", script.join("\n"));
     let said = assert_succeeded(&run_in(directory.path(), "bash", &["-c", &script]));
     assert!(said.contains("service 1: STATE=WARNING"), "{said}");
+}
+
+#[test]
+fn the_first_service_grows_and_shrinks_as_its_page_says() {
+    let Some(directory) = appliance() else { return };
+    let page = include_str!("../../../docs/first-service.md");
+    let blocks = |language: &str| {
+        let fence = format!("```{language}\n");
+        let after = page.split(&fence).skip(1);
+        let texts = after.map(|text| text.split_once("```\n").unwrap().0.to_owned());
+        texts.collect::<Vec<String>>()
+    };
+    fs::write(directory.path().join("queue.json"), &blocks("json")[0]).unwrap();
+    let source = repository().canonicalize().unwrap().display().to_string();
+    let script = blocks("sh").concat();
+    for what in ["$HOME/onegate", "--page 5031", "kill %1"] {
+        assert_eq!(script.matches(what).count(), 1, "{what} in {script}");
+    }
+    let script = script
+        .replace("$HOME/onegate", &source)
+        .replace("--page 5031", "--page 0 --listen 127.0.0.1:0");
+    // As in a person's shell: with jobs.
+    let script = format!("set -em\n{script}wait\n");
+    let said = assert_succeeded(&run_in(directory.path(), "bash", &["-c", &script]));
+    for what in [
+        "scenario: queue.json is good",
+        "service 1: STATE=RUNNING",
+        "worker  1 -> 2: BACKLOG[90.0] > 50, 2 of 2 times",
+        "worker  2 -> 1: BACKLOG[1.0] < 10, 2 of 2 times",
+    ] {
+        assert!(said.contains(what), "{what} in {said}");
+    }
+    let left = fs::read_dir(directory.path().join("state/vms")).unwrap();
+    assert_eq!(left.count(), 2, "the API and one worker");
 }
 
 #[test]
