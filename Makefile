@@ -22,7 +22,7 @@ demo-elastic: rust ## show a service that grows and shrinks by its rules, in hal
 	@$(CARGO) build --locked --workspace --bins
 	@scripts/demo-elastic
 
-demo-service: rust ## show a service of real guests in QEMU that grows, loses one, recovers and shrinks; takes minutes
+demo-service: rust ## show a service that grows, loses a VM, recovers and shrinks: guests in QEMU after make tools, else processes
 	@$(CARGO) build --locked --workspace --bins
 	@scripts/demo-service
 

@@ -203,8 +203,9 @@ fn the_first_service_grows_and_shrinks_as_its_page_says() {
     let script = script
         .replace("$HOME/onegate", &source)
         .replace("--page 5031", "--page 0 --listen 127.0.0.1:0");
-    // As in a person's shell: with jobs.
-    let script = format!("set -em\n{script}wait\n");
+    // As in a person's shell: with jobs. A server that is left would keep the pipe open.
+    let script =
+        format!("set -em; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}wait\n");
     let said = assert_succeeded(&run_in(directory.path(), "bash", &["-c", &script]));
     for what in [
         "scenario: queue.json is good",
