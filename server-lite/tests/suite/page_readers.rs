@@ -214,15 +214,14 @@ pub(super) fn saves_the_timeline(browser: &mut Browser, cloud: &mut Cloud) {
     browser.until("document.querySelector('#events').textContent.includes('<b onclick')");
     browser.js("document.querySelector('#save').focus()");
     browser.press("Enter");
-    let mut saved = None;
     until("the drawing is saved", || {
         browser.js("0");
-        let mut files = fs::read_dir(&directory)
-            .unwrap()
-            .map(|file| file.unwrap().path());
-        saved = files.find(|file| file.extension().is_some_and(|name| name == "svg"));
-        saved.is_some()
+        let progress = browser.told("Browser.downloadProgress");
+        progress.iter().any(|one| one["state"] == "completed")
     });
+    let files = fs::read_dir(&directory).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    let saved = files.find(|file| file.extension().is_some_and(|name| name == "svg"));
     let drawing = fs::read_to_string(saved.unwrap()).unwrap();
     let texts = texts_of(&drawing);
     let has = |wanted: &str| texts.iter().any(|text| text.contains(wanted));
