@@ -3,7 +3,7 @@
 //! A command sends an order, one line, and ends its side; `state import` has its scenario follow. The server answers `ok`
 //! and what is to be printed, or what is wrong. Only the owner of the directory gets at it.
 
-use crate::cloud::embedded::{Embedded, Scenario};
+use crate::cloud::embedded::Scenario;
 use crate::commands::CommandError;
 use crate::commands::config::LogLevel;
 use crate::commands::log::Log;
@@ -168,28 +168,28 @@ fn answer(stream: &UnixStream, lab: &Lab, log: &Log) -> io::Result<()> {
 }
 
 fn import(reader: impl Read, lab: &Lab, log: &Log) -> Result<(), CommandError> {
-    let done = imported(reader, &lab.cloud);
+    let text = "the state was replaced by an import";
+    let done = imported(reader, lab, text);
     match &done {
-        Ok(()) => {
-            let text = "the state was replaced by an import";
-            log.write(LogLevel::Info, text);
-            let event = Event::new(EventKind::Server, text);
-            lab.timeline.push(event.by(Some(Actor::Operator)));
-        }
+        Ok(()) => log.write(LogLevel::Info, text),
         Err(error) => log.write(LogLevel::Error, &format!("an import was refused: {error}")),
     }
     done
 }
 
-fn imported(reader: impl Read, cloud: &Embedded) -> Result<(), CommandError> {
+fn imported(reader: impl Read, lab: &Lab, told: &str) -> Result<(), CommandError> {
     let mut text = String::new();
     reader
         .take(LARGEST)
         .read_to_string(&mut text)
         .map_err(|error| format!("the scenario did not arrive: {error}"))?;
     let scenario = Scenario::parse(&text, "the scenario").map_err(CommandError::failed)?;
-    cloud
-        .import(&scenario)
+    let tell = || {
+        let event = Event::new(EventKind::Server, told);
+        lab.timeline.push(event.by(Some(Actor::Operator)));
+    };
+    lab.cloud
+        .import(&scenario, tell)
         .map_err(|refusal| CommandError::failed(refusal.cause()))
 }
 

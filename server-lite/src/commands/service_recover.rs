@@ -27,7 +27,7 @@ pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     let (cloud, _) =
         Embedded::open(None, state, Timings::default()).map_err(CommandError::failed)?;
     cloud
-        .recover(service)
+        .recover(service, || ())
         .map_err(|refusal| CommandError::failed(refusal.cause()))?;
     let report = service_show::report(&cloud, service)?;
     let now = report["state"].as_str().unwrap_or("in an unknown state");

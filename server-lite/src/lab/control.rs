@@ -5,13 +5,14 @@ use super::condition::{self, Condition};
 use super::error::LabError;
 use super::event::{Actor, Event, EventKind};
 use super::faults::{GateFault, duration};
-use super::timeline::set_by_operator;
+use super::timeline::update;
 use crate::flow::VmFault;
 use crate::objects::document::Id;
 use crate::objects::message::shown;
 use crate::objects::refusal::Refusal;
 use crate::objects::template::{self, Attribute};
 use crate::store::state::Kind;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -145,27 +146,33 @@ pub fn step(words: &[String]) -> Result<Duration, LabError> {
     }
 }
 
+/// Tells of what the operator does.
+fn tell(lab: &Lab, event: Event) {
+    lab.timeline.push(event.by(Some(Actor::Operator)));
+}
+
 fn set(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabError> {
     let attributes = attributes(&order.words)?;
-    lab.cloud
-        .set(order.id, &attributes)
-        .map_err(refused("VM", order.id))?;
-    let names: Vec<String> = attributes.into_iter().map(|one| one.name).collect();
+    let names: Vec<String> = attributes.iter().map(|one| one.name.clone()).collect();
     let text = format!("VM {}: {} set", order.id, names.join(" "));
-    lab.timeline.push(set_by_operator(order.id, names));
+    lab.cloud
+        .set(order.id, &attributes, || {
+            tell(lab, update(order.id, names));
+        })
+        .map_err(refused("VM", order.id))?;
     lab.pulse.beat();
     Ok(writeln!(out, "{text}")?)
 }
 
 fn fault(lab: &Lab, vm: Id, fault: VmFault, out: &mut dyn OrderOutput) -> Result<(), LabError> {
     let what = match fault {
-        VmFault::Fail => "has to fail",
-        VmFault::Poweroff => "has to power itself off",
-        VmFault::Lose => "has to be lost",
+        VmFault::Fail => "fail",
+        VmFault::Poweroff => "power off",
+        VmFault::Lose => "lose",
     };
-    let state = lab.cloud.fault(vm, fault).map_err(refused("VM", vm))?;
     let event = Event::new(EventKind::Fault, what).of_vm(vm);
-    lab.timeline.push(event.by(Some(Actor::Operator)));
+    let state = lab.cloud.fault(vm, fault, || tell(lab, event));
+    let state = state.map_err(refused("VM", vm))?;
     Ok(writeln!(out, "VM {vm} is {}", state.name())?)
 }
 
@@ -179,11 +186,10 @@ fn create(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), Lab
 }
 
 fn recover(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabError> {
+    let event = Event::new(EventKind::Service, "recover").of_service(Some(order.id));
     lab.cloud
-        .recover(order.id)
+        .recover(order.id, || tell(lab, event))
         .map_err(refused("service", order.id))?;
-    let event = Event::new(EventKind::Service, "recovered").of_service(Some(order.id));
-    lab.timeline.push(event.by(Some(Actor::Operator)));
     let report = report(lab, order.id)?;
     let state = report["state"].as_str().unwrap_or("in an unknown state");
     Ok(writeln!(out, "Service {} is {state}", order.id)?)
@@ -200,25 +206,26 @@ fn report(lab: &Lab, service: Id) -> Result<Value, LabError> {
 
 fn gate(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabError> {
     let fault = GateFault::parse(&order.words)?;
-    lab.faults.set(fault);
     let text = fault.describe();
-    let event = Event::new(EventKind::Fault, text.as_str());
-    lab.timeline.push(event.by(Some(Actor::Operator)));
+    tell(lab, Event::new(EventKind::Fault, text.as_str()));
+    lab.faults.set(fault);
     Ok(writeln!(out, "{text}")?)
 }
 
 fn clock(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabError> {
     let by = step(&order.words)?;
-    let ahead = lab.put_clock_ahead(by);
-    let now = lab.cloud.now().to_zoned(jiff::tz::TimeZone::system());
+    let ahead = lab.cloud.ahead().saturating_add(by);
+    let now = lab.cloud.now().saturating_add(by).unwrap_or(Timestamp::MAX);
+    let now = now.to_zoned(jiff::tz::TimeZone::system());
     let text = format!(
         "{}, {} s ahead of the system's clock",
         now.strftime("%F %T"),
         ahead.as_secs()
     );
     if !by.is_zero() {
-        let event = Event::new(EventKind::Server, format!("the clock is put to {text}"));
-        lab.timeline.push(event.by(Some(Actor::Operator)));
+        let told = format!("clock put to {text}");
+        tell(lab, Event::new(EventKind::Server, told));
+        lab.put_clock_ahead(by);
     }
     Ok(writeln!(out, "{text}")?)
 }

@@ -66,15 +66,6 @@ pub enum Actor {
     Operator,
 }
 
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Vm(vm) => write!(f, "VM {vm}"),
-            Self::Operator => f.write_str("the operator"),
-        }
-    }
-}
-
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -185,10 +176,10 @@ impl fmt::Display for Event {
         if let Some(vm) = self.vm {
             write!(f, "  VM {vm}")?;
         }
-        write!(f, "  {}", self.text)?;
         match self.by {
-            Some(by) if Some(by) != self.vm.map(Actor::Vm) => write!(f, ", by {by}"),
-            _ => Ok(()),
+            Some(Actor::Operator) => write!(f, "  operator: {}", self.text),
+            Some(Actor::Vm(by)) if self.vm != Some(by) => write!(f, "  {}, by VM {by}", self.text),
+            _ => write!(f, "  {}", self.text),
         }
     }
 }

@@ -55,11 +55,11 @@ impl GateFault {
     /// In words, for the timeline and for whoever asked.
     pub fn describe(self) -> String {
         match self {
-            Self::None => "the gate answers as usual".to_owned(),
-            Self::Slow(time) => format!("the gate answers {} s late", time.as_secs_f64()),
-            Self::Down(None) => "the gate is down".to_owned(),
-            Self::Down(Some(time)) => format!("the gate is down for {} s", time.as_secs_f64()),
-            Self::Drop(percent) => format!("the gate loses {percent}% of the requests"),
+            Self::None => "gate answers as usual".to_owned(),
+            Self::Slow(time) => format!("gate answers {} s late", time.as_secs_f64()),
+            Self::Down(None) => "gate down".to_owned(),
+            Self::Down(Some(time)) => format!("gate down for {} s", time.as_secs_f64()),
+            Self::Drop(percent) => format!("gate loses {percent}% of the requests"),
         }
     }
 }

@@ -10,10 +10,13 @@ use crate::store::commit::Changed;
 use crate::store::state::Kind;
 use serde_json::Value;
 
-/// The events of a change, in the order of its documents.
+/// The events of a change: the decisions, then what follows from them, in the order of its documents.
 pub fn events(changed: &[Changed]) -> Vec<Event> {
     let mut events = Vec::new();
-    for one in changed {
+    let (causes, rest): (Vec<_>, Vec<_>) = changed
+        .iter()
+        .partition(|one| one.kind == Kind::ServiceClock);
+    for one in causes.into_iter().chain(rest) {
         let (before, after) = (one.before.as_deref(), one.after.as_deref());
         match one.kind {
             Kind::Vm => events.extend(of_vm(one.id, before, after)),
@@ -172,6 +175,32 @@ mod tests {
                 "service   service 1  db  DEPLOYING -> RUNNING",
                 "service   service 1  DEPLOYING -> RUNNING"
             ]
+        );
+    }
+
+    #[test]
+    fn a_decision_is_told_before_what_follows_from_it() {
+        let document = |value: Value| Some(Arc::new(value));
+        let service =
+            |state| document(json!({"TEMPLATE": {"BODY": {"state": state, "roles": []}}}));
+        let decision = json!({"decisions": [{"at": 1, "role": "web", "text": "1 -> 2"}]});
+        // As a batch has them: by kind, then by id.
+        let vm = document(json!({"NAME": "web_1", "STATE": 1, "LCM_STATE": 0}));
+        let batch = [
+            (Kind::Vm, 1, None, vm),
+            (Kind::Service, 0, service(2), service(8)),
+            (Kind::ServiceClock, 0, None, document(decision)),
+        ];
+        let changed = batch.map(|(kind, id, before, after)| Changed {
+            kind,
+            id,
+            before,
+            after,
+        });
+        let texts = events(&changed).into_iter().map(|event| event.text);
+        assert_eq!(
+            texts.collect::<Vec<_>>(),
+            ["1 -> 2", "new: web_1, PENDING", "RUNNING -> SCALING"]
         );
     }
 

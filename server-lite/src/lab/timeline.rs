@@ -211,12 +211,12 @@ fn in_words(deed: &Deed) -> String {
     }
 }
 
-/// The event of an update that the operator makes.
-pub fn set_by_operator(vm: Id, names: Vec<String>) -> Event {
+/// The event of an update of these attributes.
+pub fn update(vm: Id, names: Vec<String>) -> Event {
     let event = Event::new(EventKind::Update, format!("sets {}", names.join(" ")));
     Event {
         keys: names,
-        ..event.of_vm(vm).by(Some(Actor::Operator))
+        ..event.of_vm(vm)
     }
 }
 

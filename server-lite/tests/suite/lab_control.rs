@@ -100,13 +100,28 @@ fn a_service_is_brought_up_broken_and_recovered_from_a_script() {
     let events = lab.events();
     for line in [
         "vm        service 1  web  VM 0  new: web_0_(service_1), PENDING",
-        "update    VM 0  sets READY, by the operator",
-        "fault     VM 0  has to power itself off, by the operator",
+        "update    VM 0  operator: sets READY",
         "vm        service 1  web  VM 0  RUNNING -> POWEROFF",
         "service   service 1  RUNNING -> WARNING",
         "action    VM 0  resume",
     ] {
         assert!(events.contains(line), "{line} in\n{events}");
+    }
+    // The cause comes first.
+    for (cause, effect) in [
+        ("operator: power off", "RUNNING -> POWEROFF"),
+        ("operator: lose", "RUNNING -> UNKNOWN"),
+        ("operator: fail", "RUNNING -> BOOT_FAILURE"),
+    ] {
+        let at = |text| {
+            events
+                .find(text)
+                .unwrap_or_else(|| panic!("{text} in\n{events}"))
+        };
+        assert!(
+            at(cause) < at(effect),
+            "{cause} after {effect} in\n{events}"
+        );
     }
 }
 
@@ -138,12 +153,9 @@ fn guests_meet_a_gate_that_is_slow_down_or_lossy_and_the_operator_does_not() {
         lost.count()
     };
     assert_eq!(lost(3), 0);
-    assert_eq!(
-        lab.ok("gate drop 25%"),
-        "the gate loses 25% of the requests\n"
-    );
+    assert_eq!(lab.ok("gate drop 25%"), "gate loses 25% of the requests\n");
     assert_eq!(lost(8), 2);
-    assert_eq!(lab.ok("gate down"), "the gate is down\n");
+    assert_eq!(lab.ok("gate down"), "gate down\n");
     assert_eq!(lost(2), 2);
     let watchdog = b"GET / HTTP/1.1\r\nHost: watchdog\r\nConnection: close\r\n\r\n";
     assert_eq!(lab.server.raw(watchdog).status, 401);
@@ -155,7 +167,7 @@ fn guests_meet_a_gate_that_is_slow_down_or_lossy_and_the_operator_does_not() {
     assert_eq!(lost(1), 0);
     let slow = began.elapsed();
     assert!(slow >= Duration::from_millis(300), "{slow:?}");
-    assert_eq!(lab.ok("gate ok"), "the gate answers as usual\n");
+    assert_eq!(lab.ok("gate ok"), "gate answers as usual\n");
     assert_eq!(lost(2), 0);
 }
 

@@ -91,14 +91,14 @@ impl Embedded {
         };
         let commits = Commits::new(stored.objects, Some(opened.store));
         let cloud = Self::new(commits, Timings::default());
-        cloud.import(scenario).map_err(ImportError::Refused)
+        cloud.import(scenario, || ()).map_err(ImportError::Refused)
     }
 
-    /// Replaces the whole cloud by a scenario, in one change.
+    /// Replaces the whole cloud by a scenario, in one change. `accepted` is called before anybody sees it.
     ///
     /// # Errors
     /// It can't be stored; the cloud is as it was.
-    pub fn import(&self, scenario: &Scenario) -> Result<(), Refusal> {
+    pub fn import(&self, scenario: &Scenario, accepted: impl FnOnce()) -> Result<(), Refusal> {
         self.with_engine(|engine, draft, now: Timestamp| {
             let new = &scenario.objects;
             for kind in Kind::ALL {
@@ -115,6 +115,7 @@ impl Embedded {
                 draft.remove(Kind::Vm, last);
             }
             engine.start(draft, now);
+            accepted();
             Ok(())
         })?;
         self.alarm.ring();

@@ -1,4 +1,7 @@
 //! What only the operator of the embedded cloud does, and no guest may ask for: faults, new VMs, the clock.
+//!
+//! Where there is an `accepted`, it is called once nothing but the disk can refuse any more, and before anybody sees what
+//! comes of it: so a timeline can have the cause first.
 
 use super::Embedded;
 use crate::flow::VmFault;
@@ -18,8 +21,12 @@ impl Embedded {
     ///
     /// # Errors
     /// There is no such service, or nothing to recover in its state.
-    pub fn recover(&self, service: Id) -> Result<(), Refusal> {
-        self.with_engine(|engine, draft, now| Ok(engine.recover(draft, service, now)?))?;
+    pub fn recover(&self, service: Id, accepted: impl FnOnce()) -> Result<(), Refusal> {
+        self.with_engine(|engine, draft, now| {
+            engine.recover(draft, service, now)?;
+            accepted();
+            Ok(())
+        })?;
         self.alarm.ring();
         Ok(())
     }
@@ -28,12 +35,18 @@ impl Embedded {
     ///
     /// # Errors
     /// There is no such VM, or it would hold too much.
-    pub fn set(&self, vm: Id, attributes: &[Attribute]) -> Result<(), Refusal> {
+    pub fn set(
+        &self,
+        vm: Id,
+        attributes: &[Attribute],
+        accepted: impl FnOnce(),
+    ) -> Result<(), Refusal> {
         let changes = Changes::of(attributes);
         self.commits.change(|draft| {
             let record = draft.get_mut(Kind::Vm, vm).ok_or(Refusal::NotFound)?;
             changes.fit(record)?;
             changes.merge(record);
+            accepted();
             Ok(())
         })
     }
@@ -42,8 +55,17 @@ impl Embedded {
     ///
     /// # Errors
     /// There is no such VM, or its state does not allow it.
-    pub fn fault(&self, vm: Id, fault: VmFault) -> Result<VmState, Refusal> {
-        self.engage(|engine, draft, now| engine.fault(draft, vm, fault, now))
+    pub fn fault(
+        &self,
+        vm: Id,
+        fault: VmFault,
+        accepted: impl FnOnce(),
+    ) -> Result<VmState, Refusal> {
+        self.engage(|engine, draft, now| {
+            let state = engine.fault(draft, vm, fault, now)?;
+            accepted();
+            Ok(state)
+        })
     }
 
     /// Makes a VM like another one, which belongs to no service, and starts it; gives its id.

@@ -41,7 +41,7 @@ impl Bench {
         });
         let scenario = Scenario::parse(&all.to_string(), "the test").unwrap();
         let (cloud, _) = Embedded::open(None, None, Timings::default()).unwrap();
-        cloud.import(&scenario).unwrap();
+        cloud.import(&scenario, || ()).unwrap();
         let cloud = Arc::new(cloud);
         let changed = Arc::<Mutex<Vec<Changed>>>::default();
         let noted = Arc::clone(&changed);
@@ -66,7 +66,7 @@ impl Bench {
             name: name.to_owned(),
             value: AttributeValue::Text(value.to_owned()),
         };
-        self.cloud.set(vm, &[attribute]).unwrap();
+        self.cloud.set(vm, &[attribute], || ()).unwrap();
     }
 
     /// A pass over what changed since the last; gives how many documents were made.
@@ -226,7 +226,7 @@ fn vms_in_no_service_are_shown_apart_and_a_service_that_is_removed_is_told() {
     assert!(services.all(|one| one["roles"][0]["nodes"].as_array().map(Vec::len) == Some(2)));
     let empty = r#"{"users": [], "vms": [], "services": []}"#;
     let empty = Scenario::parse(empty, "the test").unwrap();
-    bench.cloud.import(&empty).unwrap();
+    bench.cloud.import(&empty, || ()).unwrap();
     bench.pass(true);
     let all = bench.all(&mut viewer);
     assert!(all.contains(&json!({"gone": 0})), "{all:?}");
