@@ -456,13 +456,18 @@ fn cuts_a_large_cloud(browser: &mut Browser, cloud: &mut Cloud) {
     // Whoever comes later is told of 250 events that guests caused, of 250 others, and how many are left out.
     let token = cloud.ok("token 0");
     let fields = credentials("0", token.trim_end());
-    for count in 0..260 {
+    let update = |text: String| {
         let server = cloud.server.as_ref().unwrap();
-        let answer = server.send("PUT /vm", &fields, format!("COUNT={count}").as_bytes());
-        assert_eq!(answer.status, 200);
-    }
+        assert_eq!(server.send("PUT /vm", &fields, text.as_bytes()).status, 200);
+    };
+    (0..260).for_each(|number| update(format!("NUMBER_{number}=1")));
     browser.open(&cloud.url());
     browser.until(
         "document.querySelectorAll('#events > li').length === 500 && document.querySelector('#older').checkVisibility()",
+    );
+    // What only repeats takes one line.
+    (0..5).for_each(|load| update(format!("LOAD={load}")));
+    browser.until(
+        "/^sets LOAD 5 times, until [0-9:]+$/.test(document.querySelector('#events > li p').textContent)",
     );
 }

@@ -44,7 +44,7 @@ export function drawing(all) {
   const drawn = lanes.slice(0, LANES);
   const top = 100;
   const bottom = top + drawn.length * LANE;
-  const parts = [heading(from, until, events.length, left), legend(), axis(x, from, until, top, bottom)];
+  const parts = [heading(from, until, events.length, left), legend(events), axis(x, from, until, top, bottom)];
   drawn.forEach((lane, index) => parts.push(drawLane(lane, x, until, top + index * LANE)));
   let y = bottom + 20;
   if (lanes.length > LANES) {
@@ -71,8 +71,9 @@ function heading(from, until, count, left) {
     words(125, 30, `${day}, ${timeOfDay(from)} to ${timeOfDay(until)}: ${count} events${omitted}`, { fill: SOFT }));
 }
 
-function legend() {
-  const entries = Object.entries(MARKS).map(([kind, [fill, shape]], index) => svg("g", { transform: `translate(${26 + index * 90} 54)` },
+function legend(events) {
+  const drawn = new Set(events.map(({ kind }) => kind));
+  const entries = Object.entries(MARKS).filter(([kind]) => drawn.has(kind)).map(([kind, [fill, shape]], index) => svg("g", { transform: `translate(${26 + index * 90} 54)` },
     svg("path", { d: shape, fill }), words(10, 4, kind, { fill: SOFT })));
   return svg("g", {}, ...entries);
 }

@@ -28,6 +28,8 @@ const folded = new Map();
 /** The server's clock minus this one, in milliseconds. */
 let ahead = 0;
 let live = false;
+/** Whether all that there was at the connection has come. */
+let whole = false;
 /** Since when there is a connection, and since when there is none, for people. */
 let connectedAt = 0;
 let lostAt = null;
@@ -62,6 +64,8 @@ const MESSAGES = {
   },
   vms(list) {
     outside = list;
+    // After the services.
+    whole = true;
   },
   timeline(event) {
     timeline.add(event);
@@ -73,6 +77,7 @@ function forget() {
   services.clear();
   rows.clear();
   waiting.length = 0;
+  whole = false;
   outside = { vms: [], more: 0 };
   $("service-list").replaceChildren();
   timeline.clear();
@@ -98,7 +103,7 @@ function render() {
   // The first few are unfolded, unless the reader said otherwise.
   list.forEach(({ id }, index) => row(id).open(folded.get(id) ?? index < UNFOLDED));
   sync($("service-list"), rows, list, ({ id }) => id, ({ id }) => row(id));
-  $("no-services").hidden = !live || list.length > 0;
+  $("no-services").hidden = !live || !whole || list.length > 0;
 
   $("outside").hidden = outside.vms.length === 0;
   outsideList.update(outside.vms, new Set(["READY"]), outside.more);
@@ -107,7 +112,8 @@ function render() {
   const vms = all.reduce((count, role) => count + size(role), 0);
   const runs = ({ state }) => meaning(state) === "ok";
   const running = all.reduce((count, { nodes }) => count + nodes.filter(runs).length, 0);
-  setText($("counts"), `${plural(list.length, "service")}, ${plural(vms, "VM")}, ${running.toLocaleString("en")} running`);
+  const counts = `${plural(list.length, "service")}, ${plural(vms, "VM")}, ${running.toLocaleString("en")} running`;
+  setText($("counts"), whole ? counts : "loading…");
   timeline.render();
 }
 
@@ -133,9 +139,11 @@ function connect() {
   }
   source.addEventListener("error", () => {
     lostAt ??= timeOfDay(Date.now());
-    connection(false, `The server has not been reachable since ${lostAt}. What you see is as it was then.`);
-    // The browser tries again by itself, unless the server answered something else than a stream: too many viewers.
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY);
+    // The browser tries again by itself, unless the server answered something else than a stream.
+    const refused = source.readyState === EventSource.CLOSED;
+    const why = refused ? "The server refuses the stream: it may have too many viewers" : "The server can't be reached";
+    connection(false, `${why} (since ${lostAt}). What you see is as it was then.`);
+    if (refused) setTimeout(connect, RETRY);
   });
 }
 

@@ -10,6 +10,8 @@ const DIGIT = 7;
 const LARGEST = 1e300;
 /** The spans that the time axis may have and the distance of their marks, in seconds. */
 const SPANS = [[60, 30], [120, 60], [300, 60], [600, 120], [1800, 600], [3600, 900]];
+/** How far apart the marks of the time are at least. */
+const MARK = 52;
 /** How many changes the table lists. */
 const LISTED = 20;
 
@@ -152,7 +154,8 @@ export class Plot {
       parts.push(svg("line", { class: "grid", x1: left, x2: right, y1: y(mark), y2: y(mark) }));
       parts.push(svg("text", { x: left - 6, y: y(mark) + 4, "text-anchor": "end" }, figure(mark)));
     }
-    for (let back = 0; back <= span; back += step) {
+    const apart = (step / span) * (right - left) < MARK ? 2 * step : step;
+    for (let back = 0; back <= span; back += apart) {
       const anchor = back === 0 ? "end" : "middle";
       const text = back === 0 ? "now" : back < 60 ? `−${back} s` : `−${back / 60} min`;
       parts.push(svg("text", { x: Math.max(x(this.now - back * 1000), left + 8), y: HEIGHT - 5,

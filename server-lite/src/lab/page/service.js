@@ -69,7 +69,7 @@ export class Service {
   show(doc) {
     setText(this.name, doc.name ?? `service ${this.id}`);
     this.state.update(doc.state);
-    this.poll.set(doc.next_poll_in, doc.since);
+    this.poll.set(doc.state === "RUNNING" ? doc.next_poll_in : null, doc.since);
     const vms = doc.roles.reduce((count, role) => count + size(role), 0);
     setText(this.tally, `${plural(doc.roles.length, "role")}, ${plural(vms, "VM")}`);
     this.tally.hidden = this.isOpen;
@@ -146,12 +146,12 @@ class Role {
     // A decision names its policy in parentheses: (elasticity policy 0, CHANGE 1).
     const listed = (kind, policies) => policies.map((policy, index) => {
       const key = `${kind} policy ${index}`;
-      return { key, policy, decision: decisions.filter(({ decision }) => decision.includes(`(${key},`)).pop() };
+      return { key, role, policy, decision: decisions.filter(({ decision }) => decision.includes(`(${key},`)).pop() };
     });
     const rows = [...listed("elasticity", policies), ...listed("scheduled", role.scheduled_policies ?? [])];
     sync(this.policies, this.policyRows, rows, ({ key }) => key, ({ key }) => {
       const row = key.startsWith("elasticity") ? new ElasticityPolicy(key) : new ScheduledPolicy(key);
-      return { row, node: row.node, update: ({ policy, decision }) => row.update(policy, decision, service.doc) };
+      return { row, node: row.node, update: (item) => row.update(item, service.doc) };
     });
     this.measures.hidden = rows.length === 0;
     showDecision(this.decision, decisions.filter(({ decision }) => !/\((elasticity|scheduled) policy \d+,/.test(decision)).pop());
@@ -290,15 +290,17 @@ class ElasticityPolicy {
       el("p", { class: "soft" }, this.count, this.next.node), this.problem, this.decision);
   }
 
-  update(policy, decision, { since }) {
+  update({ role, policy, decision }, { since }) {
     setText(this.expression, policy.expression ?? "(no expression)");
     setText(this.adjust, adjustment(policy));
     const wanted = Math.max(1, policy.period_number ?? 1);
     const count = policy.true_evals ?? 0;
-    const period = policy.period ? `, every ${duration(policy.period)}` : "";
-    setText(this.count, `true ${count} of ${plural(wanted, "time")}${period}`);
+    const period = policy.period ? `, evaluated every ${duration(policy.period)}` : "";
+    // A role that is being scaled, or in trouble, is left alone.
+    const runs = role.state === "RUNNING";
+    setText(this.count, `true ${count} of ${plural(wanted, "time")}${period}${runs ? "" : " once RUNNING again"}`);
     setAttribute(this.node, "class", `policy${count > 0 ? " true" : ""}`);
-    this.next.set(policy.next_eval_in, since);
+    this.next.set(runs ? policy.next_eval_in : null, since);
     showProblem(this.problem, policy.problem);
     showDecision(this.decision, decision);
   }
@@ -317,7 +319,7 @@ class ScheduledPolicy {
       el("p", { class: "soft" }, this.due, this.next.node), this.problem, this.decision);
   }
 
-  update(policy, decision, { made, since }) {
+  update({ policy, decision }, { made, since }) {
     setText(this.when, String(policy.recurrence ?? policy.start_time ?? "(no time)"));
     setText(this.adjust, adjustment(policy));
     const due = typeof policy.next_due === "number" ? new Date(policy.next_due * 1000) : null;

@@ -1,6 +1,6 @@
 // The timeline: what happened, newest first, the kinds that one wants to see.
 
-import { el, foreign, timeOfDay } from "./dom.js";
+import { el, foreign, setText, timeOfDay } from "./dom.js";
 import { drawing } from "./drawing.js";
 
 /** The kinds of events, as docs/testing.md has them, and what their filter is called. */
@@ -43,6 +43,7 @@ export class Timeline {
     this.kept = { guests: [], others: [] };
     this.pending = [];
     this.arrived = 0;
+    this.repeats = new Map();
     this.list.replaceChildren();
     this.older.hidden = true;
   }
@@ -71,17 +72,37 @@ export class Timeline {
   /** Shows what was added since. */
   render() {
     if (!this.pending) return this.rebuild();
-    const items = this.pending.filter((event) => this.wants(event)).map(item);
+    const added = this.pending.filter((event) => this.wants(event));
     this.pending = [];
-    this.list.prepend(...items.reverse());
+    this.list.prepend(...this.items(added));
     while (this.list.childElementCount > SHOWN) this.list.lastChild.remove();
     this.older.hidden = this.list.childElementCount < SHOWN;
   }
 
   rebuild() {
     this.pending = [];
-    this.list.replaceChildren(...this.shown().map(item).reverse());
+    this.repeats.clear();
+    this.list.replaceChildren(...this.items(this.shown()));
     this.older.hidden = this.list.childElementCount < SHOWN;
+  }
+
+  /** What shows these events, newest first. What a guest repeats before anything else happens counts at the first one. */
+  items(events) {
+    const items = [];
+    for (const event of events) {
+      const guests = OF_GUESTS.includes(event.kind);
+      if (!guests) this.repeats.clear();
+      const key = guests && JSON.stringify([event.kind, place(event), event.by, event.text]);
+      const known = this.repeats.get(key);
+      if (known) {
+        known.again(event);
+        continue;
+      }
+      const made = new Item(event);
+      if (guests) this.repeats.set(key, made);
+      items.unshift(made.node);
+    }
+    return items;
   }
 
   save() {
@@ -106,15 +127,26 @@ export function author({ by, vm }) {
   return typeof by === "number" ? `by VM ${by}` : `by the ${by}`;
 }
 
-function item(event) {
-  if (event.left_out !== undefined) {
-    return el("li", { class: "gap" }, `${event.left_out.toLocaleString("en")} events left out here`);
+/** An event's place in the list. */
+class Item {
+  constructor(event) {
+    if (event.left_out !== undefined) {
+      this.node = el("li", { class: "gap" }, `${event.left_out.toLocaleString("en")} events left out here`);
+      return;
+    }
+    const by = author(event);
+    this.count = 1;
+    this.times = el("span", { class: "soft" });
+    this.node = el("li", { "data-kind": event.kind, "data-event": event.event },
+      el("time", { datetime: event.time, title: event.time }, timeOfDay(Date.parse(event.time))),
+      el("span", { class: "kind" }, event.kind),
+      foreign(place(event), { class: "place" }),
+      el("p", {}, foreign(event.text), by && `, ${by}`, this.times));
   }
-  const time = Date.parse(event.time);
-  const by = author(event);
-  return el("li", { "data-kind": event.kind, "data-event": event.event },
-    el("time", { datetime: event.time, title: event.time }, timeOfDay(time)),
-    el("span", { class: "kind" }, event.kind),
-    foreign(place(event), { class: "place" }),
-    el("p", {}, foreign(event.text), by && `, ${by}`));
+
+  /** The same happened again. */
+  again({ time }) {
+    this.count += 1;
+    setText(this.times, ` ${this.count.toLocaleString("en")} times, until ${timeOfDay(Date.parse(time))}`);
+  }
 }
