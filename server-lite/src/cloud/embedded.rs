@@ -7,12 +7,14 @@
 
 pub mod copy;
 pub mod export;
+mod oddities;
 pub mod open;
 pub mod operator;
 pub mod rights;
 pub mod scenario;
 pub mod time;
 
+pub use oddities::problems;
 pub use open::OpenError;
 pub use scenario::{Scenario, ScenarioError};
 

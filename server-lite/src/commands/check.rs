@@ -6,7 +6,7 @@ use super::log::Log;
 use super::log::format::LogFormat;
 use super::options::CommandOptions;
 use super::{CommandError, machines, setup};
-use crate::cloud::embedded::Scenario;
+use crate::cloud::embedded::{Scenario, problems};
 use crate::cloud::opennebula::OpenNebula;
 use crate::cloud::{Cloud, User};
 use crate::commands::config::{Config, LogLevel};
@@ -113,12 +113,22 @@ fn configuration(options: &CommandOptions, config: &Result<Config, CommandError>
         Ok(config) => config,
         Err(error) => return Checked::Failed(error.to_string()),
     };
-    let mut text = match (&options.config, options.opennebula) {
+    let text = match (&options.config, options.opennebula) {
         (Some(file), _) => format!("{} is good", file.display()),
         (None, true) => "OpenNebula's onegate-server.conf is good".to_owned(),
         (None, false) => return Checked::Skipped("no --config: the defaults".to_owned()),
     };
-    for warning in &config.warnings {
+    with_warnings(text, &config.warnings)
+}
+
+/// What is good, with what `serve` would warn of.
+fn with_warnings(mut text: String, warnings: &[String]) -> Checked {
+    match warnings.len() {
+        0 => {}
+        1 => text += ", with 1 warning",
+        many => text += &format!(", with {many} warnings"),
+    }
+    for warning in warnings {
         text += &format!("\n        warning: {warning}");
     }
     Checked::Ok(text)
@@ -153,11 +163,7 @@ fn scenario(options: &CommandOptions) -> Checked {
         Ok(scenario) => scenario,
         Err(error) => return Checked::Failed(error.to_string()),
     };
-    let mut text = format!("{} is good", file.display());
-    for warning in &scenario.warnings {
-        text += &format!("\n        warning: {warning}");
-    }
-    Checked::Ok(text)
+    with_warnings(format!("{} is good", file.display()), &scenario.warnings)
 }
 
 fn state(directory: Option<&Path>) -> Checked {
@@ -177,7 +183,10 @@ fn state(directory: Option<&Path>) -> Checked {
         };
     }
     match Store::read_if_any(directory) {
-        Ok(Some(_)) => Checked::Ok(format!("{} is whole", directory.display())),
+        Ok(Some(stored)) => {
+            let text = format!("{} is whole", directory.display());
+            with_warnings(text, &problems(&stored.objects))
+        }
         Ok(None) => Checked::Skipped(format!(
             "{} holds no state yet: serve fills it",
             directory.display()

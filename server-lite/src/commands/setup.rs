@@ -215,10 +215,6 @@ pub fn embedded(options: &CommandOptions, log: &Log) -> Result<Arc<Embedded>, Co
     warnings
         .iter()
         .for_each(|warning| log.write(LogLevel::Warning, warning));
-    cloud
-        .problems()
-        .iter()
-        .for_each(|problem| log.write(LogLevel::Warning, problem));
     Ok(Arc::new(cloud))
 }
 

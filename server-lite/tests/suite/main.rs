@@ -56,6 +56,7 @@ mod page_stream;
 mod recordings;
 mod references;
 mod scenario;
+mod scenario_warnings;
 mod slow;
 mod snapshot;
 mod state;

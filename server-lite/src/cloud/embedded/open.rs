@@ -1,6 +1,7 @@
 //! Opening the embedded cloud: from a scenario, from a state directory, or from both.
 
 use super::Embedded;
+use super::oddities::problems;
 use super::scenario::{Scenario, ScenarioError};
 use crate::flow;
 use crate::store::commit::Commits;
@@ -53,10 +54,11 @@ impl Embedded {
             warnings: mut all,
         } = Store::open(directory)?;
         let (objects, warnings) = match stored {
-            Some(stored) => (
-                stored.objects,
-                outdated(scenario, &stored.scenario, directory)?,
-            ),
+            Some(stored) => {
+                let mut warnings = outdated(scenario, &stored.scenario, directory)?;
+                warnings.extend(problems(&stored.objects));
+                (stored.objects, warnings)
+            }
             None => {
                 let scenario = load(scenario)?;
                 store.fill(&scenario.objects, &scenario.fingerprint)?;

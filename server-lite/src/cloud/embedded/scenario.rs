@@ -7,6 +7,7 @@ mod flaw;
 
 pub use flaw::{Flaw, ScenarioError, Shape};
 
+use super::oddities::{oddities, problems};
 use crate::objects::document::{Document, Id, id, json_of, list, parse_id};
 use crate::store::state::{Kind, Objects};
 use flaw::describe;
@@ -101,7 +102,7 @@ pub struct Scenario {
     pub objects: Objects,
     /// Tells one scenario from another.
     pub fingerprint: String,
-    /// What is odd but can be served.
+    /// What is odd but can be served, in words.
     pub warnings: Vec<String>,
 }
 
@@ -178,6 +179,7 @@ impl Scenario {
         let warnings = oddities(&objects, &created_by)
             .into_iter()
             .map(|odd| format!("{from}: {odd}"))
+            .chain(problems(&objects))
             .collect();
         let fingerprint = Sha256::digest(text)
             .iter()
@@ -382,58 +384,6 @@ fn first_vm(kind: Kind, document: &Value) -> Option<Id> {
             .find_map(|node| id(node.get("deploy_id"))),
         _ => None,
     }
-}
-
-/// What will puzzle someone later.
-fn oddities(objects: &Objects, created_by: &[(Id, Option<Id>)]) -> Vec<String> {
-    let mut odd = Vec::new();
-    let missing = |kind, id| !objects.contains(kind, id);
-    for (vm, user) in created_by {
-        match *user {
-            None => odd.push(format!(
-                "VM {vm} has no TEMPLATE/CREATED_BY: every request of it will get 401"
-            )),
-            Some(user) if missing(Kind::User, user) => {
-                odd.push(format!(
-                    "VM {vm} was created by user {user}, who is not here: its requests will get 401"
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    for (service, document) in objects.all(Kind::Service) {
-        let nodes = list(document["TEMPLATE"]["BODY"].get("roles"))
-            .iter()
-            .flat_map(|role| list(role.get("nodes")));
-        for vm in nodes.filter_map(|node| id(node.get("deploy_id"))) {
-            match objects.peek(Kind::Vm, vm) {
-                None => odd.push(format!(
-                    "service {service} has the node {vm}, but there is no such VM"
-                )),
-                Some(record) if id(record["USER_TEMPLATE"].get("SERVICE_ID")) != Some(service) => {
-                    odd.push(format!(
-                        "service {service} has the node {vm}, but the USER_TEMPLATE of VM {vm} does not say \
-                         SERVICE_ID={service}: it cannot read the service"
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    for (vrouter, document) in objects.all(Kind::Vrouter) {
-        for vm in list(document["VMS"].get("ID"))
-            .iter()
-            .filter_map(|vm| id(Some(vm)))
-        {
-            if missing(Kind::Vm, vm) {
-                odd.push(format!(
-                    "virtual router {vrouter} has the VM {vm}, but there is no such VM"
-                ));
-            }
-        }
-    }
-    odd.sort();
-    odd
 }
 
 #[cfg(test)]

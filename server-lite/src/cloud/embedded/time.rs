@@ -115,29 +115,6 @@ impl Embedded {
         self.commits
             .read(|objects| Draft::new(objects, &none).ids(Kind::Service))
     }
-
-    /// What OneFlow would refuse in the services ([`Engine::problems`]) and oned in the networks
-    /// ([`Engine::network_problems`]), each with its place.
-    pub fn problems(&self) -> Vec<String> {
-        self.commits.read(|objects| {
-            let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-            let sorted = |kind| {
-                let mut documents: Vec<_> = objects.all(kind).collect();
-                documents.sort_by_key(|(id, _)| *id);
-                documents
-            };
-            let mut problems = Vec::new();
-            for (id, document) in sorted(Kind::Service) {
-                let found = engine.problems(&document).into_iter();
-                problems.extend(found.map(|why| format!("service {id}, {why}")));
-            }
-            for (id, document) in sorted(Kind::Vnet) {
-                let found = Engine::network_problems(&document).into_iter();
-                problems.extend(found.map(|why| format!("virtual network {id}: {why}")));
-            }
-            problems
-        })
-    }
 }
 
 impl Drop for Embedded {
