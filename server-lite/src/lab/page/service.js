@@ -298,7 +298,7 @@ class ElasticityPolicy {
     const period = policy.period ? `, evaluated every ${duration(policy.period)}` : "";
     // A role that is being scaled, or in trouble, is left alone.
     const runs = role.state === "RUNNING";
-    setText(this.count, `true ${count} of ${plural(wanted, "time")}${period}${runs ? "" : " once RUNNING again"}`);
+    setText(this.count, `true ${count} of ${plural(wanted, "time")}${period}${runs ? "" : " while RUNNING"}`);
     setAttribute(this.node, "class", `policy${count > 0 ? " true" : ""}`);
     this.next.set(runs ? policy.next_eval_in : null, since);
     showProblem(this.problem, policy.problem);
