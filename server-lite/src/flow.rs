@@ -10,6 +10,7 @@ pub mod expression;
 mod lease;
 mod lifecycle;
 mod measure;
+mod misspelt;
 mod new_vm;
 pub mod obstacle;
 pub mod policy;
@@ -179,6 +180,8 @@ impl Engine {
             return vec!["it has no roles".into()];
         };
         let mut problems = Vec::new();
+        let keys = service::body(service).map(|body| misspelt::keys(body, misspelt::OF_SERVICE));
+        problems.extend(keys.into_iter().flatten());
         let mut names = Vec::new();
         for role in roles {
             let name = role.get("name").and_then(Value::as_str).unwrap_or("?");
@@ -187,6 +190,7 @@ impl Engine {
                 found.push("there is another role of this name before it".into());
             }
             names.push(name);
+            found.extend(policy::orphaned(role, roles));
             problems.extend(found.into_iter().map(|why| format!("role {name}: {why}")));
         }
         problems
@@ -195,6 +199,11 @@ impl Engine {
     /// What keeps a virtual network from giving addresses to new nodes.
     pub fn network_problems(vnet: &Value) -> Vec<String> {
         lease::problems(vnet)
+    }
+
+    /// How many addresses a virtual network can still give to NICs.
+    pub fn free_addresses(vnet: &Value) -> u64 {
+        lease::free(vnet)
     }
 
     /// Takes up what a scenario or a stop left halfway: VMs in a passing state, services yet to be deployed. To be

@@ -148,6 +148,14 @@ pub(super) fn problems(vnet: &Value) -> Vec<String> {
     faults.map(say).collect()
 }
 
+/// How many addresses of a network can be taken.
+pub(super) fn free(vnet: &Value) -> u64 {
+    let ranges = list(vnet.get("AR_POOL").and_then(|pool| pool.get("AR")));
+    let ranges = ranges.iter().filter_map(|range| Range::read(0, range).ok());
+    let free = ranges.map(|range| range.size.saturating_sub(range.leases().len() as u64));
+    free.fold(0, u64::saturating_add)
+}
+
 /// An address range as oned reads it.
 struct Range<'r> {
     document: &'r Value,

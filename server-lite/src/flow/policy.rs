@@ -2,8 +2,10 @@
 //! (docs/elasticity.md, "Policies"), and what each makes of a cardinality.
 
 use super::expression::{Expression, SyntaxError};
+use super::misspelt;
 use super::schedule::{Schedule, ScheduleError};
 use super::service::{integer, natural};
+use crate::objects::message::shown;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -245,7 +247,7 @@ fn number(object: &Value, key: &'static str) -> Result<Option<u64>, PolicyError>
 
 /// What OneFlow would refuse in a role, in words: each with the policy it stands in, if it does.
 pub fn problems(reader: &mut PolicyReader, role: &Value) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems = misspelt::keys(role, misspelt::OF_ROLE);
     let mut numbers = HashMap::new();
     for key in ["cardinality", "min_vms", "max_vms", "cooldown"] {
         match number(role, key) {
@@ -282,10 +284,30 @@ pub fn problems(reader: &mut PolicyReader, role: &Value) -> Vec<String> {
             } else {
                 reader.scheduled(policy).err()
             };
-            problems.extend(error.map(|error| format!("{key}[{index}]: {error}")));
+            let error = error.map(|error| error.to_string());
+            let found = misspelt::keys(policy, misspelt::OF_POLICY);
+            let found = error.into_iter().chain(found);
+            problems.extend(found.map(|why| format!("{key}[{index}]: {why}")));
         }
     }
     problems
+}
+
+/// The parents of a role that the service does not have: it would wait for them for ever.
+pub fn orphaned(role: &Value, roles: &[Value]) -> Vec<String> {
+    let parents = match role.get("parents") {
+        None | Some(Value::Null) => return Vec::new(),
+        Some(Value::Array(parents)) => parents,
+        Some(_) => return vec!["parents has to be a list".to_owned()],
+    };
+    let is_there = |parent: &&Value| roles.iter().any(|role| role.get("name") == Some(parent));
+    let missing = parents.iter().filter(|parent| !is_there(parent));
+    missing
+        .map(|parent| {
+            let name = shown(&parent.to_string(), 100);
+            format!("parents: there is no role {name}")
+        })
+        .collect()
 }
 
 #[cfg(test)]

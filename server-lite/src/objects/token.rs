@@ -25,6 +25,11 @@ pub struct Secret<'a> {
     pub password: &'a str,
 }
 
+/// Whether tokens can be made with a password.
+pub fn is_long_enough(password: &str) -> bool {
+    password.len() >= KEY_LENGTH
+}
+
 /// The token of a VM; `None` where the password is shorter than the 32 characters that make the key.
 pub fn seal(secret: Secret<'_>) -> Option<String> {
     let key: &[u8; KEY_LENGTH] = secret

@@ -7,7 +7,7 @@ use std::path::Path;
 /// A service whose one role grows from one VM to five.
 fn scenario() -> Value {
     let user = json!({"ID": 2, "TEMPLATE": {"TOKEN_PASSWORD": "8d5f1c0b7e2a49368d5f1c0b7e2a4936"}});
-    let range = json!({"AR_ID": 0, "TYPE": "IP4", "IP": "127.1.0.1", "MAC": "02:00:7f:01:00:01", "SIZE": 8});
+    let range = json!({"AR_ID": 0, "TYPE": "IP4", "IP": "127.1.0.1", "MAC": "02:00:7f:01:00:01", "SIZE": 10});
     let network = json!({"ID": 0, "NAME": "lan", "AR_POOL": {"AR": range}, "TEMPLATE": {}});
     let policy = json!({"type": "CHANGE", "adjust": 1, "expression": "BACKLOG > 5"});
     let role = json!({"name": "web", "state": 0, "nodes": [], "cardinality": 1, "min_vms": 1, "max_vms": 5,
@@ -41,6 +41,7 @@ fn checked(options: &[&str]) -> (Vec<String>, String) {
 #[test]
 fn each_oddity_is_found_before_the_start() {
     let role = "/services/0/TEMPLATE/BODY/roles/0";
+    let body = "/services/0/TEMPLATE/BODY";
     let policy = "/services/0/TEMPLATE/BODY/roles/0/elasticity_policies/0";
     let cases: &[(&str, Value, &[&str])] = &[
         (role, json!({}), &[]),
@@ -66,6 +67,81 @@ fn each_oddity_is_found_before_the_start() {
                 "service 1, role web: min_vms 6 is above max_vms 5",
                 "service 1, role web: min_vms 6 is above cardinality 1",
             ],
+        ),
+        (
+            role,
+            json!({"parents": ["apo", "web"]}),
+            &["service 1, role web: parents: there is no role \"apo\""],
+        ),
+        (
+            role,
+            json!({"parents": "web"}),
+            &["service 1, role web: parents has to be a list"],
+        ),
+        (
+            role,
+            json!({"max_vm": 4}),
+            &["service 1, role web: \"max_vm\" is ignored: is \"max_vms\" meant?"],
+        ),
+        (role, json!({"note": 1, "description": "x"}), &[]),
+        (
+            policy,
+            json!({"expresion": "A > 1"}),
+            &[
+                "service 1, role web: elasticity_policies[0]: \"expresion\" is ignored: is \"expression\" meant?",
+            ],
+        ),
+        (
+            policy,
+            json!({"last_eval": 1, "true_evals": 2, "expression_evaluated": ""}),
+            &[],
+        ),
+        (
+            body,
+            json!({"deploymnet": "none"}),
+            &["service 1, \"deploymnet\" is ignored: is \"deployment\" meant?"],
+        ),
+        (
+            role,
+            json!({"template_contents": {"NIC": {"NETWORK_ID": "3"}}}),
+            &["service 1, role web: new VMs need virtual network 3, but there is no such network"],
+        ),
+        (
+            role,
+            json!({"template_contents": {"NIC": {"NETWORK_ID": "lan"}}}),
+            &["service 1, role web: a NIC has NETWORK_ID \"lan\", which is no id"],
+        ),
+        (
+            role,
+            json!({"max_vms": 11}),
+            &[
+                "service 1, role web: 11 VMs take 11 more addresses of virtual network 0, which has 10 left",
+            ],
+        ),
+        (
+            "/services/0",
+            json!({"UID": 7}),
+            &["service 1 belongs to user 7, who is not here: its new VMs get no token"],
+        ),
+        (
+            "/services/0",
+            json!({"UID": null}),
+            &["service 1 belongs to user 0, who is not here: its new VMs get no token"],
+        ),
+        (
+            "",
+            json!({"users": null}),
+            &["service 1 belongs to user 2, who is not here: its new VMs get no token"],
+        ),
+        (
+            "/users/0/TEMPLATE",
+            json!({"TOKEN_PASSWORD": "short"}),
+            &["service 1 belongs to user 2, who has a TOKEN_PASSWORD of less than 32 characters: "],
+        ),
+        (
+            "/users/0/TEMPLATE",
+            json!({"TOKEN_PASSWORD": null}),
+            &["service 1 belongs to user 2, who has no TOKEN_PASSWORD: "],
         ),
         (
             role,

@@ -139,6 +139,7 @@ fn what_will_puzzle_someone_later_is_a_warning() {
             "f: service 1 has the node 8, but the USER_TEMPLATE of VM 8 does not say SERVICE_ID=1: it cannot read the \
              service",
             "f: service 1 has the node 9, but there is no such VM",
+            "f: user 2 has no TOKEN_PASSWORD: the requests of VM 8 will get 401",
             "f: virtual router 0 has the VM 1, but there is no such VM",
         ]
     );
