@@ -11,6 +11,7 @@ use crate::objects::document::Id;
 use crate::objects::message::shown;
 use crate::objects::refusal::Refusal;
 use crate::objects::template::{self, Attribute};
+use crate::objects::vm_state::VmState;
 use crate::store::state::Kind;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -278,6 +279,16 @@ fn wait(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabEr
         }
         if Instant::now() >= until {
             let what = format!("{noun} {}", order.id);
+            let state = match conditions
+                .iter()
+                .any(|condition| condition.key() == "STATE")
+            {
+                true => None,
+                false if of_vm => lab.cloud.vm_state(order.id).map(VmState::name),
+                false => condition::of_service(&report(lab, order.id)?, "STATE")?,
+            };
+            let state = state.map_or_else(String::new, |state| format!(" (STATE is {state})"));
+            let unmet = unmet + &state;
             return Err(LabError::Late(what, unmet, patience.as_secs_f64()));
         }
         lab.pulse.wait(seen, until);

@@ -5,6 +5,7 @@
 
 mod directory;
 mod host;
+mod output;
 mod process;
 
 use crate::cloud::embedded::Embedded;

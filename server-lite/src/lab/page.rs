@@ -17,6 +17,8 @@ mod samples;
 mod serving;
 mod viewer;
 
+pub(super) use attributes::is_secret;
+
 use super::timeline::Timeline;
 use crate::cloud::embedded::Embedded;
 use crate::store::commit::Changed;

@@ -264,7 +264,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
         (
             "wait vm 0 COLOUR=red --timeout 10ms",
             124,
-            "VM 0: COLOUR is absent, not red, after 0.01 s",
+            "VM 0: COLOUR is absent, not red (STATE is RUNNING), after 0.01 s",
         ),
     ] {
         let (exit, said) = lab.fails(line);

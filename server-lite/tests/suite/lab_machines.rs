@@ -312,7 +312,20 @@ fn what_does_not_start_fails_and_is_recovered() {
     cloud.ok("wait service 1 STATE=FAILED_DEPLOYING");
     cloud.ok("wait vm 0 STATE=BOOT_FAILURE");
     assert_eq!(cloud.read(0, "output.log"), "no kernel\n");
-    assert!(cloud.ok("events").contains("has ended: exit status: 3"));
+    let reason = "has ended: exit status: 3; the last line of vms/0/output.log is: no kernel\n";
+    assert!(cloud.ok("events").contains(reason));
+    let (code, why) = refused(&[
+        "wait",
+        "vm",
+        "0",
+        "READY=YES",
+        "--timeout",
+        "10ms",
+        "--state",
+        cloud.state().to_str().unwrap(),
+    ]);
+    let late = "VM 0: READY is absent, not YES (STATE is BOOT_FAILURE), after 0.01 s";
+    assert!(code == 124 && why.contains(late), "{why}");
     fs::remove_file(cloud.path("guest")).unwrap();
     cloud.ok("service recover 1");
     cloud.ok("wait service 1 STATE=FAILED_DEPLOYING");
@@ -324,6 +337,11 @@ fn what_does_not_start_fails_and_is_recovered() {
     cloud.ok("wait service 1 STATE=RUNNING");
     let (_, log) = cloud.server.take().unwrap().stop();
     assert!(log.contains("VM 0 cannot start: cannot run "), "{log}");
+    let reason = format!(" {reason}");
+    assert!(
+        log.contains("VM 0: process ") && log.contains(&reason),
+        "{log}"
+    );
     cloud.processes_are(0);
 }
 

@@ -17,7 +17,7 @@ const ISO_MAKERS: [(&str, &[&str]); 2] = [
     ("genisoimage", &["-quiet"]),
 ];
 /// Where the output goes, and where that of the run before is.
-const OUTPUT: &str = "output.log";
+pub(super) const OUTPUT: &str = "output.log";
 const OUTPUT_BEFORE: &str = "output.log.old";
 
 /// Why a VM's directory can't be prepared.

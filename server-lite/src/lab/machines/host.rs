@@ -1,7 +1,8 @@
 //! The thread that runs VMs: it waits for a VM to change its state, for a process to end and for time to pass, and after
 //! each looks what a VM's state and its process say together.
 
-use super::directory::{self, DirectoryError};
+use super::directory::{self, DirectoryError, OUTPUT};
+use super::output::last_words;
 use super::process::{VmProcess, can_be_watched};
 use super::{Inbox, MachineOptions, Mail};
 use crate::cloud::embedded::Embedded;
@@ -16,7 +17,7 @@ use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -344,7 +345,15 @@ impl Host {
         let id = process.id();
         let status = process.finish(&directory);
         let how = status.map_or_else(|| "ended".to_owned(), |status| status.to_string());
-        self.tell(vm, format!("process {id} has ended: {how}"));
+        let mut text = format!("process {id} has ended: {how}");
+        // Nobody asked it to.
+        if matches!(phase, Phase::Boots(_) | Phase::Runs) && !status.is_some_and(|s| s.success()) {
+            let above = self.options.directory.file_name().unwrap_or_default();
+            let name = Path::new(above).join(vm.to_string()).join(OUTPUT);
+            text += &format!("; {}", last_words(&directory, &name.display().to_string()));
+            (self.options.report)(true, &format!("VM {vm}: {text}"));
+        }
+        self.tell(vm, text);
         Some(Ended {
             phase,
             again,

@@ -114,7 +114,7 @@ fn looks_secret(name: &str) -> bool {
 
 /// Whether the beginning of a value, which may have been cut, has a secret in it: a private key, a URL with a password,
 /// or what is said to be one, as in `password=`, `"token": ` or `--token `.
-fn is_secret(value: &str) -> bool {
+pub(in crate::lab) fn is_secret(value: &str) -> bool {
     PRIVATE_KEY.iter().any(|mark| value.contains(mark))
         || value.split("://").skip(1).any(has_password)
         || names_secret(value)
