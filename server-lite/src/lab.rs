@@ -76,14 +76,13 @@ impl Lab {
         Ok(())
     }
 
-    /// Puts the cloud's clock ahead; gives how far it is ahead of the system's then.
-    pub fn put_clock_ahead(&self, by: Duration) -> Duration {
-        let ahead = self.cloud.put_clock_ahead(by);
+    /// Puts the cloud's clock ahead.
+    pub fn put_clock_ahead(&self, by: Duration) {
+        self.cloud.put_clock_ahead(by);
         // What is left of each time is less.
         if let Some(page) = self.page.get() {
             page.all_changed(&self.cloud);
         }
-        ahead
     }
 
     /// These documents changed, and readers see it already.

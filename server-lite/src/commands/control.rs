@@ -203,30 +203,34 @@ pub fn send_scenario(directory: &Path, scenario: &str) -> Result<Option<()>, Com
         ..Order::default()
     };
     let request = format!("{}\n{scenario}", order.line());
-    exchange(directory, &request, Some(PATIENCE), &mut io::sink())
+    exchange(directory, &request, Some(PATIENCE), &mut |_| Ok(()))
 }
 
-/// Gives an order to the server of a state directory, and writes to `out` what it prints; `None` where no server runs.
+/// What takes a line that the server prints, with its newline.
+pub type TakeLine<'t> = dyn FnMut(&[u8]) -> io::Result<()> + 't;
+
+/// Gives an order to the server of a state directory, and calls `take` with each line that it prints; `None` where no
+/// server runs.
 ///
 /// # Errors
 /// The server refuses it, or does not answer.
 pub fn give(
     directory: &Path,
     order: &Order,
-    out: &mut dyn Write,
+    take: &mut TakeLine<'_>,
 ) -> Result<Option<()>, CommandError> {
     let patience = match (order.follow, order.timeout) {
         (true, _) => None,
         (false, timeout) => Some(timeout.unwrap_or(WAIT) + PATIENCE),
     };
-    exchange(directory, &format!("{}\n", order.line()), patience, out)
+    exchange(directory, &format!("{}\n", order.line()), patience, take)
 }
 
 fn exchange(
     directory: &Path,
     request: &str,
     patience: Option<Duration>,
-    out: &mut dyn Write,
+    take: &mut TakeLine<'_>,
 ) -> Result<Option<()>, CommandError> {
     let connected = socket(directory).and_then(|(_opened, path)| UnixStream::connect(path));
     let mut stream = match connected {
@@ -253,7 +257,7 @@ fn exchange(
     let mut first = String::new();
     answer.read_line(&mut first).map_err(mute)?;
     if first.trim_end() == OK {
-        return print_all(answer, out).map(Some);
+        return print_all(answer, take).map(Some);
     }
     let mut why = String::new();
     answer.read_to_string(&mut why).map_err(mute)?;
@@ -268,19 +272,14 @@ fn exchange(
 }
 
 /// Line by line: what is followed is seen when it happens.
-fn print_all(mut answer: impl BufRead, out: &mut dyn Write) -> Result<(), CommandError> {
+fn print_all(mut answer: impl BufRead, take: &mut TakeLine<'_>) -> Result<(), CommandError> {
     let mut line = Vec::new();
     loop {
         line.clear();
         let read = answer.read_until(b'\n', &mut line);
         match read {
             Ok(0) => return Ok(()),
-            Ok(_) => out
-                .write_all(&line)
-                .and_then(|()| out.flush())
-                .map_err(|error| {
-                    CommandError::Failed(format!("cannot write to standard output: {error}"))
-                })?,
+            Ok(_) => take(&line).map_err(super::unprinted)?,
             Err(error) => {
                 return Err(CommandError::Failed(format!(
                     "the server's answer broke off: {error}"

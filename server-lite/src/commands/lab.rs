@@ -4,7 +4,10 @@
 use super::options::CommandOptions;
 use super::{CommandError, control};
 use crate::lab::control::{Order, WAIT};
-use std::io;
+use crate::lab::event;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,7 +25,12 @@ pub fn run(command: &str, options: &CommandOptions) -> Result<(), CommandError> 
     let patience = order.timeout.unwrap_or(WAIT);
     let until = Instant::now() + patience;
     let shown = directory.display();
-    while control::give(directory, &order, &mut io::stdout())?.is_none() {
+    let zone = TimeZone::system();
+    let mut print = |line: &[u8]| match words(line, command, options.json, &zone) {
+        Some(words) => print_line(format!("{words}\n").as_bytes()),
+        None => print_line(line),
+    };
+    while control::give(directory, &order, &mut print)?.is_none() {
         let left = until.saturating_duration_since(Instant::now());
         match (waits, left.is_zero()) {
             (false, _) => {
@@ -46,13 +54,39 @@ pub fn run(command: &str, options: &CommandOptions) -> Result<(), CommandError> 
     Ok(())
 }
 
+/// Writes a line to standard output at once: what is followed is seen when it happens.
+pub fn print_line(line: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout();
+    out.write_all(line).and_then(|()| out.flush())
+}
+
+/// For people, what the server says as JSON because it has a time in it: theirs is the time zone that counts, not the
+/// server's.
+fn words(line: &[u8], command: &str, json: bool, zone: &TimeZone) -> Option<String> {
+    let said = || serde_json::from_slice(line).ok();
+    match command {
+        "events" if !json => Some(event::line(&said()?, zone)),
+        "clock" => Some(clock(&said()?, zone)),
+        _ => None,
+    }
+}
+
+/// What time it is in the cloud.
+fn clock(said: &Value, zone: &TimeZone) -> String {
+    let now = event::time(said.get("now")).to_zoned(zone.clone());
+    let ahead = said.get("ahead").and_then(Value::as_u64).unwrap_or(0);
+    format!(
+        "{}, {ahead} s ahead of the system's clock",
+        now.strftime("%F %T")
+    )
+}
+
 /// An order of the command's, with its options.
 pub fn order(command: &str, options: &CommandOptions) -> Order {
     Order {
         command: command.to_owned(),
         id: options.like.unwrap_or(options.id),
         words: options.words.clone(),
-        json: options.json,
         follow: options.follow,
         timeout: options.timeout,
     }

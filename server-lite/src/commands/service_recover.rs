@@ -7,7 +7,6 @@ use super::options::CommandOptions;
 use super::{CommandError, control, lab, service_show};
 use crate::cloud::embedded::Embedded;
 use crate::flow::Timings;
-use std::io;
 use std::path::Path;
 
 /// Runs the command.
@@ -18,7 +17,11 @@ pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     let service = options.id;
     let state = options.state.as_deref();
     let order = lab::order("service recover", options);
-    let given = control::give(state.unwrap_or(Path::new(".")), &order, &mut io::stdout())?;
+    let given = control::give(
+        state.unwrap_or(Path::new(".")),
+        &order,
+        &mut lab::print_line,
+    )?;
     if given.is_some() {
         return Ok(());
     }

@@ -21,8 +21,11 @@ use std::path::Path;
 pub fn run(options: &CommandOptions) -> Result<(), CommandError> {
     let directory = options.state.as_deref().unwrap_or(Path::new("."));
     let order = lab::order("service show", options);
-    let mut told = Vec::new();
-    let asked = control::give(directory, &order, &mut told);
+    let mut told = Vec::<u8>::new();
+    let asked = control::give(directory, &order, &mut |line| {
+        told.extend(line);
+        Ok(())
+    });
     let text = match asked {
         Ok(Some(())) => {
             let report = serde_json::from_slice(&told).map_err(CommandError::failed)?;

@@ -32,8 +32,6 @@ pub struct Order {
     pub id: Id,
     /// Its further words.
     pub words: Vec<String>,
-    /// `--json`
-    pub json: bool,
     /// `--follow`
     pub follow: bool,
     /// `--timeout`
@@ -46,7 +44,7 @@ impl Order {
         let timeout = self
             .timeout
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        json!({"command": self.command, "id": self.id, "words": self.words, "json": self.json,
+        json!({"command": self.command, "id": self.id, "words": self.words,
             "follow": self.follow, "timeout": timeout})
         .to_string()
     }
@@ -65,7 +63,6 @@ impl Order {
             command: command.unwrap_or_default().to_owned(),
             id: crate::objects::document::id(read.get("id")).unwrap_or_default(),
             words: words.map(str::to_owned).collect(),
-            json: flag("json"),
             follow: flag("follow"),
             timeout: read
                 .get("timeout")
@@ -216,19 +213,15 @@ fn gate(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabEr
 fn clock(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabError> {
     let by = step(&order.words)?;
     let ahead = lab.cloud.ahead().saturating_add(by);
-    let now = lab.cloud.now().saturating_add(by).unwrap_or(Timestamp::MAX);
-    let now = now.to_zoned(jiff::tz::TimeZone::system());
-    let text = format!(
-        "{}, {} s ahead of the system's clock",
-        now.strftime("%F %T"),
-        ahead.as_secs()
-    );
+    let now = lab.cloud.now().saturating_add(by);
+    let now = now.unwrap_or(Timestamp::MAX);
     if !by.is_zero() {
-        let told = format!("clock put to {text}");
+        let told = format!("clock put to {} s ahead of the system's", ahead.as_secs());
         tell(lab, Event::new(EventKind::Server, told));
         lab.put_clock_ahead(by);
     }
-    Ok(writeln!(out, "{text}")?)
+    let said = json!({"now": format!("{now:.3}"), "ahead": ahead.as_secs()});
+    Ok(writeln!(out, "{said}")?)
 }
 
 fn events(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabError> {
@@ -236,10 +229,7 @@ fn events(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), Lab
     let mut events = lab.timeline.since(0);
     loop {
         for event in &events {
-            match order.json {
-                true => writeln!(out, "{}", event.json())?,
-                false => writeln!(out, "{event}")?,
-            }
+            writeln!(out, "{}", event.json())?;
             last = event.number;
         }
         out.flush()?;

@@ -3,8 +3,8 @@
 use crate::flow::clock::Millis;
 use crate::objects::document::Id;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
-use std::fmt;
 
 /// What sort of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +146,8 @@ impl Event {
         let keys = (!self.keys.is_empty()).then(|| self.keys.clone().into());
         let fields = [
             ("event", Some(self.number.into())),
-            ("time", Some(time.to_string().into())),
+            // Always as long: as text it sorts.
+            ("time", Some(format!("{time:.3}").into())),
             ("kind", Some(self.kind.name().into())),
             ("vm", self.vm.map(Value::from)),
             ("service", self.service.map(Value::from)),
@@ -161,25 +162,31 @@ impl Event {
     }
 }
 
-/// A line for people, in local time: `12:30:01.123  service 1 web  VM 3      BOOT -> RUNNING`.
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = Timestamp::from_millisecond(self.at).unwrap_or_default();
-        let time = time.to_zoned(jiff::tz::TimeZone::system());
-        write!(f, "{}  {:<8}", time.strftime("%T%.3f"), self.kind.name())?;
-        if let Some(service) = self.service {
-            write!(f, "  service {service}")?;
-        }
-        if let Some(role) = &self.role {
-            write!(f, "  {role}")?;
-        }
-        if let Some(vm) = self.vm {
-            write!(f, "  VM {vm}")?;
-        }
-        match self.by {
-            Some(Actor::Operator) => write!(f, "  operator: {}", self.text),
-            Some(Actor::Vm(by)) if self.vm != Some(by) => write!(f, "  {}, by VM {by}", self.text),
-            _ => write!(f, "  {}", self.text),
-        }
+/// A line for people of what [`Event::json`] says: `12:30:01.123  service 1  web  VM 3  BOOT -> RUNNING`.
+pub fn line(event: &Value, zone: &TimeZone) -> String {
+    let text = |key| event.get(key).and_then(Value::as_str);
+    let number = |key| event.get(key).and_then(Value::as_u64);
+    let time = time(event.get("time")).to_zoned(zone.clone());
+    let kind = text("kind").unwrap_or_default();
+    let mut line = format!("{}  {kind:<8}", time.strftime("%T%.3f"));
+    let places = [
+        number("service").map(|service| format!("service {service}")),
+        text("role").map(str::to_owned),
+        number("vm").map(|vm| format!("VM {vm}")),
+    ];
+    for place in places.into_iter().flatten() {
+        line = line + "  " + &place;
     }
+    let told = text("text").unwrap_or_default();
+    match number("by") {
+        _ if text("by").is_some() => format!("{line}  operator: {told}"),
+        Some(by) if number("vm") != Some(by) => format!("{line}  {told}, by VM {by}"),
+        _ => format!("{line}  {told}"),
+    }
+}
+
+/// A time as JSON has it; the beginning of 1970 where it is none.
+pub fn time(value: Option<&Value>) -> Timestamp {
+    let text = value.and_then(Value::as_str);
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }

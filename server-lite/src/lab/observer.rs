@@ -129,7 +129,13 @@ mod tests {
         };
         let lines = events(&[changed]).into_iter();
         lines
-            .map(|event| event.to_string().split_once("  ").unwrap().1.to_owned())
+            .map(|event| {
+                crate::lab::event::line(&event.json(), &jiff::tz::TimeZone::UTC)
+                    .split_once("  ")
+                    .unwrap()
+                    .1
+                    .to_owned()
+            })
             .collect()
     }
 

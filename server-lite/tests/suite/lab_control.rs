@@ -334,6 +334,47 @@ fn commands_that_wait_are_as_many_as_may_be_and_go_with_whoever_gave_them() {
 }
 
 #[test]
+fn times_are_in_the_time_zone_of_whoever_asks() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().to_str().unwrap();
+    let mut tokyo = program();
+    tokyo.env("TZ", "JST-9");
+    let server = Running::with(tokyo, &["--cloud", SCENARIO, "--state", state]);
+    let lab = Lab { server, directory };
+    lab.ok("wait vm 0 STATE=RUNNING");
+    let asked = |line: &str, zone: &str| {
+        let output = program().env("TZ", zone).args(lab.words(line)).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let json = asked("events --json", "EST5");
+    let times: Vec<String> = json
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["time"].to_string())
+        .collect();
+    for (zone, hours) in [("UTC0", 0), ("EST5", -5), ("JST-9", 9)] {
+        for (line, time) in asked("events", zone).lines().zip(&times) {
+            // Three digits whatever they are, so that it sorts as text.
+            assert_eq!(time.len(), "\"2026-01-01T00:00:00.000Z\"".len(), "{time}");
+            let time: jiff::Timestamp = time.trim_matches('"').parse().unwrap();
+            let there = time.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(hours)));
+            let begin = there.strftime("%T%.3f  ").to_string();
+            assert!(line.starts_with(&begin), "{zone}: {line}: {begin}");
+        }
+    }
+    let clock = |zone| {
+        let said = asked("clock", zone);
+        let (now, _) = said
+            .split_once(", 0 s ahead of the system's clock")
+            .unwrap();
+        now.replace(' ', "T")
+            .parse::<jiff::civil::DateTime>()
+            .unwrap()
+    };
+    let apart = clock("JST-9").duration_since(clock("EST5"));
+    assert_eq!(apart.as_secs() / 3600, 14);
+}
+
+#[test]
 fn the_environment_names_the_server() {
     let lab = lab(&[]);
     let output = program()

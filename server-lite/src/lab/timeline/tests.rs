@@ -89,7 +89,13 @@ fn requests_are_told_with_who_what_and_why_not() {
     let told: Vec<String> = timeline
         .since(0)
         .iter()
-        .map(|event| event.to_string().split_once("  ").unwrap().1.to_owned())
+        .map(|event| {
+            crate::lab::event::line(&event.json(), &jiff::tz::TimeZone::UTC)
+                .split_once("  ")
+                .unwrap()
+                .1
+                .to_owned()
+        })
         .collect();
     assert_eq!(
         told,
