@@ -233,6 +233,29 @@ fn a_process_finds_all_it_needs_in_its_directory() {
     }
 }
 
+/// docs/testing.md, "VMs that run".
+#[test]
+fn the_path_of_the_command_is_from_where_serve_was_started_and_those_of_its_arguments_are_not() {
+    let mut cloud = Cloud::new(1, "[ -e \"$1\" ] && echo there || echo absent; sleep 1000");
+    cloud.server.take().unwrap().stop();
+    fs::write(cloud.path("image"), "").unwrap();
+    for (argument, said) in [
+        ("image".to_owned(), "absent\n"),
+        ("vm.json".to_owned(), "there\n"),
+        (format!("'{}'", cloud.path("image").display()), "there\n"),
+    ] {
+        let mut program = program();
+        program.current_dir(cloud.directory.path());
+        let command = format!("./guest {argument}");
+        let state = cloud.state();
+        let options = ["--state", state.to_str().unwrap(), "--vm-exec", &command];
+        cloud.server = Some(Running::with(program, &options));
+        cloud.ok("wait vm 0 STATE=RUNNING");
+        until("it said so", || cloud.read(0, "output.log") == said);
+        cloud.server.take().unwrap().stop();
+    }
+}
+
 #[test]
 fn a_vm_is_off_when_its_process_ends_and_comes_back_with_a_new_one() {
     let cloud = Cloud::new(
