@@ -45,16 +45,16 @@ complete -c onegate-server-lite -n '__onegate_server_lite_is state' -a export -d
 complete -c onegate-server-lite -n '__onegate_server_lite_is state' -a import -d 'Replaces the state by a scenario, such as a backup; its server may run'
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a vm
 complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a set -d 'Sets attributes of a VM, as if its owner did'
-complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a fail -d 'Has a VM fail: on its way to another state, or while it runs'
-complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a poweroff -d 'Has a VM power itself off'
-complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a lose -d 'Has a VM be lost: UNKNOWN, though it may go on'
+complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a fail -d 'Makes a VM fail, on its way to another state or while it runs'
+complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a poweroff -d 'Powers a VM off, as if its guest had shut down'
+complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a lose -d 'Makes a VM UNKNOWN, as if its host had lost it; its guest may go on'
 complete -c onegate-server-lite -n '__onegate_server_lite_is vm' -a create -d 'Makes a VM like another one, in no service, and prints its id'
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a gate
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a clock
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a events
 complete -c onegate-server-lite -n '__onegate_server_lite_is' -a wait
-complete -c onegate-server-lite -n '__onegate_server_lite_is wait' -a vm -d 'Waits until a VM is so: STATE=RUNNING, READY!=NO'
-complete -c onegate-server-lite -n '__onegate_server_lite_is wait' -a service -d 'Waits until a service is so: STATE=RUNNING, web.CARDINALITY=3, web.RUNNING=3'
+complete -c onegate-server-lite -n '__onegate_server_lite_is wait' -a vm -d 'Waits until a VM meets the conditions: STATE=RUNNING, READY!=NO'
+complete -c onegate-server-lite -n '__onegate_server_lite_is wait' -a service -d 'Waits until a service meets the conditions: STATE=RUNNING, web.CARDINALITY=3, web.RUNNING=3'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l listen -x -d 'Where to listen [127.0.0.1:5030, or :host and :port of --config]; port 0 picks one'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l cloud -r -F -d 'The cloud, as JSON: {users, vms, vrouters, vnets, services} [the documentation\'s PANACEA service]'
 complete -c onegate-server-lite -n '__onegate_server_lite_runs serve' -l state -x -a '(__fish_complete_directories)' -d 'Where every change is kept, and read from at the next start [memory]'

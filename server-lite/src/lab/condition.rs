@@ -44,7 +44,7 @@ impl Condition {
         texts.iter().map(|text| Self::parse(text)).collect()
     }
 
-    /// Whether it is so; `None` stands for a key that is not there, which is never equal.
+    /// Whether it holds; `None` stands for a key that is not there, which is never equal.
     pub fn holds(&self, actual: Option<&str>) -> bool {
         (actual == Some(&self.value)) == self.equal
     }

@@ -285,7 +285,7 @@ fn wait(lab: &Lab, order: &Order, out: &mut dyn OrderOutput) -> Result<(), LabEr
     }
 }
 
-/// What is not yet so; `None` if all is.
+/// The condition that does not hold yet; `None` if all do.
 fn unmet_of_vm(lab: &Lab, vm: Id, conditions: &[Condition]) -> Option<String> {
     // One that is yet to be made is waited for: a scaling makes it.
     let Ok(record) = lab.cloud.document(Kind::Vm, vm) else {

@@ -69,7 +69,7 @@ pub enum LabError {
     /// The server ends.
     #[error("the server ends")]
     Ending,
-    /// What was waited for did not happen in so many seconds: of what, and what was not so.
+    /// What was waited for did not happen in so many seconds: to what, and which condition did not hold.
     #[error("{0}: {1}, after {2} s")]
     Late(String, String, f64),
     /// Whoever gave the order is gone.
