@@ -31,8 +31,6 @@ use writer::Writer;
 
 /// The most characters of a cause.
 const SHOWN: usize = 200;
-/// So many mixed characters in a row could be a token. The shortest has 22.
-const LIKE_A_TOKEN: usize = 12;
 /// How long the server waits at its end for its last lines to be read.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -192,37 +190,9 @@ fn why_not(outcome: &Outcome) -> String {
     harmless(&outcome.cause.clone().unwrap_or_else(told))
 }
 
-/// A cause, without anything that could be a token: a long run of base64's characters, percent-encoded or not, that
-/// mixes small letters, capitals and digits. The words of names and paths don't mix them.
+/// A cause, cut, and without anything that could be a token.
 fn harmless(cause: &str) -> String {
-    let in_token = |c: char| c.is_ascii_alphanumeric() || "+/=_-%\\".contains(c);
-    let mut kept = String::with_capacity(cause.len());
-    let mut rest = cause;
-    while !rest.is_empty() {
-        let (run, after) = rest.split_at(rest.find(|c| !in_token(c)).unwrap_or(rest.len()));
-        let mixed = run
-            .split(['/', '\\', '_', '-', '='])
-            .filter(|word| is_mixed(word));
-        kept.push_str(if mixed.map(str::len).sum::<usize>() >= LIKE_A_TOKEN {
-            "(removed)"
-        } else {
-            run
-        });
-        let next = after.chars().next().map_or(0, char::len_utf8);
-        kept.push_str(&after[..next]);
-        rest = &after[next..];
-    }
-    message::shown(&kept, SHOWN)
-}
-
-fn is_mixed(word: &str) -> bool {
-    let kinds: [fn(&u8) -> bool; 3] = [
-        u8::is_ascii_lowercase,
-        u8::is_ascii_uppercase,
-        u8::is_ascii_digit,
-    ];
-    let has = |kind: &&fn(&u8) -> bool| word.as_bytes().iter().any(*kind);
-    kinds.iter().filter(has).count() > 1
+    message::shown(&message::without_tokens(cause), SHOWN)
 }
 
 /// A gate whose every answer is logged.

@@ -2,7 +2,7 @@
 
 use super::directory::OUTPUT;
 use crate::lab::page::is_secret;
-use crate::objects::message::shown;
+use crate::objects::message::{shown, without_tokens};
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
@@ -11,8 +11,6 @@ use std::path::Path;
 const READ: u64 = 4096;
 /// The most characters of a line.
 const LONGEST: usize = 160;
-/// A word of so many characters may be a token.
-const TOKEN: usize = 20;
 
 /// What the output ends with; `name` is how its file is called for people.
 pub(super) fn last_words(directory: &Path, name: &str) -> String {
@@ -21,7 +19,10 @@ pub(super) fn last_words(directory: &Path, name: &str) -> String {
         Some(line) if is_hidden(directory, &line) => {
             format!("see the last line of {name}, which may hold a secret")
         }
-        Some(line) => format!("the last line of {name} is: {}", shown(&line, LONGEST)),
+        Some(line) => format!(
+            "the last line of {name} is: {}",
+            shown(&without_tokens(&line), LONGEST)
+        ),
     }
 }
 
@@ -37,29 +38,11 @@ fn last_line(directory: &Path) -> Option<String> {
     lines.rfind(|line| !line.is_empty()).map(str::to_owned)
 }
 
-/// Whether a line has the VM's token in it, or anything that looks like a secret.
+/// Whether a line has the VM's token in it, or what is said to be a secret.
 fn is_hidden(directory: &Path, line: &str) -> bool {
     let token = fs::read_to_string(directory.join("context/token.txt")).unwrap_or_default();
     let token = token.trim();
-    (!token.is_empty() && line.contains(token)) || is_secret(line) || has_token(line)
-}
-
-/// Whether a word is base64 with its `=`, or long and as mixed as if nobody had chosen its letters.
-fn has_token(line: &str) -> bool {
-    let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let mut words = line.split(|c| !base64(c));
-    let is_random = |part: &str| {
-        let has = |kind: fn(&char) -> bool| part.chars().any(|c| kind(&c));
-        let kinds = [
-            has(char::is_ascii_digit),
-            has(char::is_ascii_lowercase),
-            has(char::is_ascii_uppercase),
-        ];
-        part.len() >= TOKEN && kinds[0] && (kinds[1] || kinds[2])
-    };
-    words.any(|word| {
-        (word.len() >= TOKEN && word.ends_with('=')) || word.split(['/', '=']).any(is_random)
-    })
+    (!token.is_empty() && line.contains(token)) || is_secret(line)
 }
 
 #[cfg(test)]
@@ -90,10 +73,13 @@ mod tests {
                 "the last line of o is: ERROR: /usr/lib/python3/dist-packages/onegate_client.py: no such file",
             ),
             ("got o7Y9/+A here", hidden),
-            ("o7Y9bRvAiQmfUZzJo5eZTA==", hidden),
+            (
+                "got o7Y9bRvAiQmfUZzJo5eZTA==",
+                "the last line of o is: got (removed)",
+            ),
             (
                 "cebd5aad05cd76406c017fdc421ef43a1aec501413827fdcd518bc4a59ce709c",
-                hidden,
+                "the last line of o is: (removed)",
             ),
             ("TOKENTXT=abc", hidden),
             ("cannot reach http://me:pass@host/", hidden),

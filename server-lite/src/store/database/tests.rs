@@ -158,7 +158,7 @@ fn a_copy_can_be_read_where_nothing_can_be_written() {
         .expect_err("nothing there")
         .to_string();
     assert!(
-        message.starts_with(&format!("{}: ", nowhere.display())),
+        message.starts_with(&format!("{} holds no state yet: ", nowhere.display())),
         "{message}"
     );
     assert!(!nowhere.exists(), "reading makes nothing");
