@@ -38,6 +38,8 @@ impl Browser {
         let mut child = Command::new("sh")
             .args(["-c", COMMAND])
             .arg(profile.path())
+            // What it leaves goes with its profile.
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
