@@ -128,8 +128,9 @@ test-packages: package ## install, upgrade and remove the packages in real roots
 test-images: package ## test contrib's container images, Packer snippet and one-context tree, and the apt repository (as root)
 	@packaging/test/run images
 
-test-guest: static ## boot Linux in QEMU (x86_64, aarch64) with a context CD-ROM on each bus, and odd ones; takes minutes
+test-guest: static ## boot Linux in QEMU (x86_64, aarch64) with a context CD-ROM on each bus, odd ones, and from a disk by contrib's driver; takes minutes
 	@packaging/guest/run
+	@packaging/guest/disk
 
 test-cloud-init: package ## boot Debian with cloud-init and our package, and wait for READY=YES (as root; takes minutes)
 	@packaging/guest/cloud-init
