@@ -284,7 +284,7 @@ fn a_qemu_driver_gives_the_guest_its_context_and_its_mac() {
         &directory.path().join("qemu"),
         "#!/bin/sh\nprintf '%s\\n' \"$@\"\n",
     );
-    for name in ["kernel", "initrd", "disk"] {
+    for name in ["kernel", "initrd", "a disk,1"] {
         fs::write(directory.path().join(name), "").unwrap();
     }
     let driver = repository().join("contrib/vm-drivers/qemu");
@@ -295,7 +295,7 @@ fn a_qemu_driver_gives_the_guest_its_context_and_its_mac() {
             .current_dir(directory.path())
             .env("QEMU", file("qemu"))
             .env("QEMU_IMG", "/no/qemu-img")
-            .env("NAME", "web_0_(service_1)")
+            .env("NAME", "web_0,(service_1)")
             .env("MAC", "02:00:c0:a8:7a:64")
             .env("ACCEL", "tcg")
             .output()
@@ -321,7 +321,7 @@ fn a_qemu_driver_gives_the_guest_its_context_and_its_mac() {
     fs::write(directory.path().join("context.iso"), "").unwrap();
     let said = assert_succeeded(&run(&kernel));
     for word in [
-        "web_0_(service_1)",
+        "web_0,,(service_1)",
         "99",
         &file("kernel"),
         &file("initrd"),
@@ -333,8 +333,8 @@ fn a_qemu_driver_gives_the_guest_its_context_and_its_mac() {
     ] {
         assert!(said.lines().any(|line| line == word), "{word} in {said}");
     }
-    let said = assert_succeeded(&run(&["--disk", &file("disk")]));
-    let drive = format!("if=virtio,snapshot=on,file={}", file("disk"));
+    let said = assert_succeeded(&run(&["--disk", &file("a disk,1")]));
+    let drive = format!("if=virtio,snapshot=on,file={}", file("a disk,,1"));
     assert!(said.lines().any(|line| line == drive), "{said}");
     for (options, why) in [
         (vec!["-usb"], "usage: qemu --kernel"),
