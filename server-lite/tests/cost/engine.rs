@@ -27,7 +27,7 @@ pub const CASES: &[Case] = &[
     case("engine: a long value reported",    8_000, |n| polled(1, json!([policy("A > 1")]), &format!("A={}", "1".repeat(n)))),
     case("engine: policies",                 MANY, |n| polled(1, (0..n).map(|_| policy("A > 1")).collect(), "A=1")),
     case("engine: services",                 MANY, services),
-    case("engine: new VMs, and leases",      4_000, scaled),
+    case("engine: new VMs, and leases",      1_000, scaled),
 ];
 
 fn expression(text: &str) -> Work {
