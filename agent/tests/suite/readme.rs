@@ -126,7 +126,7 @@ fn the_first_steps_end_with_an_answer() {
     let block = page
         .split("```sh\n")
         .filter_map(|block| block.split("```").next())
-        .find(|block| block.contains("onegate-server-lite serve --page 5031 &"))
+        .find(|block| block.contains("onegate-server-lite serve --page 5031 2>server.log &"))
         .unwrap();
     let bin = Path::new(env!("CARGO_BIN_EXE_onegate")).parent().unwrap();
     // Whoever runs this may have a server of their own.
@@ -134,7 +134,10 @@ fn the_first_steps_end_with_an_answer() {
     let address = port.unwrap().to_string();
     let block = block
         .replace("$PWD/target/debug", &bin.display().to_string())
-        .replace("--page 5031 &", &format!("--page 0 --listen {address} &"))
+        .replace(
+            "--page 5031 2>server.log &",
+            &format!("--page 0 --listen {address} &"),
+        )
         .replace("--export", &format!("--export --endpoint http://{address}"));
     let output = Command::new("sh")
         .args(["-ec", &format!("trap 'kill $!' EXIT\n{block}")])

@@ -375,7 +375,7 @@ impl CommandOptions {
         if !needs_none && self.state.is_none() {
             return Err(UsageError(format!(
                 "{} needs --state DIR: the directory that the server was started with (or set {STATE}; a server \
-                 without --state can't be reached so)",
+                 without --state can't be reached this way)",
                 entry.name
             )));
         }

@@ -276,7 +276,7 @@ pub fn problems(reader: &mut PolicyReader, role: &Value) -> Vec<String> {
             }
         };
         if !policies.is_empty() && number("min_vms").zip(number("max_vms")).is_none() {
-            problems.push(format!("{key} need min_vms and max_vms"));
+            problems.push(format!("a role with {key} needs min_vms and max_vms"));
         }
         for (index, policy) in policies.iter().enumerate() {
             let error = if key == "elasticity_policies" {

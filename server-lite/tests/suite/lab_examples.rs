@@ -197,11 +197,11 @@ fn the_first_service_grows_and_shrinks_as_its_page_says() {
     fs::write(directory.path().join("queue.json"), &blocks("json")[0]).unwrap();
     let source = repository().canonicalize().unwrap().display().to_string();
     let script = blocks("sh").concat();
-    for what in ["$HOME/onegate", "--page 5031", "kill %1"] {
+    for what in ["ONEGATE=$HOME/onegate ", "--page 5031", "kill %1"] {
         assert_eq!(script.matches(what).count(), 1, "{what} in {script}");
     }
     let script = script
-        .replace("$HOME/onegate", &source)
+        .replace("ONEGATE=$HOME/onegate ", &format!("ONEGATE='{source}' "))
         .replace("--page 5031", "--page 0 --listen 127.0.0.1:0");
     // As in a person's shell: with jobs. A server that is left would keep the pipe open.
     let script =

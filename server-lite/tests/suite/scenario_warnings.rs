@@ -146,7 +146,7 @@ fn each_oddity_is_found_before_the_start() {
         (
             role,
             json!({"max_vms": null}),
-            &["service 1, role web: elasticity_policies need min_vms and max_vms"],
+            &["service 1, role web: a role with elasticity_policies needs min_vms and max_vms"],
         ),
     ];
     let directory = tempfile::tempdir().unwrap();

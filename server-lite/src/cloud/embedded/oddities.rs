@@ -82,8 +82,8 @@ fn new_vms(objects: &Objects, service: Id, document: &Value) -> Vec<String> {
     let owner = id(document.get("UID")).unwrap_or(0);
     if !has_pattern && let Some(why) = no_tokens(objects, owner) {
         odd.push(format!(
-            "service {service} belongs to user {owner}, who {why}: its new VMs get no token; its UID has to be that of a \
-             user with a TOKEN_PASSWORD"
+            "service {service} belongs to user {owner}, who {why}: its new VMs get no token. Its UID must name a \
+             user with a TOKEN_PASSWORD of 32 characters or more"
         ));
     }
     odd

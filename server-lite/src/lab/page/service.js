@@ -98,7 +98,7 @@ class Role {
     this.name = name;
     this.state = new Badge();
     this.size = el("span", { class: "soft size" });
-    this.cooldown = new Countdown((left) => `cooldown ${duration(left)}`);
+    this.cooldown = new Countdown((left) => (left ? `cooldown ${duration(left)}` : "cooldown ends"));
     this.tally = el("span", { class: "tally" });
     this.tallies = new Map();
     this.decision = el("p", { class: "decision" });
@@ -298,7 +298,7 @@ class ElasticityPolicy {
     const period = policy.period ? `, evaluated every ${duration(policy.period)}` : "";
     // A role that is being scaled, or in trouble, is left alone.
     const runs = role.state === "RUNNING";
-    setText(this.count, `true ${count} of ${plural(wanted, "time")}${period}${runs ? "" : " while RUNNING"}`);
+    setText(this.count, `now true ${count} of ${plural(wanted, "time")}${period}${runs ? "" : " while RUNNING"}`);
     setAttribute(this.node, "class", `policy${count > 0 ? " true" : ""}`);
     this.next.set(runs ? policy.next_eval_in : null, since);
     showProblem(this.problem, policy.problem);
