@@ -7,16 +7,16 @@
 
 pub mod copy;
 pub mod export;
-mod oddities;
 pub mod open;
 pub mod operator;
 pub mod rights;
 pub mod scenario;
 pub mod time;
+mod warnings;
 
-pub use oddities::problems;
 pub use open::OpenError;
 pub use scenario::{Scenario, ScenarioError};
+pub use warnings::problems;
 
 use crate::cloud::{Cloud, User};
 use crate::flow::{self, Engine, ScaleRequest};

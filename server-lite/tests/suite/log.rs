@@ -5,7 +5,7 @@ use crate::support::process::{Running, credentials, printed, program};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 /// More than a pipe holds of it, and the queue before the pipe.
 const REQUESTS: usize = 8000;
@@ -103,18 +103,21 @@ fn no_token_and_nothing_hidden_is_in_it() {
     assert!(log.contains(" path=- status=400 "), "{log}");
 }
 
+/// A server whose output goes to a file.
+fn serving_into(log: fs::File) -> Child {
+    let mut program = program();
+    program.args(["serve", "--listen", "127.0.0.1:0"]);
+    program.stdout(log.try_clone().unwrap()).stderr(log);
+    program.spawn().unwrap()
+}
+
 /// As logrotate does it, with a new file (`create`) and without.
 #[test]
 fn a_log_that_is_rotated_loses_no_line() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str| directory.path().join(name);
     let log = fs::File::create(file("log")).unwrap();
-    let mut child = program()
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
+    let mut child = serving_into(log);
     let read = |name: &str| fs::read_to_string(file(name)).unwrap_or_default();
     let address = || {
         Some(
@@ -179,12 +182,7 @@ fn a_log_whose_new_file_cannot_be_opened_stays_where_it_is() {
     let path = directory.path().join("logs");
     fs::create_dir(&path).unwrap();
     let log = fs::File::create(path.join("log")).unwrap();
-    let mut child = program()
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
+    let mut child = serving_into(log);
     let read = |at: &str| fs::read_to_string(directory.path().join(at)).unwrap_or_default();
     until("it listens", || read("logs/log").contains("listening"));
     fs::rename(&path, directory.path().join("moved")).unwrap();

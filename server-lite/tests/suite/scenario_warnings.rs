@@ -39,7 +39,7 @@ fn checked(options: &[&str]) -> (Vec<String>, String) {
 }
 
 #[test]
-fn each_oddity_is_found_before_the_start() {
+fn each_mistake_is_warned_of_before_the_start() {
     let role = "/services/0/TEMPLATE/BODY/roles/0";
     let body = "/services/0/TEMPLATE/BODY";
     let policy = "/services/0/TEMPLATE/BODY/roles/0/elasticity_policies/0";

@@ -86,7 +86,7 @@ impl Stream {
         }
     }
 
-    /// The data of an event of this name of which it is so, whether it came already or not.
+    /// The data of the first event of this name for which `so` is true, whether it has come already or not.
     pub fn told(&mut self, event: &str, so: impl Fn(&Value) -> bool) -> Value {
         let mut seen = self.seen.iter();
         match seen.find(|(name, data)| name == event && so(data)) {
@@ -95,7 +95,7 @@ impl Stream {
         }
     }
 
-    /// The data of the next event of this name of which it is so.
+    /// The data of the next event of this name for which `so` is true.
     pub fn until(&mut self, event: &str, so: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -1,8 +1,8 @@
 //! Opening the embedded cloud: from a scenario, from a state directory, or from both.
 
 use super::Embedded;
-use super::oddities::problems;
 use super::scenario::{Scenario, ScenarioError};
+use super::warnings::problems;
 use crate::flow;
 use crate::store::commit::Commits;
 use crate::store::database::{Opened, Store};

@@ -7,7 +7,7 @@ mod flaw;
 
 pub use flaw::{Flaw, ScenarioError, Shape};
 
-use super::oddities::{oddities, problems};
+use super::warnings::{problems, warnings};
 use crate::objects::document::{Document, Id, id, json_of, list, parse_id};
 use crate::store::state::{Kind, Objects};
 use flaw::describe;
@@ -176,7 +176,7 @@ impl Scenario {
             return Err(fail(Flaw::UnknownKey(key.clone())));
         }
         complete(&mut objects);
-        let warnings = oddities(&objects, &created_by)
+        let warnings = warnings(&objects, &created_by)
             .into_iter()
             .map(|odd| format!("{from}: {odd}"))
             .chain(problems(&objects))

@@ -62,7 +62,7 @@ pub(super) struct Cursor {
 /// What a viewer sees next.
 #[derive(Debug)]
 pub(super) enum News {
-    /// A service: its document, since when it is so, and the points that are new to the viewer.
+    /// A service: its document, when that was made, and the points that are new to the viewer.
     Service(Arc<str>, Instant, Option<Value>),
     /// A service is gone.
     Gone(Id),
@@ -73,7 +73,7 @@ pub(super) enum News {
 }
 
 impl Board {
-    /// What is shown, to change it. Not for long: viewers wait.
+    /// Locks what is shown, to change it. Viewers wait meanwhile.
     pub(super) fn lock(&self) -> MutexGuard<'_, Posted> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }

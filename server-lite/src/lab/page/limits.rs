@@ -16,7 +16,7 @@ pub const HEAD_TIME: Duration = Duration::from_secs(5);
 pub const WRITE_TIME: Duration = Duration::from_secs(10);
 /// Bytes that are written before the time begins anew.
 pub const PIECE: usize = 64 * 1024;
-/// How often something is sent where nothing changes.
+/// How often something is sent while nothing changes.
 pub const PING: Duration = Duration::from_secs(15);
 
 /// How long after the last look at what changed the next comes.
@@ -38,9 +38,9 @@ pub const ATTRIBUTES: usize = 64;
 pub const CHARACTERS: usize = 256;
 /// Bytes of all attributes that are shown of a service's nodes, or of the VMs outside of all.
 pub const ATTRIBUTE_BYTES: usize = 64 * 1024;
-/// Bytes of all documents; once there are more, no attributes are shown of services that change.
+/// Bytes of all documents. Beyond it, services that change are shown without attributes.
 pub const BYTES: usize = 32 * 1024 * 1024;
-/// Services that were removed, which viewers can still be told.
+/// How many removed services are remembered, to tell viewers of them.
 pub const GONE: usize = 1024;
 
 /// For how long averages are kept.

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-/// How long, and how much, a connection is read that gets no more answer, so that the answer it got is not lost with it.
+/// For how long, and how many bytes, a connection is read after its answer: closed with unread bytes, it would lose the
+/// answer.
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 256 * 1024;
 /// How long a connection without a place may take to say what it wants.
@@ -58,7 +59,7 @@ pub(super) fn start(listener: TcpListener, audience: Audience) -> io::Result<()>
             let place = Place::take(&open);
             let audience = Arc::clone(&audience);
             let Some(place) = place else {
-                // Read first: unread, it would take the answer with it.
+                // Read first: closed with unread bytes, the connection would lose the answer.
                 let _ = stream
                     .set_read_timeout(Some(NO_PLACE))
                     .and_then(|()| (&stream).read(&mut [0; HEAD]))

@@ -17,10 +17,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a viewer's thread looks whether it is still there.
+/// How often a viewer's thread checks that its viewer is still there.
 const LOOK: Duration = Duration::from_secs(1);
-/// How much less the system favours a viewer's thread: guests come first. The thread holds no lock that they wait for for
-/// longer than it takes to copy the latest events.
+/// The niceness of a viewer's thread: guests come first. The only lock that they wait for is held for as long as it takes to
+/// copy the latest events.
 const NICE: i32 = 5;
 
 /// What viewers look at.
@@ -33,7 +33,7 @@ pub(super) struct Audience {
     pub(super) started: Millis,
 }
 
-/// Sends the stream until the viewer is gone, or the server ends; of a HEAD the head alone.
+/// Sends the stream until the viewer is gone or the server ends; for HEAD only the head.
 pub(super) fn send(stream: &TcpStream, head: bool, audience: &Audience) -> io::Result<()> {
     let mut out = String::from("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n");
     for (name, value) in FIELDS {
@@ -43,7 +43,7 @@ pub(super) fn send(stream: &TcpStream, head: bool, audience: &Audience) -> io::R
     if head {
         return write(stream, out.as_bytes());
     }
-    // Without it nothing is worse.
+    // If the system refuses, the viewer is served all the same.
     let _ = rustix::process::nice(NICE);
     let cursor = audience.board.enter();
     out += "retry: 1000\n\n";

@@ -1,4 +1,4 @@
-//! What is odd in a cloud but can be served: said when it is loaded, and by `check`.
+//! Warnings about a cloud that can be served but has mistakes: given when it is loaded, and by `check`.
 
 use crate::flow::{Engine, Timings};
 use crate::objects::document::{Id, id, list};
@@ -107,7 +107,7 @@ fn no_tokens(objects: &Objects, user: Id) -> Option<&'static str> {
 }
 
 /// What will puzzle someone later; `created_by` has each VM's creator.
-pub(super) fn oddities(objects: &Objects, created_by: &[(Id, Option<Id>)]) -> Vec<String> {
+pub(super) fn warnings(objects: &Objects, created_by: &[(Id, Option<Id>)]) -> Vec<String> {
     let mut odd = Vec::new();
     let mut created = BTreeMap::<Id, Vec<Id>>::new();
     let missing = |kind, id| !objects.contains(kind, id);
